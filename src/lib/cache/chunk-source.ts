@@ -1,0 +1,18 @@
+/** The unit of a remote cache, 32 MiB: the seed's constant, an S3 part, a group of gRPC messages. */
+export const CHUNK_BYTES = 1 << 25;
+
+/** One chunk of some content. It is no buffer: its bytes are read when it is sent, and read again when it is retried. */
+export interface Chunk {
+  readonly index: number;
+  readonly offset: number;
+  readonly length: number;
+  /**
+   * The bytes, in pieces that come out of the memory budget. A piece is valid until the next one is asked for: who
+   * needs it longer copies it. May be called again for a retry.
+   * @throws ClipctlError STORAGE_ERROR, SIZE_MISMATCH when the file shrank
+   */
+  stream(): AsyncIterable<Uint8Array>;
+}
+
+/** Chunks in order, without gaps; the last one may be short. Empty content has no chunk. */
+export type ChunkSource = AsyncIterable<Chunk>;

@@ -1,0 +1,75 @@
+/**
+ * The one definition of a content cache. The disk cache and every remote implement it; test/conformance/content-cache.ts
+ * says what must hold. The key is always the sha256 of the plain content (for a layer: its diffID).
+ */
+import type { Readable } from 'node:stream';
+import type { ContentHash } from '../oci/digest.ts';
+import type { ChunkSource } from './chunk-source.ts';
+
+/** Facts about a cache, as data: callers ask these instead of which driver it is. */
+export interface CacheCapabilities {
+  /** getContent with a range reads only that range. */
+  readonly ranges: boolean;
+  readonly list: boolean;
+  readonly delete: boolean;
+  /** storeContent creates only when absent, atomically on the server. */
+  readonly conditionalPut: boolean;
+}
+
+declare const unverifiedBrand: unique symbol;
+/** Bytes of a range: nothing has been checked. Only cache/tiered may turn them into trusted bytes. */
+export type Unverified<T> = T & { readonly [unverifiedBrand]: true };
+
+export interface CacheCallOptions {
+  readonly signal: AbortSignal;
+}
+
+export interface ContentInfo {
+  readonly sizeBytes: number;
+}
+
+export interface ContentRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface StoreOptions extends CacheCallOptions {
+  readonly sizeBytes: number;
+}
+
+export interface StoreResult {
+  /** Bytes that went out (0 when skipped). */
+  readonly sentBytes: number;
+  readonly chunks: number;
+  /** True when the content stood there already. */
+  readonly skipped: boolean;
+}
+
+export interface ContentCache {
+  /** As printed: without credentials. */
+  readonly url: string;
+  readonly capabilities: CacheCapabilities;
+  /** `undefined` = miss; anything else that went wrong throws. */
+  contentExists(hash: ContentHash, options: CacheCallOptions): Promise<ContentInfo | undefined>;
+  /**
+   * The whole content; the stream fails with CACHE_CORRUPT before its end when the bytes do not have the hash.
+   * `undefined` = miss. Destroying the stream early frees its handles.
+   */
+  getContent(hash: ContentHash, options: CacheCallOptions): Promise<Readable | undefined>;
+  /**
+   * A range, cut at the end of the content (one wholly past the end is an empty stream). Nothing is verified.
+   * `undefined` = miss.
+   */
+  getContent(hash: ContentHash, options: CacheCallOptions & ContentRange): Promise<Unverified<Readable> | undefined>;
+  /**
+   * Stores the content of `source`. Visible only when complete and right: `sizeBytes` and `hash` are checked on the
+   * bytes as they are sent. Idempotent.
+   * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, and what the source or the storage throws
+   */
+  storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult>;
+  /** Present when `capabilities.delete`. False when it was not there. */
+  deleteContent?(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
+  /** Present when `capabilities.list`. Committed content only. */
+  listContent?(options: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo>;
+  close(): Promise<void>;
+}

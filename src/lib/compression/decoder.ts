@@ -1,0 +1,60 @@
+/**
+ * The contract of a layer decoder: compressed bytes in, decompressed bytes out, in order, and at the end what was
+ * learned on the way. The pipeline knows only this; gzip, zstd and identity implement it.
+ */
+import type { DecompressionLimits } from './limits.ts';
+
+export type Compression = 'gzip' | 'zstd' | 'none';
+
+/** Which code decoded a layer (JSON field `decoder`). */
+export type DecoderName = 'kernel' | 'node-zlib' | 'node-zstd' | 'wasm-zstd' | 'none';
+
+/** Where a reader can start: the state is these offsets, the bit and the window of the preceding output. */
+export interface Checkpoint {
+  readonly compressedOffset: number;
+  /** 0..7: bits of the byte at `compressedOffset - 1` still to be used; 0 when it starts on a byte. */
+  readonly bit: number;
+  readonly uncompressedOffset: number;
+  /** The output before the checkpoint that matches may reach (≤ 32 KiB); empty at the start of a gzip member. */
+  readonly window: Uint8Array;
+}
+
+/** A zstd frame (RFC 8878 §3.1.1) or skippable frame with no output. */
+export interface ZstdFrame {
+  readonly compressedOffset: number;
+  readonly compressedBytes: number;
+  readonly uncompressedOffset: number;
+  readonly uncompressedBytes: number;
+}
+
+export interface DecodeResult {
+  readonly compression: Compression;
+  readonly decoder: DecoderName;
+  readonly compressedBytes: number;
+  readonly uncompressedBytes: number;
+  readonly checkpoints: readonly Checkpoint[];
+  readonly zstdFrames: readonly ZstdFrame[];
+}
+
+/**
+ * Takes decompressed bytes. The view is valid only during the call: who wants to keep it copies it.
+ * Throwing stops the decoder, and the error comes out of its `write` or `finish`.
+ */
+export type OutputSink = (output: Uint8Array) => void;
+
+export interface Decoder {
+  /** Takes the next compressed bytes; all output they yield has reached the sink when it returns or resolves. */
+  write(input: Uint8Array): void | Promise<void>;
+  /**
+   * No more input.
+   * @throws ClipctlError LAYER_CORRUPT when the stream is cut.
+   */
+  finish(): DecodeResult | Promise<DecodeResult>;
+  /** Frees what the decoder holds; safe to call at any time, twice too. */
+  close(): void;
+}
+
+export interface DecoderOptions {
+  readonly onOutput: OutputSink;
+  readonly limits: DecompressionLimits;
+}

@@ -1,0 +1,145 @@
+/**
+ * The one error class of the project. A miss is a value (`undefined`); everything that throws on purpose is a
+ * `ClipctlError` with a stable code. Retry is decided by `isRetryable` alone; the exit code is mapped from the code in
+ * `src/cli/exit-codes.ts` alone.
+ */
+
+/** Every code a caller may meet. Stable: scripts match on it; each has a line in docs/errors.md. */
+export const ERROR_CODES = [
+  'INTERNAL',
+  // usage or configuration
+  'USAGE',
+  'CONFIG_INVALID',
+  'REFERENCE_INVALID',
+  'PLATFORM_INVALID',
+  // partial
+  'PARTIAL_FAILURE',
+  // not found
+  'IMAGE_NOT_FOUND',
+  'PLATFORM_NOT_FOUND',
+  'BLOB_NOT_FOUND',
+  'FILE_NOT_FOUND',
+  'LAYER_NOT_FOUND',
+  // not allowed
+  'UNAUTHORIZED',
+  'FORBIDDEN',
+  // network or registry
+  'NETWORK',
+  'TIMEOUT',
+  'RATE_LIMITED',
+  'REGISTRY_ERROR',
+  // integrity
+  'DIGEST_MISMATCH',
+  'DIFF_ID_MISMATCH',
+  'SIZE_MISMATCH',
+  'DIGEST_INVALID',
+  'MANIFEST_INVALID',
+  'MANIFEST_AMBIGUOUS',
+  'CONFIG_BLOB_INVALID',
+  'LAYOUT_INVALID',
+  'LAYER_CORRUPT',
+  'TAR_INVALID',
+  'CLIP_INVALID',
+  'CACHE_CORRUPT',
+  // local storage
+  'STORAGE_FULL',
+  'STORAGE_DENIED',
+  'STORAGE_ERROR',
+  'CACHE_VERSION',
+  // refused by a limit or policy
+  'LIMIT_LAYER_SIZE',
+  'LIMIT_RATIO',
+  'LIMIT_ENTRIES',
+  'LIMIT_HEADER',
+  'LIMIT_MANIFEST_SIZE',
+  'LIMIT_WINDOW',
+  'FOREIGN_LAYER',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'UNSUPPORTED_DIGEST',
+  'STRICT_REFUSED',
+  // the answer is "no"
+  'NOT_WARM',
+  'OFFLINE_MISS',
+  // a required remote cache failed
+  'REMOTE_FAILED',
+  // signals
+  'ABORTED',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface ClipctlErrorOptions {
+  /** What went wrong underneath. */
+  readonly cause?: unknown;
+  /** One sentence that says what the user can do. */
+  readonly hint?: string;
+  /** Facts for machines: digests, sizes, paths. Never a secret. */
+  readonly details?: ErrorDetails;
+  /** Overrides what the code says about trying again (a 503 and a 404 are both registry answers). */
+  readonly retryable?: boolean;
+  /** How long the server asked to wait before the next try. */
+  readonly retryAfterMs?: number;
+}
+
+/** An error that clipctl raises on purpose: one clear message, a stable code, the cause and a hint. */
+export class ClipctlError extends Error {
+  override readonly name = 'ClipctlError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly details: ErrorDetails;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ClipctlErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details ?? {};
+    this.retryable = options.retryable ?? RETRYABLE_CODES.has(code);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+const RETRYABLE_CODES: ReadonlySet<ErrorCode> = new Set(['NETWORK', 'TIMEOUT', 'RATE_LIMITED']);
+
+/** The only retry decision of the project. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof ClipctlError && error.retryable;
+}
+
+/** Narrows an unknown throw to the code it carries; anything foreign is `INTERNAL`. */
+export function errorCodeOf(error: unknown): ErrorCode {
+  if (error instanceof ClipctlError) return error.code;
+  return isAbort(error) ? 'ABORTED' : 'INTERNAL';
+}
+
+/** True for what an AbortSignal throws. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || (error instanceof ClipctlError && error.code === 'ABORTED'));
+}
+
+const STORAGE_CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'STORAGE_FULL',
+  EDQUOT: 'STORAGE_FULL',
+  EACCES: 'STORAGE_DENIED',
+  EPERM: 'STORAGE_DENIED',
+  EROFS: 'STORAGE_DENIED',
+};
+
+/** Wraps what the file system threw (`ENOSPC`, `EACCES`, …) as local storage breakage (exit 8) naming the path. */
+export function storageError(error: unknown, path: string, doing: string): ClipctlError {
+  if (error instanceof ClipctlError) return error;
+  const errno = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  return new ClipctlError(STORAGE_CODES[errno] ?? 'STORAGE_ERROR', `cannot ${doing} ${path}: ${errno}`, {
+    cause: error,
+    details: { path, errno },
+    hint: STORAGE_HINTS[errno] ?? 'Check the path, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
+  });
+}
+
+const STORAGE_HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free some space, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
+  EDQUOT: 'The quota is used up: free some space or choose another cache directory with --cache-dir.',
+};

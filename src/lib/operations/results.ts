@@ -1,0 +1,162 @@
+/** What operations return: the JSON documents of CLI.md without `schemaVersion` and `command`. Sizes are integers of bytes. */
+import type { DecoderName } from '../compression/decoder.ts';
+import type { DiffId, Digest } from '../oci/digest.ts';
+
+export type LayerSource = 'registry' | 'layout' | 'archive' | 'disk' | 'remote' | 'layer-index';
+export type ServedBy = 'disk' | 'remote' | 'registry' | 'layout' | 'archive';
+export type VerifiedBy = 'digest+diffId' | 'diffId';
+
+export interface MemoryFigures {
+  /** The most bytes that were ever leased from the memory budget. */
+  readonly peakBufferedBytes: number;
+  /** The most resident memory the process had. */
+  readonly peakRssBytes: number;
+}
+
+export interface IndexedLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  readonly mediaType: string;
+  readonly compressedBytes: number;
+  readonly uncompressedBytes: number;
+  readonly entries: number;
+  readonly checkpoints: number;
+  readonly decoder: DecoderName;
+  readonly verifiedBy: VerifiedBy;
+  readonly source: LayerSource;
+  /** Remotes (`--to`) that have the layer now; only with --to. */
+  readonly stored?: readonly string[];
+}
+
+export interface IndexedPlatform {
+  /** `os/architecture[/variant]` */
+  readonly platform: string;
+  readonly manifestDigest: Digest;
+  /** Path of the `.clip` as given or defaulted. */
+  readonly output: string;
+  readonly indexBytes: number;
+  /** Paths of the merged tree, the root and special files included. */
+  readonly entries: number;
+  readonly layers: readonly IndexedLayer[];
+}
+
+export interface IndexResult extends MemoryFigures {
+  readonly image: string;
+  readonly durationMs: number;
+  readonly platforms: readonly IndexedPlatform[];
+  readonly warnings: readonly string[];
+}
+
+export interface WarmedLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  readonly uncompressedBytes: number;
+  readonly servedBy: ServedBy;
+  /** Bytes fetched from a remote or a registry for this layer; 0 for disk and local sources. */
+  readonly downloadedBytes: number;
+  /** Remotes (`--to`) that hold it now. */
+  readonly stored: readonly string[];
+}
+
+export interface WarmedImage {
+  readonly image: string;
+  readonly platform: string;
+  readonly layers: readonly WarmedLayer[];
+}
+
+export interface WarmResult extends MemoryFigures {
+  readonly images: readonly WarmedImage[];
+  readonly totals: {
+    readonly layers: number;
+    readonly downloadedBytes: number;
+    readonly uncompressedBytes: number;
+    readonly requests: number;
+  };
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+export interface PushedLayer {
+  readonly diffId: DiffId;
+  readonly uncompressedBytes: number;
+  readonly sentBytes: number;
+  readonly chunks: number;
+  readonly skipped: boolean;
+}
+
+export interface PushResult extends MemoryFigures {
+  readonly remotes: readonly { readonly url: string; readonly layers: readonly PushedLayer[] }[];
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+export interface InspectedLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  readonly mediaType: string;
+  readonly compressedBytes: number;
+  /** Known from an index or from the disk cache; absent while nobody has decompressed the layer. */
+  readonly uncompressedBytes?: number;
+  /** Only from an index. */
+  readonly entries?: number;
+  readonly checkpoints?: number;
+  readonly createdBy?: string;
+  readonly tiers: { readonly disk: boolean; readonly remote: Readonly<Record<string, boolean>> };
+}
+
+export interface InspectResult {
+  readonly image: string;
+  readonly platform: string;
+  readonly manifestDigest: Digest;
+  /** All platforms of the image index. */
+  readonly platforms?: readonly { readonly platform: string; readonly digest: Digest }[];
+  readonly config: {
+    readonly created?: string;
+    readonly author?: string;
+    readonly user?: string;
+    readonly workingDir?: string;
+    readonly entrypoint?: readonly string[];
+    readonly cmd?: readonly string[];
+    readonly env?: readonly string[];
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly exposedPorts?: readonly string[];
+    readonly volumes?: readonly string[];
+    readonly stopSignal?: string;
+  };
+  readonly layers: readonly InspectedLayer[];
+  readonly totals: {
+    readonly layers: number;
+    readonly compressedBytes: number;
+    readonly uncompressedBytes?: number;
+    readonly entries?: number;
+    /** Layers and compressed bytes that stand verified in the disk cache. */
+    readonly warmLayers: number;
+    readonly warmBytes: number;
+  };
+  /** Every layer stands verified on disk. */
+  readonly warm: boolean;
+  readonly warnings: readonly string[];
+}
+
+export type Tier = 'disk' | 'remote' | 'registry' | 'layout' | 'archive';
+
+export interface PlannedLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  readonly compressedBytes: number;
+  /** Tier that would serve it. */
+  readonly tier: Tier;
+  /** Remotes it would be sent to. */
+  readonly sendTo: readonly string[];
+}
+
+/** `--dry-run`: what would be done, and nothing was. */
+export interface PlanResult {
+  readonly dryRun: true;
+  readonly images: readonly { readonly image: string; readonly platform: string; readonly layers: readonly PlannedLayer[] }[];
+  /** Bytes to move and requests to make for blobs, by tier; each layer counts once. */
+  readonly tiers: Readonly<Record<string, { readonly layers: number; readonly bytes: number; readonly requests: number }>>;
+  /** Layers to send, by remote; bytes only where the decompressed size is known. */
+  readonly sends: Readonly<Record<string, { readonly layers: number; readonly bytes?: number }>>;
+  readonly warnings: readonly string[];
+}

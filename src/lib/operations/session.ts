@@ -1,0 +1,23 @@
+/** What one run of an operation works with. Built once from the resolved configuration, closed at the end. */
+import type { ProgressListener } from '../pipeline/progress.ts';
+
+export interface SessionOptions {
+  readonly cacheDir: string;
+  /** Layers (and remotes) worked on at once. */
+  readonly jobs: number;
+  readonly maxMemoryBytes: number;
+  readonly offline: boolean;
+  /** Give up on a transfer that has moved no byte for so long. */
+  readonly timeoutMs: number;
+  /** Tries after the first. */
+  readonly retries: number;
+  readonly maxLayerBytes: number;
+  readonly maxEntries: number;
+  readonly allowForeign: boolean;
+  /** `host[:port]` that may be spoken to over plain HTTP or with an unverified certificate. */
+  readonly insecureRegistries: readonly string[];
+  /** From --username and --password-stdin. */
+  readonly credentials?: { readonly username: string; readonly password: string };
+  readonly onProgress: ProgressListener;
+  readonly signal: AbortSignal;
+}

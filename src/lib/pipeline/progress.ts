@@ -1,0 +1,40 @@
+/** What a running operation tells: renderers draw it, `--progress json` prints it, nobody depends on it. */
+import type { Digest } from '../oci/digest.ts';
+
+export type LayerAction = 'download' | 'read' | 'verify' | 'push';
+
+/** `layer` is the compressed digest where it is known, else the diffID. Bytes count what has passed so far. */
+export type ProgressEvent =
+  | {
+      readonly type: 'image';
+      readonly image: string;
+      readonly platform: string;
+      readonly layers: number;
+      readonly totalBytes: number;
+    }
+  | {
+      readonly type: 'layer-start';
+      readonly layer: Digest;
+      readonly action: LayerAction;
+      readonly totalBytes: number;
+      readonly from: string;
+    }
+  | {
+      readonly type: 'layer-progress';
+      readonly layer: Digest;
+      readonly action: LayerAction;
+      readonly bytes: number;
+      readonly totalBytes: number;
+    }
+  | {
+      readonly type: 'layer-done';
+      readonly layer: Digest;
+      readonly action: LayerAction;
+      readonly bytes: number;
+      readonly note?: string;
+    }
+  | { readonly type: 'layer-skip'; readonly layer: Digest; readonly reason: string }
+  | { readonly type: 'retry'; readonly what: string; readonly attempt: number; readonly waitMs: number; readonly reason: string }
+  | { readonly type: 'warning'; readonly message: string };
+
+export type ProgressListener = (event: ProgressEvent) => void;
