@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { build } from 'esbuild';
+import { collectLicenses } from './licenses.js';
+import { ROOT } from './root.js';
+
+const DIST = join(ROOT, 'dist');
+
+const ENTRIES = {
+  cli: 'src/cli/main.ts',
+  commands: 'src/commands/commands.ts',
+  index: 'src/index.ts',
+  'layer-worker': 'src/lib/pipeline/layer-worker.ts',
+};
+
+/** CommonJS packages inside an ES module still ask for these three. */
+const COMMONJS_NAMES = [
+  "import { createRequire as createRequireOfBundle } from 'node:module';",
+  "import { dirname as dirnameOfBundle } from 'node:path';",
+  "import { fileURLToPath as pathOfBundle } from 'node:url';",
+  'const require = createRequireOfBundle(import.meta.url);',
+  'const __filename = pathOfBundle(import.meta.url);',
+  'const __dirname = dirnameOfBundle(__filename);',
+].join('\n');
+
+/**
+ * Builds dist/ from src/. Each file is written beside its final name and renamed, and what an older build left goes
+ * last: a process that runs from dist meanwhile sees whole files.
+ */
+export async function bundle() {
+  const result = await build({
+    absWorkingDir: ROOT,
+    entryPoints: Object.fromEntries(Object.entries(ENTRIES).filter(([, path]) => existsSync(join(ROOT, path)))),
+    outdir: DIST,
+    write: false,
+    metafile: true,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    chunkNames: 'chunk-[hash]',
+    banner: { js: COMMONJS_NAMES },
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  const licenses = await collectLicenses(Object.keys(result.metafile.inputs));
+  const files = [
+    ...result.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents })),
+    { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
+  ];
+  await replaceDist(files);
+  return { files: files.length, bytes: files.reduce((sum, file) => sum + file.contents.length, 0) };
+}
+
+/** @param {readonly { name: string, contents: Uint8Array }[]} files */
+async function replaceDist(files) {
+  await mkdir(DIST, { recursive: true });
+  for (const { name, contents } of files) {
+    const temporary = join(DIST, `.${name}.${process.pid}`);
+    await writeFile(temporary, contents);
+    await rename(temporary, join(DIST, name));
+  }
+  const names = new Set([...files.map((file) => file.name), 'types']);
+  for (const name of await readdir(DIST)) {
+    if (!names.has(name) && !name.startsWith('.')) await rm(join(DIST, name), { recursive: true, force: true });
+  }
+}
