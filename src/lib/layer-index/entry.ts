@@ -67,4 +67,6 @@ export interface MergedTree {
   /** Sorted by the bytes of `path`; the first is the root. */
   readonly entries: readonly MergedEntry[];
   readonly warnings: readonly MergeWarning[];
+  /** Warnings left out after the first 1,000; absent when there are none. */
+  readonly omittedWarnings?: number;
 }

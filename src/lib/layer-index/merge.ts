@@ -1,0 +1,35 @@
+/**
+ * Lays the layers of an image on each other (OCI image specification, layer.md "Applying changesets"; what containerd's
+ * archive.Apply does on a disk, here on a tree in memory). Where Go CLIP merges differently: FORMATS §1, point 6.
+ */
+import type { TarTime } from '../tar/tar-entry.ts';
+import { applyLayer } from './apply-layer.ts';
+import type { LayerIndex, MergedTree } from './entry.ts';
+import { flattenTree } from './flatten.ts';
+import { Resolver } from './resolve.ts';
+import { Tree } from './tree.ts';
+import { WarningLog } from './warning-log.ts';
+
+export interface MergeOptions {
+  /** The image's `created` time: that of a root and of parents that no layer lists. Default: 1970. */
+  readonly created?: TarTime;
+  /** Most paths of the merged tree. */
+  readonly maxEntries?: number;
+}
+
+/** RELIABILITY §1.3 row 6. */
+export const DEFAULT_MAX_ENTRIES = 5_000_000;
+
+/**
+ * Merges layers, the bottom one first. What a layer says wrong becomes a warning, never an error.
+ * @throws ClipctlError LIMIT_ENTRIES when the tree gets larger than `maxEntries` or than made parents may make it.
+ */
+export function mergeLayers(layers: readonly LayerIndex[], options: MergeOptions = {}): MergedTree {
+  const tree = new Tree();
+  const resolver = new Resolver(tree);
+  const log = new WarningLog();
+  for (const [position, layer] of layers.entries()) applyLayer(layer, position, { tree, resolver, log });
+  const madeTime = options.created ?? { seconds: 0, nanoseconds: 0 };
+  const entries = flattenTree(tree, { layers, madeTime, maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES });
+  return { entries, warnings: log.kept, ...(log.omitted > 0 && { omittedWarnings: log.omitted }) };
+}
