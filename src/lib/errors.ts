@@ -4,69 +4,63 @@
  * `src/cli/exit-codes.ts` alone.
  */
 
-/** Every code a caller may meet. Stable: scripts match on it; each has a line in docs/errors.md. */
-export const ERROR_CODES = [
-  'INTERNAL',
-  // usage or configuration
-  'USAGE',
-  'CONFIG_INVALID',
-  'REFERENCE_INVALID',
-  'PLATFORM_INVALID',
-  // partial
-  'PARTIAL_FAILURE',
-  // not found
-  'IMAGE_NOT_FOUND',
-  'PLATFORM_NOT_FOUND',
-  'BLOB_NOT_FOUND',
-  'FILE_NOT_FOUND',
-  'LAYER_NOT_FOUND',
-  // not allowed
-  'UNAUTHORIZED',
-  'FORBIDDEN',
-  // network or registry
-  'NETWORK',
-  'TIMEOUT',
-  'RATE_LIMITED',
-  'REGISTRY_ERROR',
-  // integrity
-  'DIGEST_MISMATCH',
-  'DIFF_ID_MISMATCH',
-  'SIZE_MISMATCH',
-  'DIGEST_INVALID',
-  'MANIFEST_INVALID',
-  'MANIFEST_AMBIGUOUS',
-  'CONFIG_BLOB_INVALID',
-  'LAYOUT_INVALID',
-  'LAYER_CORRUPT',
-  'TAR_INVALID',
-  'CLIP_INVALID',
-  'CACHE_CORRUPT',
-  // local storage
-  'STORAGE_FULL',
-  'STORAGE_DENIED',
-  'STORAGE_ERROR',
-  'CACHE_VERSION',
-  // refused by a limit or policy
-  'LIMIT_LAYER_SIZE',
-  'LIMIT_RATIO',
-  'LIMIT_ENTRIES',
-  'LIMIT_HEADER',
-  'LIMIT_MANIFEST_SIZE',
-  'LIMIT_WINDOW',
-  'FOREIGN_LAYER',
-  'UNSUPPORTED_MEDIA_TYPE',
-  'UNSUPPORTED_DIGEST',
-  'STRICT_REFUSED',
-  // the answer is "no"
-  'NOT_WARM',
-  'OFFLINE_MISS',
-  // a required remote cache failed
-  'REMOTE_FAILED',
-  // signals
-  'ABORTED',
-] as const;
+/** Every code a caller may meet, by class. Stable: scripts match on the codes; each has a line in docs/errors.md. */
+const CODES_BY_CLASS = {
+  internal: ['INTERNAL'],
+  usage: ['USAGE', 'CONFIG_INVALID', 'REFERENCE_INVALID', 'PLATFORM_INVALID'],
+  partial: ['PARTIAL_FAILURE'],
+  'not-found': ['IMAGE_NOT_FOUND', 'PLATFORM_NOT_FOUND', 'BLOB_NOT_FOUND', 'FILE_NOT_FOUND', 'LAYER_NOT_FOUND'],
+  'not-allowed': ['UNAUTHORIZED', 'FORBIDDEN'],
+  network: ['NETWORK', 'TIMEOUT', 'RATE_LIMITED', 'REGISTRY_ERROR'],
+  integrity: [
+    'DIGEST_MISMATCH',
+    'DIFF_ID_MISMATCH',
+    'SIZE_MISMATCH',
+    'DIGEST_INVALID',
+    'MANIFEST_INVALID',
+    'MANIFEST_AMBIGUOUS',
+    'CONFIG_BLOB_INVALID',
+    'LAYOUT_INVALID',
+    'LAYER_CORRUPT',
+    'TAR_INVALID',
+    'CLIP_INVALID',
+    'CACHE_CORRUPT',
+  ],
+  storage: ['STORAGE_FULL', 'STORAGE_DENIED', 'STORAGE_ERROR', 'CACHE_VERSION'],
+  refused: [
+    'LIMIT_LAYER_SIZE',
+    'LIMIT_RATIO',
+    'LIMIT_ENTRIES',
+    'LIMIT_HEADER',
+    'LIMIT_MANIFEST_SIZE',
+    'LIMIT_WINDOW',
+    'FOREIGN_LAYER',
+    'UNSUPPORTED_MEDIA_TYPE',
+    'UNSUPPORTED_DIGEST',
+    'STRICT_REFUSED',
+  ],
+  no: ['NOT_WARM', 'OFFLINE_MISS'],
+  remote: ['REMOTE_FAILED'],
+  aborted: ['ABORTED'],
+} as const;
 
-export type ErrorCode = (typeof ERROR_CODES)[number];
+/** What kind of failure a code is; the exit code follows from it. */
+export type ErrorClass = keyof typeof CODES_BY_CLASS;
+
+export type ErrorCode = (typeof CODES_BY_CLASS)[ErrorClass][number];
+
+const CLASS_OF_CODE: ReadonlyMap<ErrorCode, ErrorClass> = new Map(
+  (Object.keys(CODES_BY_CLASS) as ErrorClass[]).flatMap((errorClass) =>
+    CODES_BY_CLASS[errorClass].map((code) => [code, errorClass] as const),
+  ),
+);
+
+export const ERROR_CODES: readonly ErrorCode[] = [...CLASS_OF_CODE.keys()];
+
+/** The class of a code. */
+export function errorClassOf(code: ErrorCode): ErrorClass {
+  return CLASS_OF_CODE.get(code) ?? 'internal';
+}
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
 

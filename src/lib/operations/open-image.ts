@@ -1,0 +1,118 @@
+/** From a name to an image pinned to its layers: a registry reference, a layout, or a `.clip` that remembers both. */
+import { open } from 'node:fs/promises';
+import { decodeClip } from '../clip/decode-clip.ts';
+import type { ClipFile, ExtensionLayer } from '../clip/clip-file.ts';
+import { validateClip } from '../clip/validate-clip.ts';
+import { ClipctlError, storageError } from '../errors.ts';
+import { digestOfHash, parseContentHash, parseDigest } from '../oci/digest.ts';
+import type { LayerDescriptor } from '../oci/descriptor.ts';
+import type { Platform } from '../oci/platform.ts';
+import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
+import type { Session } from './open-session.ts';
+
+/** A `.clip` larger than this is taken for an attack: 2 GiB of index would be some 20 million paths. */
+const MAX_CLIP_BYTES = 1024 * 1024 * 1024;
+
+export interface OpenedImage {
+  /** As the user named it. */
+  readonly name: string;
+  readonly layers: readonly LayerDescriptor[];
+  /** Where layers can be had; throws when an index names no registry, or offline. */
+  readonly source: () => ImageSource;
+  /** Set when the name was an image. */
+  readonly resolved?: ResolvedImage;
+  /** Set when the name was a `.clip`. */
+  readonly clip?: { readonly file: ClipFile; readonly indexBytes: number };
+}
+
+export interface OpenImageOptions {
+  readonly platform?: Platform;
+}
+
+/** True for `FILE.clip` (CLI.md, naming an image). */
+export function isClipName(name: string): boolean {
+  return name.endsWith('.clip') && !/^(?:docker:\/\/|oci:|oci-archive:|docker-archive:)/.test(name);
+}
+
+/** @throws ClipctlError what the source or the index has to say */
+export async function openImage(session: Session, name: string, options: OpenImageOptions = {}): Promise<OpenedImage> {
+  if (isClipName(name)) return openClipImage(session, name);
+  const source = openOnlineSource(session, name);
+  const resolved = await source.resolve({
+    signal: session.signal,
+    ...(options.platform === undefined ? {} : { platform: options.platform }),
+  });
+  return { name, layers: resolved.layers, source: () => source, resolved };
+}
+
+/** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
+export function openOnlineSource(session: Session, name: string): ImageSource {
+  const source = session.openSource(name);
+  if (source.kind === 'registry' && session.options.offline) {
+    throw new ClipctlError('OFFLINE_MISS', `${name} is in a registry, and --offline is set`, {
+      hint: 'Name an OCI layout (oci:DIR) or a FILE.clip whose layers are warm, or drop --offline.',
+    });
+  }
+  return source;
+}
+
+async function openClipImage(session: Session, name: string): Promise<OpenedImage> {
+  const bytes = await readClip(name);
+  const file = decodeClip(bytes);
+  const problem = validateClip(file).find((found) => found.severity === 'error');
+  if (problem !== undefined)
+    throw new ClipctlError('CLIP_INVALID', `${name}: ${problem.message}`, { details: { problem: problem.code } });
+  return {
+    name,
+    layers: layersOfClip(file, name),
+    source: () => sourceOfClip(session, name, file),
+    clip: { file, indexBytes: bytes.length },
+  };
+}
+
+async function readClip(path: string): Promise<Uint8Array> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new ClipctlError('FILE_NOT_FOUND', `no such index: ${path}`, { hint: 'Make one with: clipctl index IMAGE' });
+    }
+    throw storageError(error, path, 'read');
+  });
+  try {
+    const { size } = await handle.stat();
+    if (size > MAX_CLIP_BYTES) throw new ClipctlError('CLIP_INVALID', `${path}: ${size} bytes is too large for an index`);
+    return await handle.readFile();
+  } catch (error) {
+    throw storageError(error, path, 'read');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The layers an index names, held to the same checks as a manifest's. */
+export function layersOfClip(file: ClipFile, name: string): LayerDescriptor[] {
+  const { storageInfo } = file;
+  const extension = new Map<string, ExtensionLayer>(file.extension?.layers.map((layer) => [layer.digest, layer]));
+  const data = new Map(storageInfo.imageMetadata.layersData.map((layer) => [layer.digest, layer]));
+  return storageInfo.layers.map((digest) => {
+    const hash = storageInfo.decompressedHashByLayer.get(digest);
+    if (hash === undefined) throw new ClipctlError('CLIP_INVALID', `${name}: no decompressed hash for layer ${digest}`);
+    return {
+      digest: parseDigest(digest, name),
+      diffId: digestOfHash(parseContentHash(hash, name)),
+      mediaType: extension.get(digest)?.mediaType ?? data.get(digest)?.mediaType ?? 'application/octet-stream',
+      sizeBytes: extension.get(digest)?.compressedBytes ?? data.get(digest)?.sizeBytes ?? 0,
+      annotations: data.get(digest)?.annotations ?? new Map<string, string>(),
+      urls: [],
+    };
+  });
+}
+
+function sourceOfClip(session: Session, name: string, file: ClipFile): ImageSource {
+  const { registryUrl, repository, reference } = file.storageInfo;
+  if (registryUrl === '' || repository === '') {
+    throw new ClipctlError('BLOB_NOT_FOUND', `${name} names no registry that its layers could be fetched from`, {
+      hint: 'Warm the image itself (oci:DIR …), or make the index with --storage-ref REF.',
+    });
+  }
+  return openOnlineSource(session, `docker://${registryUrl}/${repository}@${reference}`);
+}

@@ -1,0 +1,63 @@
+import { openDiskCache } from '../cache/disk/disk-cache.ts';
+import type { ContentCache } from '../cache/content-cache.ts';
+import { openRemote } from '../cache/remote/open-remote.ts';
+import { DEFAULT_LIMITS } from '../compression/limits.ts';
+import type { PipelineContext } from '../pipeline/ingest-layer.ts';
+import { MemoryBudget } from '../pipeline/memory-budget.ts';
+import { WorkerPool } from '../pipeline/worker-pool.ts';
+import type { ImageSource } from '../source/image-source.ts';
+import { openImageSource } from '../source/open-source.ts';
+import type { MemoryFigures } from './results.ts';
+import type { SessionOptions } from './session.ts';
+
+/** One run: its options, its shared pipeline, and what it has opened. */
+export interface Session extends PipelineContext {
+  readonly options: SessionOptions;
+  /** @throws ClipctlError REFERENCE_INVALID, USAGE */
+  openSource(name: string): ImageSource;
+  /** @throws ClipctlError USAGE for an unknown scheme */
+  openRemote(url: string): Promise<ContentCache>;
+  /** Requests that all sources of this run have made. */
+  requestCount(): number;
+  memoryFigures(): MemoryFigures;
+  close(): Promise<void>;
+}
+
+/** Opens nothing yet: no request, no file, no worker before they are needed. */
+export function openSession(options: SessionOptions): Session {
+  const budget = new MemoryBudget(options.maxMemoryBytes);
+  const pool = new WorkerPool(options.jobs);
+  const sources = new Map<string, ImageSource>();
+  const remotes = new Map<string, Promise<ContentCache>>();
+  return {
+    options,
+    budget,
+    pool,
+    disk: openDiskCache(options.cacheDir, { budget }),
+    limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes },
+    maxEntries: options.maxEntries,
+    onProgress: options.onProgress,
+    signal: options.signal,
+    openSource: (name) => once(sources, name, () => openImageSource(name, options)),
+    openRemote: (url) => once(remotes, url, () => openRemote(url, { budget })),
+    requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
+    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
+    close: async () => {
+      const opened = await Promise.allSettled(remotes.values());
+      const caches = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+      await Promise.allSettled([
+        pool.close(),
+        ...[...sources.values()].map((source) => source.close()),
+        ...caches.map((cache) => cache.close()),
+      ]);
+    },
+  };
+}
+
+function once<T>(opened: Map<string, T>, key: string, open: () => T): T {
+  const known = opened.get(key);
+  if (known !== undefined) return known;
+  const fresh = open();
+  opened.set(key, fresh);
+  return fresh;
+}

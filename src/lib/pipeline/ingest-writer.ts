@@ -1,0 +1,74 @@
+import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
+import { ClipctlError, storageError } from '../errors.ts';
+
+/** Dirty pages are pushed out this often, so that the flush at commit has little left to wait for (RELIABILITY §1.1). */
+const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
+
+/** Writes the decompressed layer into its ingest file, from the worker, straight out of the decoder's memory. */
+export class IngestWriter {
+  readonly #path: string;
+  #fd: number | undefined;
+  #writtenBytes = 0;
+  #flushedBytes = 0;
+  #flush: Promise<void> | undefined;
+
+  /** @throws ClipctlError STORAGE_* */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+    } catch (error) {
+      throw storageError(error, path, 'open');
+    }
+  }
+
+  /** @throws ClipctlError STORAGE_FULL and other STORAGE_* */
+  write(view: Uint8Array): void {
+    const fd = this.#openFd();
+    try {
+      for (let at = 0; at < view.length;) at += writeSync(fd, view, at, view.length - at);
+    } catch (error) {
+      throw storageError(error, this.#path, 'write');
+    }
+    this.#writtenBytes += view.length;
+    if (this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) this.#startFlush(fd);
+  }
+
+  /** Waits for flushes under way and closes. The commit does the final flush. */
+  async finish(): Promise<void> {
+    try {
+      await this.#flush;
+    } catch (error) {
+      throw storageError(error, this.#path, 'flush');
+    }
+    this.close();
+  }
+
+  close(): void {
+    if (this.#fd === undefined) return;
+    // A flush still running holds the descriptor: closing now would let it hit a foreign file.
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (this.#flush === undefined) closeSync(fd);
+    else
+      this.#flush.then(
+        () => closeSync(fd),
+        () => closeSync(fd),
+      );
+  }
+
+  #openFd(): number {
+    if (this.#fd === undefined) throw new ClipctlError('INTERNAL', `write after close: ${this.#path}`);
+    return this.#fd;
+  }
+
+  #startFlush(fd: number): void {
+    this.#flushedBytes = this.#writtenBytes;
+    const before = this.#flush ?? Promise.resolve();
+    this.#flush = before.then(
+      () => new Promise((resolve, reject) => fdatasync(fd, (error) => (error === null ? resolve() : reject(error)))),
+    );
+    // The error is reported by finish(); until then it must not count as unhandled.
+    this.#flush.catch(() => undefined);
+  }
+}

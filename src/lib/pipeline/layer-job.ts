@@ -1,0 +1,55 @@
+/** What the main thread and a layer worker say to each other. */
+import type { DecodeResult } from '../compression/decoder.ts';
+import type { DecompressionLimits } from '../compression/limits.ts';
+import type { ErrorCode, ErrorDetails } from '../errors.ts';
+import type { DiffId, Digest } from '../oci/digest.ts';
+import type { TarEntry } from '../tar/tar-entry.ts';
+
+/** One layer to take through a worker. */
+export interface LayerJob {
+  /** What the descriptor and the config promise; the bytes are held to it. */
+  readonly expected: { readonly digest: Digest; readonly sizeBytes: number; readonly diffId: DiffId };
+  /** Where the decompressed tar is written; undefined: nowhere. The file must exist and be empty. */
+  readonly ingestPath: string | undefined;
+  /** Scan the tar and take the 4 MiB content digests (what an index needs). */
+  readonly scan: boolean;
+  readonly limits: DecompressionLimits;
+  readonly maxEntries: number;
+}
+
+/** What was learned of a layer on its one pass. Everything in it was verified: digest, size and diffID hold. */
+export interface LayerFacts extends DecodeResult {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  /** In tar order; empty when not scanned. */
+  readonly entries: readonly TarEntry[];
+  /** sha256 of each 4 MiB of the decompressed tar, 32 bytes each; empty when not scanned. */
+  readonly contentDigests: Uint8Array;
+}
+
+export type ToWorker =
+  | { readonly type: 'begin'; readonly job: LayerJob; readonly slots: SharedArrayBuffer }
+  | { readonly type: 'piece'; readonly slot: number; readonly length: number }
+  | { readonly type: 'end' };
+
+export type FromWorker =
+  | { readonly type: 'free'; readonly slot: number }
+  | { readonly type: 'done'; readonly facts: LayerFacts }
+  | { readonly type: 'failed'; readonly error: PlainError };
+
+/** An error as it crosses threads (structured clone would drop its class). */
+export interface PlainError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+  readonly details: ErrorDetails;
+  readonly stack?: string;
+}
+
+/** Compressed bytes wait in these: shared with the worker, filled by the main thread. */
+export const SLOT_BYTES = 256 * 1024;
+export const SLOT_COUNT = 8;
+export const SLOTS_BYTES = SLOT_BYTES * SLOT_COUNT;
+
+/** What one layer in flight takes from the budget: input slots, and the decoder's output with its history. */
+export const WORKING_SET_BYTES = 4 * 1024 * 1024;
