@@ -2,17 +2,17 @@
  * Lays the layers of an image on each other (OCI image specification, layer.md "Applying changesets"; what containerd's
  * archive.Apply does on a disk, here on a tree in memory). Where Go CLIP merges differently: FORMATS §1, point 6.
  */
-import type { TarTime } from '../tar/tar-entry.ts';
 import { applyLayer } from './apply-layer.ts';
 import type { LayerIndex, MergedTree } from './entry.ts';
 import { flattenTree } from './flatten.ts';
+import { parseImageTime } from './image-time.ts';
 import { Resolver } from './resolve.ts';
 import { Tree } from './tree.ts';
 import { WarningLog } from './warning-log.ts';
 
 export interface MergeOptions {
-  /** The image's `created` time: that of a root and of parents that no layer lists. Default: 1970. */
-  readonly created?: TarTime;
+  /** The config's `created` (RFC 3339): the time of a root and of parents that no layer lists. Unset or unreadable: 1970. */
+  readonly created?: string;
   /** Most paths of the merged tree. */
   readonly maxEntries?: number;
 }
@@ -29,7 +29,8 @@ export function mergeLayers(layers: readonly LayerIndex[], options: MergeOptions
   const resolver = new Resolver(tree);
   const log = new WarningLog();
   for (const [position, layer] of layers.entries()) applyLayer(layer, position, { tree, resolver, log });
-  const madeTime = options.created ?? { seconds: 0, nanoseconds: 0 };
+  const { seconds, nanoseconds } = parseImageTime(options.created) ?? { seconds: 0, nanoseconds: 0 };
+  const madeTime = { seconds, nanoseconds };
   const entries = flattenTree(tree, { layers, madeTime, maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES });
   return { entries, warnings: log.kept, ...(log.omitted > 0 && { omittedWarnings: log.omitted }) };
 }
