@@ -3,6 +3,7 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import { composeClip } from '../clip/compose.ts';
 import { encodeClip } from '../clip/encode-clip.ts';
 import { ClipctlError } from '../errors.ts';
+import { parseImageTime } from '../layer-index/image-time.ts';
 import { mergeLayers } from '../layer-index/merge.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -56,7 +57,9 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   announce(session, request.image, images);
   const layers = await indexLayers(session, { source, images, remotes, keep: request.warm || remotes.length > 0 });
   const warnings: string[] = images.flatMap((image) => image.warnings);
-  const prepared = images.map((image) => prepareIndex(image, layers, { storageRef, strict: request.strict, warnings }));
+  const prepared = images.map((image) =>
+    prepareIndex(image, layers, { storageRef, strict: request.strict, warnings, maxEntries: session.maxEntries }),
+  );
   const platforms: IndexedPlatform[] = [];
   for (const { image, bytes, entries } of prepared) {
     const output = outputPath(request, image, images.length > 1);
@@ -119,6 +122,7 @@ async function indexLayer(session: Session, request: IndexLayersRequest, layer: 
 }
 
 interface PrepareOptions {
+  readonly maxEntries: number;
   readonly storageRef: StorageRef | undefined;
   readonly strict: boolean;
   readonly warnings: string[];
@@ -134,9 +138,10 @@ function prepareIndex(
     if (found === undefined) throw new ClipctlError('INTERNAL', `layer ${layer.digest} was not indexed`);
     return found.facts;
   });
+  const created = parseImageTime(image.config.created);
   const tree = mergeLayers(
     facts.map(({ digest, entries }) => ({ digest, entries })),
-    image.config.created === undefined ? {} : { created: image.config.created },
+    { maxEntries: options.maxEntries, ...(created === undefined ? {} : { created }) },
   );
   const odd = tree.warnings.map(
     (warning) => `${warning.code} ${textOf(warning.path)} in layer ${warning.layer}: ${warning.message}`,
