@@ -77,7 +77,7 @@ function composeStorageInfo({ image, origin = image.origin }: ComposeRequest, de
 /** Where Go's gzip reader can start: offset 0, and what needs neither history nor a bit offset (point 4). */
 function memberStarts(checkpoints: readonly Checkpoint[]): ClipGzipCheckpoint[] {
   const later = checkpoints.filter(
-    ({ compressedOffset, bit, window }) => compressedOffset > 0 && bit === 0 && window.length === 0,
+    ({ uncompressedOffset, bit, window }) => uncompressedOffset > 0 && bit === 0 && window.length === 0,
   );
   const start = { compressedOffset: 0, uncompressedOffset: 0 };
   return [start, ...later.map(({ compressedOffset, uncompressedOffset }) => ({ compressedOffset, uncompressedOffset }))];
