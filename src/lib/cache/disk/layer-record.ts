@@ -1,0 +1,141 @@
+/**
+ * The record of a layer: which file was verified, and under which compressed digests it was seen. A record is a hint
+ * that saves hashing, never a proof of its own: without one, or with a torn one, the layer is merely unverified. That is
+ * why it needs no fsync. Its own mtime is the layer's last use: a touch can't undo what another process wrote into it.
+ */
+import { randomBytes } from 'node:crypto';
+import { rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { storageError } from '../../errors.ts';
+import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
+import { errnoOf } from '../errno.ts';
+import { readSmallFile, type FileIdentity } from '../regular-file.ts';
+import { ingestDirectory, recordPath } from './cache-layout.ts';
+
+const RECORD_VERSION = 1;
+const MAX_RECORD_BYTES = 64 * 1024;
+/** One layer has few compressed forms; who makes more of them loses the oldest. */
+const MAX_DIGESTS = 64;
+const TOUCH_EVERY_MS = 60 * 60 * 1000;
+
+/** A compressed form of the layer, as a registry has it. */
+export interface DigestSeen {
+  readonly digest: Digest;
+  readonly compressedBytes: number;
+}
+
+export interface LayerRecord {
+  readonly identity: FileIdentity;
+  readonly digestsSeen: readonly DigestSeen[];
+  /** When the file was committed or adopted; milliseconds since 1970. */
+  readonly committedAtMs: number;
+}
+
+/** What stands in the file. */
+interface RecordDocument {
+  readonly version: number;
+  readonly sizeBytes: number;
+  readonly inode: number;
+  readonly mtimeMs: number;
+  readonly digests: Readonly<Record<string, number>>;
+  readonly committedAt: string;
+}
+
+/**
+ * `undefined` = no record, or none that can be read.
+ * @throws ClipctlError STORAGE_*
+ */
+export async function readLayerRecord(cacheDir: string, hash: ContentHash): Promise<LayerRecord | undefined> {
+  const file = await readSmallFile(recordPath(cacheDir, hash), MAX_RECORD_BYTES);
+  return file === undefined ? undefined : parseRecord(file.text);
+}
+
+function parseRecord(text: string): LayerRecord | undefined {
+  const document = parseJson(text) as Partial<RecordDocument> | null | undefined;
+  if (typeof document !== 'object' || document === null || document.version !== RECORD_VERSION) return undefined;
+  const { sizeBytes, inode, mtimeMs, digests, committedAt } = document;
+  if (!isCount(sizeBytes) || typeof inode !== 'number' || typeof mtimeMs !== 'number') return undefined;
+  const committedAtMs = Date.parse(String(committedAt));
+  return {
+    identity: { sizeBytes, inode, mtimeMs },
+    digestsSeen: parseDigests(digests),
+    committedAtMs: Number.isNaN(committedAtMs) ? 0 : committedAtMs,
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseDigests(digests: unknown): DigestSeen[] {
+  if (typeof digests !== 'object' || digests === null) return [];
+  const seen = Object.entries(digests).flatMap(([digest, compressedBytes]: [string, unknown]) =>
+    isDigest(digest) && isCount(compressedBytes) ? [{ digest, compressedBytes }] : [],
+  );
+  return seen.slice(-MAX_DIGESTS);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Adds a compressed form; the newest stands last. */
+export function withDigest(seen: readonly DigestSeen[], added: DigestSeen | undefined): DigestSeen[] {
+  if (added === undefined) return [...seen];
+  return [...seen.filter(({ digest }) => digest !== added.digest), added].slice(-MAX_DIGESTS);
+}
+
+/**
+ * Replaces the record in one step.
+ * @throws ClipctlError STORAGE_*
+ */
+export async function writeLayerRecord(cacheDir: string, hash: ContentHash, record: LayerRecord): Promise<void> {
+  const document: RecordDocument = {
+    version: RECORD_VERSION,
+    ...record.identity,
+    digests: Object.fromEntries(record.digestsSeen.map(({ digest, compressedBytes }) => [digest, compressedBytes])),
+    committedAt: new Date(record.committedAtMs).toISOString(),
+  };
+  const path = recordPath(cacheDir, hash);
+  const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
+  try {
+    await writeFile(temporary, `${JSON.stringify(document)}\n`, { flag: 'wx' });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw storageError(error, path, 'write');
+  }
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function removeLayerRecord(cacheDir: string, hash: ContentHash): Promise<void> {
+  const path = recordPath(cacheDir, hash);
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw storageError(error, path, 'remove');
+  }
+}
+
+/** Notes a use, at most once an hour. A cache that can't be written still serves: then the use is not noted. */
+export async function touchLayerRecord(cacheDir: string, hash: ContentHash): Promise<void> {
+  const path = recordPath(cacheDir, hash);
+  const file = await readSmallFile(path, MAX_RECORD_BYTES);
+  const now = new Date();
+  if (file === undefined || Math.abs(now.getTime() - file.modifiedMs) < TOUCH_EVERY_MS) return;
+  try {
+    await utimes(path, now, now);
+  } catch (error) {
+    if (!isReadOnly(error) && errnoOf(error) !== 'ENOENT') throw storageError(error, path, 'touch');
+  }
+}
+
+/** True for what a directory says that may be read but not written. */
+export function isReadOnly(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM';
+}

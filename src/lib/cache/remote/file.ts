@@ -1,0 +1,161 @@
+/**
+ * A remote cache in a directory (`file:///dir`), shared by mount or rsync: `<hex>` is the content, `<hex>.chunks.json` its
+ * chunk list. The list is written first and the content's name last: content without a list that fits is not there.
+ * Bytes are streamed as to any remote, never cloned by the file system, so what is measured here is what moves.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import { storageError } from '../../errors.ts';
+import type { ContentHash } from '../../oci/digest.ts';
+import type { ChunkSource } from '../chunk-source.ts';
+import type {
+  CacheCallOptions,
+  CacheCapabilities,
+  ContentCache,
+  ContentInfo,
+  ContentRange,
+  StoreOptions,
+  StoreResult,
+  Unverified,
+} from '../content-cache.ts';
+import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
+import { listContentFiles } from '../list-content-files.ts';
+import { publishFile, replaceFile, syncDirectory } from '../publish-file.ts';
+import { lookAtFile, openRegularFile } from '../regular-file.ts';
+import { piecesOfSource, writeVerified } from '../write-verified.ts';
+import { ChunkListWriter, readChunkList } from './chunk-list.ts';
+
+/** Opens without touching the disk; the directory is made by the first store. */
+export function openFileRemote(directory: string): ContentCache {
+  return new FileRemote(directory);
+}
+
+class FileRemote implements ContentCache {
+  readonly url: string;
+  readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: true };
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.url = pathToFileURL(directory).href;
+  }
+
+  async contentExists(hash: ContentHash, { signal }: CacheCallOptions): Promise<ContentInfo | undefined> {
+    signal.throwIfAborted();
+    const found = await lookAtFile(this.#contentPath(hash));
+    if (found === undefined || found === 'other') return undefined;
+    const list = await readChunkList(this.#listPath(hash));
+    return list?.sizeBytes === found.sizeBytes ? { sizeBytes: found.sizeBytes } : undefined;
+  }
+
+  getContent(hash: ContentHash, options: CacheCallOptions): Promise<Readable | undefined>;
+  getContent(hash: ContentHash, options: CacheCallOptions & ContentRange): Promise<Unverified<Readable> | undefined>;
+  async getContent(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined> {
+    const range = requireRange(options);
+    if ((await this.contentExists(hash, options)) === undefined) return undefined;
+    const file = await openRegularFile(this.#contentPath(hash));
+    if (file === undefined) return undefined;
+    if (range === undefined) return readWholeFile(file, hash, options);
+    return readFileRange(file, { ...range, signal: options.signal });
+  }
+
+  async storeContent(source: ChunkSource, hash: ContentHash, { sizeBytes, signal }: StoreOptions): Promise<StoreResult> {
+    if ((await this.contentExists(hash, { signal })) !== undefined) return { sentBytes: 0, chunks: 0, skipped: true };
+    const temporary = await this.#createTemporary();
+    let chunks = 0;
+    try {
+      const list = new ChunkListWriter();
+      const pieces = piecesOfSource(source, () => (chunks += 1));
+      await writeVerified(temporary, pieces, { hash, sizeBytes, signal, onPiece: (piece) => list.write(piece) });
+      await sealFile(temporary);
+      signal.throwIfAborted();
+      await this.#writeList(hash, JSON.stringify(list.finish()));
+      const isTheirsGood = async (): Promise<boolean> => (await this.contentExists(hash, { signal })) !== undefined;
+      await publishFile(temporary, this.#contentPath(hash), { isTheirsGood });
+      await syncDirectory(this.#directory);
+    } finally {
+      await removeFile(temporary);
+    }
+    return { sentBytes: sizeBytes, chunks, skipped: false };
+  }
+
+  async deleteContent(hash: ContentHash, options: CacheCallOptions): Promise<boolean> {
+    const wasThere = (await this.contentExists(hash, options)) !== undefined;
+    await removeFile(this.#contentPath(hash));
+    await removeFile(this.#listPath(hash));
+    return wasThere;
+  }
+
+  async *listContent(options: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {
+    for await (const { hash } of listContentFiles(this.#directory, options.signal)) {
+      const info = await this.contentExists(hash, options);
+      if (info !== undefined) yield { hash, ...info };
+    }
+  }
+
+  async close(): Promise<void> {
+    // Nothing stays open between calls.
+  }
+
+  #contentPath(hash: ContentHash): string {
+    return join(this.#directory, hash);
+  }
+
+  #listPath(hash: ContentHash): string {
+    return join(this.#directory, `${hash}.chunks.json`);
+  }
+
+  #temporaryPath(): string {
+    return join(this.#directory, `.clipctl-${randomBytes(16).toString('hex')}.tmp`);
+  }
+
+  async #createTemporary(): Promise<string> {
+    const path = this.#temporaryPath();
+    try {
+      await mkdir(this.#directory, { recursive: true });
+      const handle = await open(path, 'wx');
+      await handle.close();
+      return path;
+    } catch (error) {
+      throw storageError(error, path, 'create');
+    }
+  }
+
+  /** Same content, same list: whoever replaces it writes what stood there. */
+  async #writeList(hash: ContentHash, text: string): Promise<void> {
+    const temporary = this.#temporaryPath();
+    try {
+      await writeFile(temporary, `${text}\n`, { flag: 'wx' });
+      await sealFile(temporary);
+      await replaceFile(temporary, this.#listPath(hash));
+    } catch (error) {
+      throw storageError(error, temporary, 'write');
+    } finally {
+      await removeFile(temporary);
+    }
+  }
+}
+
+async function sealFile(path: string): Promise<void> {
+  const file = await openRegularFile(path);
+  if (file === undefined) throw storageError(undefined, path, 'flush');
+  try {
+    await file.handle.chmod(0o444);
+    await file.handle.sync();
+  } catch (error) {
+    throw storageError(error, path, 'flush');
+  } finally {
+    await file.handle.close();
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw storageError(error, path, 'remove');
+  }
+}

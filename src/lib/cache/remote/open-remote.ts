@@ -1,0 +1,41 @@
+/** Scheme → driver. The only file that opens drivers; a driver's module is loaded when its scheme is used. */
+import { fileURLToPath } from 'node:url';
+import { ClipctlError } from '../../errors.ts';
+import type { ContentCache } from '../content-cache.ts';
+
+type OpenDriver = (url: URL) => Promise<ContentCache>;
+
+const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([['file:', openFile]]);
+
+const SUPPORTED = 'Supported: file:///directory';
+
+/**
+ * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
+ * @throws ClipctlError USAGE; the message shows no credentials
+ */
+export async function openRemote(text: string): Promise<ContentCache> {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined) throw refused('a remote cache is named by a URL');
+  const open = DRIVERS.get(url.protocol);
+  if (open === undefined) throw refused(`no remote cache is known for ${url.protocol.slice(0, 32)}//`);
+  return open(url);
+}
+
+async function openFile(url: URL): Promise<ContentCache> {
+  if (url.host !== '' || url.username !== '') throw refused('a file: URL names no host: write three slashes, file:///directory');
+  if (url.search !== '' || url.hash !== '') throw refused('a file: URL takes no parameters');
+  const { openFileRemote } = await import('./file.ts');
+  return openFileRemote(pathOf(url));
+}
+
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new ClipctlError('USAGE', 'a file: URL names no usable path', { cause: error, hint: SUPPORTED });
+  }
+}
+
+function refused(message: string): ClipctlError {
+  return new ClipctlError('USAGE', message, { hint: SUPPORTED });
+}

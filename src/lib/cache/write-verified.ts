@@ -1,0 +1,103 @@
+/** Writing content whose size and sha256 are known beforehand: what is wrong is noticed before anybody can see it. */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { ClipctlError, storageError } from '../errors.ts';
+import type { ContentHash } from '../oci/digest.ts';
+import type { ChunkSource } from './chunk-source.ts';
+
+/** Dirty pages go out while the rest still comes in, so the last fsync is short (RELIABILITY §1.1, fsync cost). */
+const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
+
+export interface ExpectedContent {
+  readonly hash: ContentHash;
+  readonly sizeBytes: number;
+  readonly signal: AbortSignal;
+  /** Sees each piece once, in order, while it is written. */
+  readonly onPiece?: (piece: Uint8Array) => void;
+}
+
+/**
+ * Writes `pieces` into the empty file at `path`, which must exist. A piece is used up when the next one is asked for.
+ * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, STORAGE_*; and what `pieces` throws, as it is
+ */
+export async function writeVerified(path: string, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw storageError(error, path, 'open');
+  });
+  try {
+    await writePieces({ path, handle }, pieces, expected);
+  } finally {
+    await handle.close();
+  }
+}
+
+interface OpenFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+}
+
+async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
+  const { hash, sizeBytes, signal, onPiece } = expected;
+  const sha = createHash('sha256');
+  let writtenBytes = 0;
+  let unsyncedBytes = 0;
+  for await (const piece of pieces) {
+    signal.throwIfAborted();
+    if (writtenBytes + piece.length > sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes + piece.length);
+    const writing = writeFully(file, piece, writtenBytes);
+    sha.update(piece);
+    onPiece?.(piece);
+    await writing;
+    writtenBytes += piece.length;
+    unsyncedBytes += piece.length;
+    if (unsyncedBytes >= SYNC_EVERY_BYTES) {
+      await syncData(file);
+      unsyncedBytes = 0;
+    }
+  }
+  signal.throwIfAborted();
+  if (writtenBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes);
+  const found = sha.digest('hex');
+  if (found !== hash) throw digestMismatch(hash, found);
+}
+
+async function writeFully({ handle, path }: OpenFile, piece: Uint8Array, offset: number): Promise<void> {
+  try {
+    for (let written = 0; written < piece.length;) {
+      const { bytesWritten } = await handle.write(piece, written, piece.length - written, offset + written);
+      written += bytesWritten;
+    }
+  } catch (error) {
+    throw storageError(error, path, 'write');
+  }
+}
+
+async function syncData({ handle, path }: OpenFile): Promise<void> {
+  try {
+    await handle.datasync();
+  } catch (error) {
+    throw storageError(error, path, 'flush');
+  }
+}
+
+/** The pieces of all chunks in order; `onChunk` hears of each chunk before its first piece. */
+export async function* piecesOfSource(source: ChunkSource, onChunk: () => void): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of source) {
+    onChunk();
+    yield* chunk.stream();
+  }
+}
+
+export function sizeMismatch(hash: ContentHash, expectedBytes: number, foundBytes: number): ClipctlError {
+  const found = foundBytes > expectedBytes ? 'more' : String(foundBytes);
+  return new ClipctlError('SIZE_MISMATCH', `content ${hash} should have ${expectedBytes} bytes, it has ${found}`, {
+    details: { hash, expectedBytes, foundBytes },
+  });
+}
+
+function digestMismatch(hash: ContentHash, found: string): ClipctlError {
+  return new ClipctlError('DIGEST_MISMATCH', `content should be sha256:${hash}, it is sha256:${found}`, {
+    details: { expected: `sha256:${hash}`, found: `sha256:${found}` },
+  });
+}
