@@ -141,7 +141,7 @@ function prepareIndex(
   const created = parseImageTime(image.config.created);
   const tree = mergeLayers(
     facts.map(({ digest, entries }) => ({ digest, entries })),
-    { maxEntries: options.maxEntries, ...(created === undefined ? {} : { created }) },
+    { maxEntries: options.maxEntries, ...(created && { created }) },
   );
   const odd = tree.warnings.map(
     (warning) => `${warning.code} ${textOf(warning.path)} in layer ${warning.layer}: ${warning.message}`,
