@@ -3,7 +3,6 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import { composeClip } from '../clip/compose.ts';
 import { encodeClip } from '../clip/encode-clip.ts';
 import { ClipctlError } from '../errors.ts';
-import { parseImageTime } from '../layer-index/image-time.ts';
 import { mergeLayers } from '../layer-index/merge.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -138,10 +137,10 @@ function prepareIndex(
     if (found === undefined) throw new ClipctlError('INTERNAL', `layer ${layer.digest} was not indexed`);
     return found.facts;
   });
-  const created = parseImageTime(image.config.created);
+  const { created } = image.config;
   const tree = mergeLayers(
     facts.map(({ digest, entries }) => ({ digest, entries })),
-    { maxEntries: options.maxEntries, ...(created && { created }) },
+    { maxEntries: options.maxEntries, ...(created !== undefined && { created }) },
   );
   const odd = tree.warnings.map(
     (warning) => `${warning.code} ${textOf(warning.path)} in layer ${warning.layer}: ${warning.message}`,

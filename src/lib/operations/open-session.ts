@@ -39,7 +39,7 @@ export function openSession(options: SessionOptions): Session {
     onProgress: options.onProgress,
     signal: options.signal,
     openSource: (name) => once(sources, name, () => openImageSource(name, options)),
-    openRemote: (url) => once(remotes, url, () => openRemote(url, { budget })),
+    openRemote: (url) => once(remotes, url, () => openRemote(url)),
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
     close: async () => {

@@ -1,7 +1,6 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
-import { fillFromRemote } from '../cache/tiered.ts';
-import { ClipctlError, isAbort } from '../errors.ts';
+import { fillFromRemotes, type TierFailure, type TierFill } from '../cache/tiered.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
@@ -43,38 +42,36 @@ export async function warmLayer(session: Session, request: WarmLayerRequest): Pr
     session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
     return { servedBy: 'disk', uncompressedBytes: onDisk, downloadedBytes: 0, warnings: [] };
   }
-  const { filled, warnings } = await fillFromRemotes(session, request);
-  if (filled !== undefined) return { servedBy: 'remote', uncompressedBytes: filled, downloadedBytes: filled, warnings };
+  const fill = await fillLayer(session, request);
+  const warnings = fill.failures.map((failure) => remoteWarning(failure, layer));
+  if (fill.filled !== undefined) {
+    const { sizeBytes } = fill.filled;
+    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, warnings };
+  }
   const source = request.source();
   const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true });
-  const downloadedBytes = source.kind === 'registry' ? readBytes : 0;
+  const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? readBytes : 0);
   return { servedBy: source.kind, uncompressedBytes: facts.uncompressedBytes, downloadedBytes, warnings };
 }
 
-async function fillFromRemotes(
-  session: Session,
-  { layer, remotes }: WarmLayerRequest,
-): Promise<{ filled?: number; warnings: string[] }> {
-  const warnings: string[] = [];
-  for (const remote of remotes) {
-    try {
-      const filled = await fillFromRemote(remote, session.disk, contentHashOf(layer.diffId), { signal: session.signal });
-      if (filled === undefined) continue;
-      session.onProgress({
-        type: 'layer-done',
-        layer: layer.digest,
-        action: 'download',
-        bytes: filled.sizeBytes,
-        note: `from ${remote.url}`,
-      });
-      return { filled: filled.sizeBytes, warnings };
-    } catch (error) {
-      if (isAbort(error) || (error instanceof ClipctlError && error.code.startsWith('STORAGE_'))) throw error;
-      // A remote is a help, never a need: the next tier serves, and the warning says why it took longer.
-      warnings.push(
-        `remote cache ${remote.url} could not serve layer ${layer.digest}: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
+async function fillLayer(session: Session, { layer, remotes }: WarmLayerRequest): Promise<TierFill> {
+  const { onProgress, signal, disk, limits } = session;
+  const about = { layer: layer.digest, action: 'download' } as const;
+  const fill = await fillFromRemotes(contentHashOf(layer.diffId), {
+    disk,
+    remotes,
+    signal,
+    maxBytes: limits.maxLayerBytes,
+    onBytes: (bytes, totalBytes) => onProgress({ type: 'layer-progress', ...about, bytes, totalBytes }),
+  });
+  if (fill.filled !== undefined) {
+    onProgress({ type: 'layer-done', ...about, bytes: fill.filled.sizeBytes, note: `from ${fill.filled.url}` });
   }
-  return { warnings };
+  return fill;
+}
+
+/** A remote is a help, never a need: the next tier serves, and this says why it took longer. */
+function remoteWarning({ url, error, corrupt }: TierFailure, layer: LayerDescriptor): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `remote cache ${url} ${corrupt ? 'holds wrong bytes for' : 'could not serve'} layer ${layer.digest}: ${reason}`;
 }
