@@ -1,0 +1,84 @@
+/** Gets a bearer token for pulling (distribution specification, "Token Authentication"). */
+import { ClipctlError } from '../errors.ts';
+import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import { readBody } from '../http/read-body.ts';
+import { FieldReader } from '../oci/json-fields.ts';
+import { parseStrictJson } from '../oci/strict-json.ts';
+import { redactUrl } from '../redact.ts';
+import type { Challenge } from './challenge.ts';
+import { basicAuthorization, type Credentials } from './credentials.ts';
+
+export interface BearerToken {
+  readonly value: string;
+  /** On the clock of `performance.now()`: a machine's clock may be wrong, its durations are not. */
+  readonly expiresAtMs: number;
+}
+
+export interface TokenRequest {
+  readonly challenge: Challenge;
+  /** Of the registry that sent the challenge. */
+  readonly registryUrl: URL;
+  readonly scope: string;
+  readonly credentials: Credentials | undefined;
+  readonly http: HttpClient;
+  readonly signal: AbortSignal;
+  /** Turns a refusal of the token server into an error; takes the body. */
+  readonly refusal: (response: HttpResponse) => Promise<ClipctlError>;
+}
+
+const MAX_TOKEN_BYTES = 1024 * 1024;
+/** What the specification has when `expires_in` is absent. */
+const DEFAULT_LIFE_SECONDS = 60;
+
+/**
+ * Asks the realm of a challenge.
+ * @throws ClipctlError UNAUTHORIZED for a realm that must not see credentials, REGISTRY_ERROR for a bad answer, what `refusal` makes
+ */
+export async function fetchBearerToken(request: TokenRequest): Promise<BearerToken> {
+  const { challenge, registryUrl, scope, credentials, http, signal } = request;
+  const url = realmOf(challenge, registryUrl);
+  const service = challenge.parameters.get('service');
+  if (service !== undefined) url.searchParams.set('service', service);
+  url.searchParams.set('scope', scope);
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (credentials !== undefined) headers['authorization'] = basicAuthorization(credentials);
+  const startedAtMs = performance.now();
+  const response = await http.send({ method: 'GET', url, headers, signal, redirects: 'same-origin' });
+  if (response.status !== 200) throw await request.refusal(response);
+  const { bytes } = await readBody(response, MAX_TOKEN_BYTES, signal);
+  return readToken(bytes, url.host, startedAtMs);
+}
+
+/** The realm as the registry names it; never a way down from TLS to plain HTTP. */
+function realmOf(challenge: Challenge, registryUrl: URL): URL {
+  const realm = challenge.parameters.get('realm') ?? '';
+  if (!URL.canParse(realm)) throw refused(registryUrl, 'names no usable token server');
+  const url = new URL(realm);
+  const isDowngrade = url.protocol !== 'https:' && (registryUrl.protocol === 'https:' || url.protocol !== 'http:');
+  if (isDowngrade) throw refused(registryUrl, `wants to be logged in to over ${redactUrl(url)}, which is not TLS: refused`);
+  if (url.protocol === 'http:' && url.hostname !== registryUrl.hostname) {
+    throw refused(registryUrl, `wants credentials sent to another host over plain HTTP, ${redactUrl(url)}: refused`);
+  }
+  url.username = '';
+  url.password = '';
+  url.hash = '';
+  return url;
+}
+
+function readToken(bytes: Buffer, host: string, startedAtMs: number): BearerToken {
+  const options = { what: `token of ${host}`, code: 'REGISTRY_ERROR', maxBytes: MAX_TOKEN_BYTES } as const;
+  const answer = new FieldReader(parseStrictJson(bytes, options), options);
+  const value = answer.optionalString('token') ?? answer.optionalString('access_token') ?? '';
+  // What is put into a header must not be able to start another one.
+  if (!/^[\x21-\x7e]{1,65536}$/.test(value)) throw new ClipctlError('REGISTRY_ERROR', `${host} sent no usable token`);
+  const lifeSeconds = answer.has('expires_in') ? answer.count('expires_in') : DEFAULT_LIFE_SECONDS;
+  // A tenth early: a token must not die on its way.
+  return { value, expiresAtMs: startedAtMs + lifeSeconds * 900 };
+}
+
+function refused(registryUrl: URL, problem: string): ClipctlError {
+  return new ClipctlError('UNAUTHORIZED', `${registryUrl.host} ${problem}`, {
+    details: { host: registryUrl.host },
+    hint: 'The registry or something in between is set up wrongly; nothing was sent.',
+  });
+}

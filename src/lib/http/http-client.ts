@@ -1,0 +1,112 @@
+/**
+ * HTTP as the sources and drivers need it: one undici dispatcher, one request at a time, redirects followed by hand, and
+ * every failure a ClipctlError. Retrying is a decision of the caller (http/retry.ts, http/resuming-body.ts).
+ */
+import type { Readable } from 'node:stream';
+import { ClipctlError } from '../errors.ts';
+import { redactUrl } from '../redact.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { networkError } from './network-error.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD';
+  readonly url: URL;
+  /** Lower-case names. `authorization` never leaves the origin of `url`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** 'same-origin' for what must not be led away (token requests); default: any origin. */
+  readonly redirects?: 'any' | 'same-origin';
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Lower-case names; a repeated header is an array. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Must be read to its end or destroyed, else the connection stays taken. */
+  readonly body: Readable;
+  /** Where the answer came from, after redirects. */
+  readonly url: URL;
+}
+
+export interface HttpClient {
+  /**
+   * Resolves with any status that is no redirect.
+   * @throws ClipctlError NETWORK, TIMEOUT, REGISTRY_ERROR (redirects); the signal's reason when aborted
+   */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /** Requests that went out, redirects and token requests included. */
+  readonly requestCount: number;
+}
+
+const MAX_REDIRECTS = 10;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** What may follow a redirect to another origin; everything else (credentials above all) stays. */
+const PORTABLE_HEADERS: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'range', 'if-range', 'user-agent']);
+
+/** A client over connections that others may share; who made the dispatcher closes it. */
+export function createHttpClient(dispatcher: Dispatcher): HttpClient {
+  let requestCount = 0;
+
+  async function sendOnce(request: HttpRequest): Promise<HttpResponse> {
+    const { url, method, headers, signal } = request;
+    signal.throwIfAborted();
+    requestCount++;
+    try {
+      const agent = await dispatcher.open();
+      const target = { origin: url.origin, path: url.pathname + url.search };
+      const answer = await agent.request({ ...target, method, headers: { 'user-agent': 'clipctl', ...headers }, signal });
+      // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
+      answer.body.on('error', () => undefined);
+      return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
+    } catch (error) {
+      throw networkError(error, url, signal);
+    }
+  }
+
+  async function send(request: HttpRequest): Promise<HttpResponse> {
+    let current = request;
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+      const response = await sendOnce(current);
+      if (!REDIRECTS.has(response.status)) return response;
+      discardBody(response);
+      current = redirected(current, response);
+    }
+    throw new ClipctlError('REGISTRY_ERROR', `${request.url.host}: more than ${MAX_REDIRECTS} redirects`);
+  }
+
+  return {
+    send,
+    get requestCount() {
+      return requestCount;
+    },
+  };
+}
+
+/** Lets go of an answer whose body nobody wants. */
+export function discardBody(response: HttpResponse): void {
+  response.body.destroy();
+}
+
+/** The one value of a header, or the first of several. */
+export function headerOf(response: HttpResponse, name: string): string | undefined {
+  const value = response.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function redirected(request: HttpRequest, response: HttpResponse): HttpRequest {
+  const from = request.url;
+  const location = headerOf(response, 'location') ?? '';
+  if (location === '' || !URL.canParse(location, from.href)) throw refused(from, 'it redirects without a usable address');
+  const to = new URL(location, from);
+  if (to.protocol !== 'https:' && to.protocol !== from.protocol) throw refused(from, `it redirects to ${redactUrl(to)}: refused`);
+  if (to.origin === from.origin) return { ...request, url: to };
+  if (request.redirects === 'same-origin') throw refused(from, `it redirects to another server, ${redactUrl(to)}: refused`);
+  const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => PORTABLE_HEADERS.has(name)));
+  to.username = '';
+  to.password = '';
+  return { ...request, url: to, headers };
+}
+
+function refused(from: URL, problem: string): ClipctlError {
+  return new ClipctlError('REGISTRY_ERROR', `${from.host}: ${problem}`, { details: { host: from.host } });
+}

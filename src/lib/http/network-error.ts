@@ -1,0 +1,67 @@
+/** What undici and the sockets throw, as errors of ours. */
+import { ClipctlError } from '../errors.ts';
+
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ETIMEDOUT',
+]);
+
+const CERTIFICATES: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+/** Trying these again changes nothing. */
+const PERMANENT: ReadonlySet<string> = new Set([...CERTIFICATES, 'ENOTFOUND', 'EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+
+/**
+ * Wraps a failed exchange with `url`: TIMEOUT or NETWORK, retryable or not. An abort stays what it is.
+ */
+export function networkError(error: unknown, url: URL, signal: AbortSignal): Error {
+  if (signal.aborted) return signal.reason as Error;
+  if (error instanceof ClipctlError) return error;
+  const code = networkCodeOf(error);
+  const { host } = url;
+  const details = { host, reason: code };
+  if (TIMEOUTS.has(code)) {
+    return new ClipctlError('TIMEOUT', `${host}: no byte came for too long (${code})`, {
+      cause: error,
+      details,
+      hint: 'Check the connection, or allow more time with --timeout.',
+    });
+  }
+  return new ClipctlError('NETWORK', `cannot talk to ${host}: ${code}`, {
+    cause: error,
+    details,
+    hint: hintFor(code, host),
+    retryable: !PERMANENT.has(code) && !code.startsWith('HPE_'),
+  });
+}
+
+/** The code of the innermost cause that has one: `ECONNREFUSED`, `UND_ERR_SOCKET`, … */
+export function networkCodeOf(error: unknown): string {
+  let code = 'unknown';
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
+    if ('code' in current && typeof current.code === 'string') code = current.code;
+  }
+  return code;
+}
+
+function hintFor(code: string, host: string): string {
+  if (CERTIFICATES.has(code)) {
+    return `The certificate of ${host} is not trusted: set NODE_EXTRA_CA_CERTS to its authority, or pass --insecure-registry ${host}.`;
+  }
+  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    return `${host} does not speak TLS: if plain HTTP is meant, pass --insecure-registry ${host}.`;
+  }
+  if (code === 'ENOTFOUND') return 'Check the name of the host.';
+  return 'Check that the server runs and can be reached from here.';
+}

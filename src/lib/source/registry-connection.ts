@@ -1,0 +1,130 @@
+/** One repository of one registry over HTTP: base address, login, refusals as errors. Retrying is the caller's. */
+import { Authorizer } from '../auth/authorizer.ts';
+import type { CredentialProvider } from '../auth/credentials.ts';
+import { ClipctlError, type ErrorCode } from '../errors.ts';
+import { discardBody, headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
+import { readBody } from '../http/read-body.ts';
+import { waitOrAbort } from '../http/wait-or-abort.ts';
+import { DEFAULT_REGISTRY } from '../oci/reference.ts';
+import { refusalError } from './registry-errors.ts';
+
+export interface ConnectionOptions {
+  readonly http: HttpClient;
+  /** `host[:port]` */
+  readonly registry: string;
+  readonly repository: string;
+  readonly credentials: CredentialProvider;
+  readonly insecureRegistries: readonly string[];
+  /** Ends what is shared between requests. */
+  readonly signal: AbortSignal;
+}
+
+export interface RegistryRequest {
+  /** `manifests/latest`, `blobs/sha256:…`; parsed parts only. */
+  readonly path: string;
+  readonly what: string;
+  readonly missing: ErrorCode;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+const SUCCESS: ReadonlySet<number> = new Set([200, 206, 416]);
+
+export class RegistryConnection {
+  readonly #options: ConnectionOptions;
+  readonly #authorizer: Authorizer;
+  #base: Promise<URL> | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    const { http, registry, repository, credentials, signal } = options;
+    const request = { what: `a token for ${repository}`, missing: 'REGISTRY_ERROR', signal } as const;
+    this.#authorizer = new Authorizer({
+      http,
+      credentials,
+      signal,
+      name: `${registry}/${repository}`,
+      scope: `repository:${repository}:pull`,
+      refusal: (response) => this.#refusal(response, request),
+    });
+  }
+
+  /**
+   * One GET, logged in when the registry wants it.
+   * @returns an answer with status 200, 206 or 416
+   * @throws ClipctlError UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, REGISTRY_ERROR, NETWORK, TIMEOUT, `request.missing`
+   */
+  async get(request: RegistryRequest): Promise<HttpResponse> {
+    const { signal } = request;
+    const url = new URL(`v2/${this.#options.repository}/${request.path}`, await this.#baseUrl(signal));
+    const sent = await this.#authorizer.authorization(signal);
+    const response = await this.#send(url, request, sent);
+    // A 401 from where a redirect led is not the registry's: it must not choose who gets the credentials.
+    const mayAnswer = response.status === 401 && response.url.origin === url.origin;
+    if (!mayAnswer || !(await this.#authorizer.answer(response, sent, signal))) return this.#accept(response, request);
+    discardBody(response);
+    return this.#accept(await this.#send(url, request, await this.#authorizer.authorization(signal)), request);
+  }
+
+  #send(url: URL, { headers, signal }: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
+    const login = authorization === undefined ? {} : { authorization };
+    return this.#options.http.send({ method: 'GET', url, headers: { ...headers, ...login }, signal });
+  }
+
+  async #accept(response: HttpResponse, request: RegistryRequest): Promise<HttpResponse> {
+    if (SUCCESS.has(response.status)) return response;
+    throw await this.#refusal(response, request);
+  }
+
+  async #refusal(response: HttpResponse, request: Pick<RegistryRequest, 'what' | 'missing' | 'signal'>): Promise<ClipctlError> {
+    const { what, missing, signal } = request;
+    const { registry, repository, credentials } = this.#options;
+    const { bytes } = await readBody(response, MAX_ERROR_BODY_BYTES, signal);
+    const found = await credentials(`${registry}/${repository}`);
+    return refusalError({
+      host: response.url.host,
+      what,
+      status: response.status,
+      missing,
+      retryAfter: headerOf(response, 'retry-after'),
+      body: bytes,
+      secrets: found === undefined ? [] : [found.password],
+      hasCredentials: found !== undefined,
+    });
+  }
+
+  #baseUrl(signal: AbortSignal): Promise<URL> {
+    this.#base ??= this.#findBase().catch((error: unknown) => {
+      this.#base = undefined;
+      throw error;
+    });
+    return waitOrAbort(this.#base, signal);
+  }
+
+  /** Where TLS may be missing (--insecure-registry), the registry is asked once which one it speaks. */
+  async #findBase(): Promise<URL> {
+    const { registry, http, insecureRegistries, signal } = this.#options;
+    const host = apiHostOf(registry);
+    const isInsecure = insecureRegistries.includes(registry);
+    const secure = new URL(`https://${host}/`);
+    const plain = new URL(`http://${host}/`);
+    if (!isInsecure) return isLoopback(secure.hostname) ? plain : secure;
+    try {
+      discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
+      return secure;
+    } catch (error) {
+      if (error instanceof ClipctlError && error.code === 'NETWORK') return plain;
+      throw error;
+    }
+  }
+}
+
+/** Docker Hub answers under another name than it is called by. */
+function apiHostOf(registry: string): string {
+  return registry === DEFAULT_REGISTRY ? 'registry-1.docker.io' : registry;
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);
+}

@@ -1,0 +1,76 @@
+/** What a registry's refusal means to the user (distribution specification, "Error Codes"). */
+import { ClipctlError, type ErrorCode } from '../errors.ts';
+import { parseRetryAfter } from '../http/retry.ts';
+import { escapeUntrusted } from '../http/escape-untrusted.ts';
+import { redactText } from '../redact.ts';
+
+export interface Refusal {
+  readonly host: string;
+  /** `manifest latest of library/alpine`: what was asked for. */
+  readonly what: string;
+  readonly status: number;
+  /** Code of a 404. */
+  readonly missing: ErrorCode;
+  readonly retryAfter?: string | undefined;
+  /** Start of the body, as received. */
+  readonly body?: Uint8Array;
+  /** What must not be shown, should the server echo it. */
+  readonly secrets?: readonly string[];
+  readonly hasCredentials?: boolean;
+}
+
+const MAX_MESSAGE_CHARS = 300;
+
+/** The error for a status that is no success; retryable for 408, 429 and 5xx. */
+export function refusalError(refusal: Refusal): ClipctlError {
+  const { host, what, status } = refusal;
+  const told = toldReason(refusal);
+  const because = told === '' ? '' : `: ${told}`;
+  const details = { host, status };
+  const retryAfterMs = parseRetryAfter(refusal.retryAfter);
+  const retry = { retryable: isWorthRetrying(status), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const options = { details: { ...details, retryAfterMs }, hint: hintFor(refusal, retryAfterMs), ...retry };
+  return new ClipctlError(codeFor(status, refusal.missing), `${host} answered ${status} for ${what}${because}`, options);
+}
+
+function isWorthRetrying(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+function codeFor(status: number, missing: ErrorCode): ErrorCode {
+  if (status === 401 || status === 407) return 'UNAUTHORIZED';
+  if (status === 403) return 'FORBIDDEN';
+  if (status === 404) return missing;
+  return status === 429 ? 'RATE_LIMITED' : 'REGISTRY_ERROR';
+}
+
+function hintFor({ status, hasCredentials, host }: Refusal, retryAfterMs: number | undefined): string {
+  if (status === 401 && hasCredentials !== true) {
+    return 'Log in with docker login or podman login, or pass --username and --password-stdin. Some registries answer so for an image that is not there.';
+  }
+  if (status === 401) return 'The credentials were refused: check them, and that the image exists.';
+  if (status === 407) return 'The proxy wants credentials: put them into HTTPS_PROXY.';
+  if (status === 403) return 'This user may not read the repository; some registries answer so for one that is not there.';
+  if (status === 404) return 'Check the name, the tag and the spelling; some registries answer so when you are not logged in.';
+  if (status === 429) return rateLimitHint(retryAfterMs);
+  return `Try again later, or ask who runs ${host}.`;
+}
+
+function rateLimitHint(retryAfterMs: number | undefined): string {
+  const when = retryAfterMs === undefined ? 'later' : `in ${Math.ceil(retryAfterMs / 1000)} s`;
+  return `The registry limits how much may be asked: try again ${when}, log in for a higher limit, or use a mirror.`;
+}
+
+/** The first `"message": "…"`: a string that JSON.parse surely takes. */
+const MESSAGE_FIELD = /"message"\s{0,8}:\s{0,8}("(?:[^"\\\p{Cc}]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}){0,2000}")/u;
+
+/** `errors[0].message` where the body is the JSON of the specification, else its first line; never a secret, never a control character. */
+function toldReason({ body, secrets }: Refusal): string {
+  const text = Buffer.from(body ?? [])
+    .toString('utf8')
+    .trim();
+  if (text === '' || text.startsWith('<')) return '';
+  const told = MESSAGE_FIELD.exec(text)?.[1];
+  const reason = told === undefined ? (text.split('\n', 1)[0] ?? '') : (JSON.parse(told) as string);
+  return escapeUntrusted(redactText(reason, secrets).slice(0, MAX_MESSAGE_CHARS));
+}
