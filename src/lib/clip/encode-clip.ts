@@ -1,0 +1,40 @@
+import { ByteWriter } from './byte-writer.ts';
+import type { ClipExtension, ClipFile, ClipStorageInfo } from './clip-file.ts';
+import { encodeExtension } from './extension/encode-extension.ts';
+import { encodeFooter } from './extension/footer.ts';
+import { encodeGob } from './gob/gob-stream.ts';
+import { encodeHeader, HEADER_BYTES, STORAGE_TYPE } from './header.ts';
+import { nodeList } from './node-codec.ts';
+import { storageInfo, storageInfoWrapper } from './storage-info-codec.ts';
+
+/**
+ * The bytes of a `.clip` file (FORMATS.md §1): header, index, storage info and, when there is one, the extension. The
+ * same file as data gives the same bytes; nodes are written in the order given.
+ * @throws ClipctlError INTERNAL when a number has no place in its field
+ */
+export function encodeClip(file: ClipFile): Uint8Array {
+  const index = encodeGob(nodeList, file.nodes);
+  const storage = encodeStorageInfo(file.storageInfo);
+  const out = new ByteWriter();
+  out.view(
+    encodeHeader({
+      index: { offset: HEADER_BYTES, byteLength: index.byteLength },
+      storageInfo: { offset: HEADER_BYTES + index.byteLength, byteLength: storage.byteLength },
+    }),
+  );
+  out.append(index);
+  out.append(storage);
+  return file.extension === undefined ? out.toBytes() : withExtension(out, file.extension);
+}
+
+function encodeStorageInfo(value: ClipStorageInfo): ByteWriter {
+  return encodeGob(storageInfoWrapper, { Type: STORAGE_TYPE, Data: encodeGob(storageInfo, value).toBytes() });
+}
+
+function withExtension(out: ByteWriter, extension: ClipExtension): Uint8Array {
+  const body = encodeExtension(extension);
+  const bodyOffset = out.byteLength;
+  out.append(body);
+  out.view(encodeFooter(out.pieces(), { bodyOffset, bodyBytes: body.byteLength }));
+  return out.toBytes();
+}
