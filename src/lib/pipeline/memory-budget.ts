@@ -31,12 +31,19 @@ export class MemoryBudget {
   #usedBytes = 0;
   #peakBytes = 0;
   readonly #waiters: Waiter[] = [];
-  /** Freed buffers by size, to be handed out again: fresh ones cost page faults and live until a GC. */
-  readonly #pool = new Map<number, Buffer[]>();
-  readonly #sharedPool = new Map<number, SharedArrayBuffer[]>();
+  /** Freed memory by size, to be handed out again: fresh one costs page faults and lives until a GC. */
+  readonly #buffers = new Map<number, Buffer[]>();
+  readonly #shared = new Map<number, SharedArrayBuffer[]>();
+  /** Of the freed memory. With the used bytes it stays within the limit: else each size in use would add its own limit. */
+  #idleBytes = 0;
 
   constructor(limitBytes: number = DEFAULT_BUDGET_BYTES) {
     this.limitBytes = limitBytes;
+  }
+
+  /** Freed memory kept for the next lease of its size. */
+  get idleBytes(): number {
+    return this.#idleBytes;
   }
 
   get usedBytes(): number {
@@ -53,43 +60,75 @@ export class MemoryBudget {
    * @throws ClipctlError USAGE when it could never fit; the signal's reason when aborted
    */
   async acquire(bytes: number, signal?: AbortSignal): Promise<BudgetLease> {
-    if (bytes > this.limitBytes) {
-      throw new ClipctlError('USAGE', `--max-memory ${this.limitBytes} is too small: one transfer needs ${bytes} bytes`);
-    }
-    signal?.throwIfAborted();
-    if (this.#waiters.length === 0 && this.#fits(bytes)) return this.#lease(bytes);
-    return this.#wait(bytes, signal);
+    const lease = await this.#take(bytes, signal);
+    this.#dropIdle();
+    return lease;
   }
 
   /** A lease now, or `undefined`: for what is nice to have (look-ahead, one more part in flight). */
   tryAcquire(bytes: number): BudgetLease | undefined {
-    return this.#waiters.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
+    const lease = this.#tryTake(bytes);
+    this.#dropIdle();
+    return lease;
   }
 
-  /** A pooled buffer of exactly `bytes`; its old content is still in it. */
+  /** A pooled buffer of exactly `bytes`; its old content is still in it. Throws as acquire does. */
   async acquireBuffer(bytes: number, signal?: AbortSignal): Promise<BufferLease> {
-    return this.#withBuffer(await this.acquire(bytes, signal));
+    return this.#withBuffer(await this.#take(bytes, signal));
   }
 
+  /** A pooled buffer now, or `undefined`. */
   tryAcquireBuffer(bytes: number): BufferLease | undefined {
-    const lease = this.tryAcquire(bytes);
+    const lease = this.#tryTake(bytes);
     return lease === undefined ? undefined : this.#withBuffer(lease);
   }
 
   /** Pooled memory that a worker can see too; `heldBytes` (≥ `bytes`) are taken from the budget for the whole working set. */
   async acquireShared(bytes: number, heldBytes: number, signal?: AbortSignal): Promise<SharedLease> {
-    const lease = await this.acquire(heldBytes, signal);
-    const free = this.#sharedPool.get(bytes) ?? [];
-    this.#sharedPool.set(bytes, free);
-    const shared = free.pop() ?? new SharedArrayBuffer(bytes);
-    return { bytes: heldBytes, shared, release: once(() => (free.push(shared), lease.release())) };
+    const lease = await this.#take(heldBytes, signal);
+    const [shared, giveBack] = this.#fromPool(this.#shared, bytes, () => new SharedArrayBuffer(bytes));
+    return { bytes: heldBytes, shared, release: once(() => (giveBack(), lease.release())) };
   }
 
   #withBuffer(lease: BudgetLease): BufferLease {
-    const free = this.#pool.get(lease.bytes) ?? [];
-    this.#pool.set(lease.bytes, free);
-    const buffer = free.pop() ?? Buffer.allocUnsafeSlow(lease.bytes);
-    return { bytes: lease.bytes, buffer, release: once(() => (free.push(buffer), lease.release())) };
+    const [buffer, giveBack] = this.#fromPool(this.#buffers, lease.bytes, () => Buffer.allocUnsafeSlow(lease.bytes));
+    return { bytes: lease.bytes, buffer, release: once(() => (giveBack(), lease.release())) };
+  }
+
+  #fromPool<T>(pool: Map<number, T[]>, bytes: number, allocate: () => T): [memory: T, giveBack: () => void] {
+    const free = pool.get(bytes) ?? [];
+    pool.set(bytes, free);
+    const pooled = free.pop();
+    if (pooled !== undefined) this.#idleBytes -= bytes;
+    this.#dropIdle();
+    const memory = pooled ?? allocate();
+    const giveBack = (): void => {
+      free.push(memory);
+      this.#idleBytes += bytes;
+    };
+    return [memory, giveBack];
+  }
+
+  /** Leaves what was freed to the garbage collector as far as the bytes in use need the room. */
+  #dropIdle(): void {
+    for (const pool of [this.#buffers, this.#shared] as readonly Map<number, unknown[]>[]) {
+      for (const [bytes, free] of pool) {
+        while (this.#usedBytes + this.#idleBytes > this.limitBytes && free.pop() !== undefined) this.#idleBytes -= bytes;
+      }
+    }
+  }
+
+  async #take(bytes: number, signal: AbortSignal | undefined): Promise<BudgetLease> {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new ClipctlError('INTERNAL', `not a number of bytes: ${bytes}`);
+    if (bytes > this.limitBytes) {
+      throw new ClipctlError('USAGE', `--max-memory ${this.limitBytes} is too small: one transfer needs ${bytes} bytes`);
+    }
+    signal?.throwIfAborted();
+    return this.#tryTake(bytes) ?? this.#wait(bytes, signal);
+  }
+
+  #tryTake(bytes: number): BudgetLease | undefined {
+    return this.#waiters.length === 0 && this.#fits(bytes) ? this.#lease(bytes) : undefined;
   }
 
   #fits(bytes: number): boolean {
