@@ -1,0 +1,3 @@
+module clipctl.test/tar-lister
+
+go 1.22
