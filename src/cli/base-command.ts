@@ -1,0 +1,128 @@
+/**
+ * What all commands share: flags and configuration resolved, signals, progress, one JSON document, errors as exit
+ * codes. A command adds its flags, makes one request, calls one operation and names a renderer for the result.
+ */
+import { Command, type Interfaces } from '@oclif/core';
+import { ClipctlError, errorCodeOf } from '../lib/errors.ts';
+import type { Session } from '../lib/operations/open-session.ts';
+import type { PlanResult } from '../lib/operations/results.ts';
+import type { SessionOptions } from '../lib/operations/session.ts';
+import { earlyMode } from './early-mode.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import type { FlagToken, FlagValues } from './flag-values.ts';
+import { GLOBAL_FLAGS } from './flags.ts';
+import { Interruption } from './interruption.ts';
+import { Output, type Surface } from './output.ts';
+import { createProgress } from './progress/renderer.ts';
+import { readPassword } from './read-password.ts';
+import { fromParseError } from './report-error.ts';
+import { currentUser, resolveSettings, type Settings } from './settings.ts';
+
+/** What a command works with after its flags are resolved. */
+export interface Invocation {
+  /** As the command declares them. */
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly values: FlagValues;
+  readonly session: Session;
+}
+
+export abstract class BaseCommand extends Command {
+  static override baseFlags: Interfaces.FlagInput = GLOBAL_FLAGS;
+
+  readonly #interruption = new Interruption();
+  readonly #output = new Output(process, this.ctor.id, earlyMode(this.argv, process.env));
+  #stopProgress: () => void = () => undefined;
+
+  /** Makes a request of its flags, calls one operation, prints. */
+  protected abstract execute(invocation: Invocation): Promise<void>;
+
+  override async run(): Promise<void> {
+    const stopListening = this.#interruption.listen();
+    try {
+      await this.#run();
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      this.#stopProgress();
+      stopListening();
+    }
+  }
+
+  /** Prints a result as text by `render`, or as the command's JSON document. */
+  protected async print<T extends { readonly warnings: readonly string[] }>(
+    result: T,
+    render: (result: T, surface: Surface) => string,
+  ): Promise<void> {
+    this.#stopProgress();
+    await this.#output.result(result, render);
+  }
+
+  /** Prints what `--dry-run` found. */
+  protected async printPlan(plan: PlanResult): Promise<void> {
+    const { renderPlan } = await import('./render/plan.ts');
+    await this.print(plan, renderPlan);
+  }
+
+  /** After a printed result that is the answer "no" (`--check-warm`). */
+  protected answerNo(message: string): void {
+    process.exitCode = exitCodeOf('NOT_WARM');
+    this.#output.note(message);
+  }
+
+  async #run(): Promise<void> {
+    const { args, raw } = await this.#parse();
+    const { settings, values, warnings } = await resolveSettings(raw, currentUser());
+    this.#output.configure(settings);
+    for (const warning of warnings) this.#output.warn(warning);
+    const credentials = await this.#credentials(settings, args);
+    const onProgress = await this.#startProgress(settings);
+    const { openSession } = await import('../lib/operations/open-session.ts');
+    const session = openSession({ ...settings, ...credentials, onProgress, signal: this.#interruption.signal });
+    try {
+      await this.execute({ args, values, session });
+    } finally {
+      await session.close();
+    }
+  }
+
+  async #parse(): Promise<{ readonly args: Readonly<Record<string, unknown>>; readonly raw: readonly FlagToken[] }> {
+    try {
+      return await this.parse(this.ctor);
+    } catch (error) {
+      // oclif warns in development about commands that it thinks forgot to parse.
+      this.parsed = true;
+      throw fromParseError(error, this.ctor.id, Object.keys({ ...this.ctor.baseFlags, ...this.ctor.flags }));
+    }
+  }
+
+  async #credentials(settings: Settings, args: Readonly<Record<string, unknown>>): Promise<Pick<SessionOptions, 'credentials'>> {
+    const { username, passwordFromStdin } = settings;
+    if (!passwordFromStdin || username === undefined) return {};
+    const images = Object.values(args).flat();
+    if (images.some((image) => typeof image === 'string' && image.endsWith('-archive:-'))) {
+      throw new ClipctlError('USAGE', '--password-stdin and an archive from stdin exclude each other');
+    }
+    const password = await readPassword(process.stdin);
+    this.#output.hideSecrets([password, Buffer.from(`${username}:${password}`).toString('base64')]);
+    return { credentials: { username, password } };
+  }
+
+  async #startProgress(settings: Settings): Promise<SessionOptions['onProgress']> {
+    const progress = await createProgress({ stream: process.stderr, env: process.env, settings });
+    const restoreWarnings = this.#output.redirectWarnings((message) => progress.warn(message));
+    this.#stopProgress = () => {
+      progress.stop();
+      restoreWarnings();
+    };
+    this.#interruption.beforeKill = this.#stopProgress;
+    this.#output.verbose(`disk cache: ${settings.cacheDir}`);
+    return (event) => (event.type === 'warning' ? this.#output.warn(event.message) : progress.onEvent(event));
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    this.#stopProgress();
+    const { exitCode, isSilent, signal } = this.#interruption;
+    process.exitCode = exitCode ?? exitCodeOf(errorCodeOf(error));
+    if (!isSilent) await this.#output.error(exitCode === undefined ? error : signal.reason);
+  }
+}

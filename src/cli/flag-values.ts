@@ -1,0 +1,134 @@
+/** Picks the value of a flag, in the order flag, environment, config file, default, and says where a wrong one stands. */
+import { isAbsolute, resolve } from 'node:path';
+import type { ConfigValues } from '../lib/config.ts';
+import { ClipctlError } from '../lib/errors.ts';
+import { parseDurationMs, parseSizeBytes } from '../lib/quantity.ts';
+import { environmentName } from './flags.ts';
+
+/** What oclif parsed: tokens in the order of argv. */
+export interface FlagToken {
+  readonly type: string;
+  readonly flag?: string;
+  readonly input: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface FlagSources {
+  readonly tokens: readonly FlagToken[];
+  readonly env: Environment;
+  readonly config: ConfigValues;
+}
+
+interface Found {
+  readonly texts: readonly string[];
+  /** `--jobs` or `CLIPCTL_JOBS`, for messages. */
+  readonly where: string;
+  readonly code: 'USAGE' | 'CONFIG_INVALID';
+}
+
+const TRUE_WORDS = new Set(['1', 'true', 'yes', 'on']);
+const FALSE_WORDS = new Set(['0', 'false', 'no', 'off']);
+
+export class FlagValues {
+  readonly config: ConfigValues;
+  readonly #tokens: readonly FlagToken[];
+  readonly #env: Environment;
+
+  constructor(sources: FlagSources) {
+    this.config = sources.config;
+    this.#tokens = sources.tokens.filter((token) => token.type === 'flag');
+    this.#env = sources.env;
+  }
+
+  /** True when it stands on the command line. */
+  isGiven(name: string): boolean {
+    return this.#tokens.some((token) => token.flag === name);
+  }
+
+  /** How often it stands on the command line (`-vv`). */
+  occurrences(name: string): number {
+    return this.#tokens.filter((token) => token.flag === name).length;
+  }
+
+  text(name: string): string | undefined {
+    const found = this.#find(name);
+    return found === undefined ? undefined : requireText(found);
+  }
+
+  /** All values of a repeatable flag; `undefined` when neither flag nor environment says anything. */
+  texts(name: string): readonly string[] | undefined {
+    const found = this.#find(name);
+    if (found === undefined) return undefined;
+    const texts = found.code === 'USAGE' ? found.texts : found.texts.flatMap((text) => text.split(/\s+/).filter(Boolean));
+    for (const text of texts) requireText({ ...found, texts: [text] });
+    return texts;
+  }
+
+  toggle(name: string, fallback = false): boolean {
+    if (this.isGiven(name)) return true;
+    const found = this.#find(name);
+    if (found === undefined) return fallback;
+    const word = requireText(found).toLowerCase();
+    if (TRUE_WORDS.has(word)) return true;
+    if (FALSE_WORDS.has(word)) return false;
+    throw wrong(found, 'true or false');
+  }
+
+  /** An absolute path; a relative one starts at the working directory. */
+  path(name: string): string | undefined {
+    const text = this.text(name);
+    return text === undefined || isAbsolute(text) ? text : resolve(text);
+  }
+
+  integer(name: string, atLeast: number): number | undefined {
+    return this.#parsed(name, `a whole number of at least ${atLeast}`, (text) => {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+      return value === undefined || value < atLeast ? undefined : value;
+    });
+  }
+
+  sizeBytes(name: string): number | undefined {
+    return this.#parsed(name, 'a size like 512, 32MiB, 10G or 10GB', (text) => parseSizeBytes(text) || undefined);
+  }
+
+  durationMs(name: string): number | undefined {
+    return this.#parsed(name, 'a duration like 500ms, 30s or 2m', (text) => parseDurationMs(text) || undefined);
+  }
+
+  choice<T extends string>(name: string, options: readonly T[]): T | undefined {
+    return this.#parsed(name, `one of ${options.join(', ')}`, (text) => options.find((candidate) => candidate === text));
+  }
+
+  #parsed<T>(name: string, expected: string, parse: (text: string) => T | undefined): T | undefined {
+    const found = this.#find(name);
+    if (found === undefined) return undefined;
+    const value = parse(requireText(found));
+    if (value === undefined) throw wrong(found, expected);
+    return value;
+  }
+
+  #find(name: string): Found | undefined {
+    const texts = this.#tokens.filter((token) => token.flag === name).map((token) => token.input);
+    if (texts.length > 0) return { texts, where: `--${name}`, code: 'USAGE' };
+    const variable = environmentName(name);
+    const value = this.#env[variable];
+    // An empty variable is how a CI system says "not set".
+    if (value === undefined || value.trim() === '') return undefined;
+    return { texts: [value], where: variable, code: 'CONFIG_INVALID' };
+  }
+}
+
+function requireText(found: Found): string {
+  const text = found.texts[0] ?? '';
+  if (text.trim() === '')
+    throw new ClipctlError(found.code, `${found.where} is empty`, { hint: 'Give it a value or leave it out.' });
+  return text;
+}
+
+function wrong(found: Found, expected: string): ClipctlError {
+  return new ClipctlError(
+    found.code,
+    `${found.where}: expected ${expected}, got ${JSON.stringify((found.texts[0] ?? '').slice(0, 100))}`,
+  );
+}

@@ -1,0 +1,185 @@
+/**
+ * Every flag, declared once. oclif parses argv and prints help from this; the value that counts is picked by
+ * flag-values.ts (flag, environment, config file, default), so a `default` here is what help shows and what holds.
+ */
+import { Args, Flags } from '@oclif/core';
+
+/** Environment variable of a flag: `--max-memory` is CLIPCTL_MAX_MEMORY. */
+export function environmentName(flag: string): string {
+  return `CLIPCTL_${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+interface OptionSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly value: string;
+  readonly fallback?: string;
+  readonly char?: 'o' | 'f';
+  readonly group?: string;
+}
+
+function option(spec: OptionSpec) {
+  return Flags.string({
+    description: spec.summary,
+    env: environmentName(spec.name),
+    helpValue: spec.value,
+    ...(spec.fallback === undefined ? {} : { default: spec.fallback }),
+    ...(spec.char === undefined ? {} : { char: spec.char }),
+    ...(spec.group === undefined ? {} : { helpGroup: spec.group }),
+  });
+}
+
+/** A flag that may be given many times; in the environment its values are separated by white space. */
+function repeatable(spec: OptionSpec) {
+  return Flags.string({
+    description: `${spec.summary} (repeatable)`,
+    env: environmentName(spec.name),
+    helpValue: spec.value,
+    multiple: true,
+    multipleNonGreedy: true,
+    ...(spec.group === undefined ? {} : { helpGroup: spec.group }),
+  });
+}
+
+interface SwitchSpec {
+  readonly name: string;
+  readonly summary: string;
+  readonly char?: 'q' | 'v';
+  readonly group?: string;
+}
+
+function toggle(spec: SwitchSpec) {
+  return Flags.boolean({
+    description: spec.summary,
+    env: environmentName(spec.name),
+    ...(spec.char === undefined ? {} : { char: spec.char }),
+    ...(spec.group === undefined ? {} : { helpGroup: spec.group }),
+  });
+}
+
+const CACHE = 'cache and limit';
+const REGISTRY = 'registry';
+const OUTPUT = 'output';
+
+export const DEFAULT_MAX_MEMORY = '32MiB';
+export const DEFAULT_MAX_LAYER_SIZE = '64GiB';
+export const DEFAULT_MAX_ENTRIES = 5_000_000;
+export const DEFAULT_TIMEOUT = '30s';
+export const DEFAULT_RETRIES = 4;
+export const PROGRESS_MODES = ['auto', 'tty', 'plain', 'json', 'none'] as const;
+
+/** Flags that every command has. */
+export const GLOBAL_FLAGS = {
+  'cache-dir': option({ name: 'cache-dir', summary: 'Disk cache; default ~/.cache/clipctl', value: 'DIR', group: CACHE }),
+  config: option({ name: 'config', summary: 'Config file; default ~/.config/clipctl/config.json', value: 'FILE', group: CACHE }),
+  jobs: option({ name: 'jobs', summary: 'Layers worked on at once; default: cores', value: 'N', group: CACHE }),
+  'max-memory': option({
+    name: 'max-memory',
+    summary: 'Layer bytes buffered at once, in the whole process',
+    value: 'SIZE',
+    fallback: DEFAULT_MAX_MEMORY,
+    group: CACHE,
+  }),
+  'max-layer-size': option({
+    name: 'max-layer-size',
+    summary: 'Refuse a layer that decompresses to more',
+    value: 'SIZE',
+    fallback: DEFAULT_MAX_LAYER_SIZE,
+    group: CACHE,
+  }),
+  'max-entries': option({
+    name: 'max-entries',
+    summary: 'Refuse a layer with more entries',
+    value: 'N',
+    fallback: String(DEFAULT_MAX_ENTRIES),
+    group: CACHE,
+  }),
+  'allow-foreign': toggle({ name: 'allow-foreign', summary: 'Fetch layers from the URLs that a manifest names', group: CACHE }),
+  offline: toggle({ name: 'offline', summary: 'Use no network; what is missing is an error', group: REGISTRY }),
+  timeout: option({
+    name: 'timeout',
+    summary: 'Give up on a transfer without a byte for so long',
+    value: 'TIME',
+    fallback: DEFAULT_TIMEOUT,
+    group: REGISTRY,
+  }),
+  retries: option({
+    name: 'retries',
+    summary: 'Tries after the first',
+    value: 'N',
+    fallback: String(DEFAULT_RETRIES),
+    group: REGISTRY,
+  }),
+  'insecure-registry': repeatable({
+    name: 'insecure-registry',
+    summary: 'Allow plain HTTP or an unverified certificate',
+    value: 'HOST',
+    group: REGISTRY,
+  }),
+  username: option({ name: 'username', summary: 'Registry user, with --password-stdin', value: 'NAME', group: REGISTRY }),
+  'password-stdin': toggle({ name: 'password-stdin', summary: 'Read the password from stdin', group: REGISTRY }),
+  json: toggle({ name: 'json', summary: 'Print one JSON document, also for a failure', group: OUTPUT }),
+  progress: option({
+    name: 'progress',
+    summary: `Progress on stderr: ${PROGRESS_MODES.join(', ')}`,
+    value: 'MODE',
+    fallback: 'auto',
+    group: OUTPUT,
+  }),
+  quiet: toggle({ name: 'quiet', char: 'q', summary: 'Print errors only', group: OUTPUT }),
+  verbose: toggle({ name: 'verbose', char: 'v', summary: 'Print more; twice: also stack traces', group: OUTPUT }),
+};
+
+export const dryRunFlag = toggle({ name: 'dry-run', summary: 'Show bytes and requests by tier and do nothing' });
+export const outputFlag = option({
+  name: 'output',
+  char: 'o',
+  summary: 'Index to write; default <name>-<tag>.clip',
+  value: 'FILE.clip',
+});
+export const platformFlag = option({
+  name: 'platform',
+  summary: 'Platform; default: linux on this architecture',
+  value: 'OS/ARCH',
+});
+export const platformsFlag = repeatable({
+  name: 'platform',
+  summary: 'Platform; default: linux on this architecture',
+  value: 'OS/ARCH',
+});
+export const allPlatformsFlag = toggle({ name: 'all-platforms', summary: 'Every platform of the image index' });
+export const storageRefFlag = option({ name: 'storage-ref', summary: 'Image reference to write into the index', value: 'REF' });
+export const warmFlag = toggle({ name: 'warm', summary: 'Also keep the layers in the disk cache' });
+export const toFlag = repeatable({ name: 'to', summary: 'Also send the layers to this remote cache', value: 'URL' });
+export const pushToFlag = repeatable({ name: 'to', summary: 'Remote cache to fill; required', value: 'URL' });
+export const fromFlag = repeatable({ name: 'from', summary: 'Remote cache to read', value: 'URL' });
+export const strictFlag = toggle({ name: 'strict', summary: 'Refuse what is otherwise a warning' });
+export const remoteFlag = option({
+  name: 'remote',
+  summary: 'What a failing remote is: optional, required',
+  value: 'MODE',
+  fallback: 'optional',
+});
+export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });
+export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer in full' });
+export const tiersFlag = toggle({ name: 'tiers', summary: 'Print which tier has which layer' });
+export const checkWarmFlag = toggle({ name: 'check-warm', summary: 'Exit 10 unless every layer is on disk' });
+
+const IMAGE_FORMS = 'REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or FILE.clip';
+
+/** One image. oclif would read a missing argument from stdin: never. */
+export const imageArg = Args.string({ name: 'image', required: true, ignoreStdin: true, description: IMAGE_FORMS });
+export const imagesArg = Args.string({
+  name: 'image',
+  required: true,
+  ignoreStdin: true,
+  multiple: true,
+  description: IMAGE_FORMS,
+});
+/** What `index` reads: an index is what it makes. */
+export const indexableArg = Args.string({
+  name: 'image',
+  required: true,
+  ignoreStdin: true,
+  description: 'REF, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE',
+});

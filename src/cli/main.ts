@@ -1,0 +1,60 @@
+/** The oclif runner; bundled to dist/cli.js and started by bin/run.js. */
+import { Config, run, settings } from '@oclif/core';
+import { ClipctlError, errorCodeOf } from '../lib/errors.ts';
+import { earlyMode } from './early-mode.ts';
+import { EXIT_CLOSED_PIPE, exitCodeOf } from './exit-codes.ts';
+import { escapeJson } from './escape.ts';
+import { Output, SCHEMA_VERSION } from './output.ts';
+import { isOclifError, reportOf } from './report-error.ts';
+import { suggest } from './suggest.ts';
+import { writeSync } from 'node:fs';
+
+/**
+ * Runs one command line. Never rejects; the exit code is in `process.exitCode`.
+ * @param argv without node and script
+ * @param root the package's own directory, where its package.json lies
+ */
+export async function main(argv: readonly string[], root: string): Promise<void> {
+  // In a checkout with NODE_ENV=test oclif would look for a TypeScript runner.
+  settings.enableAutoTranspile = false;
+  reportCrashes(argv);
+  try {
+    const config = await Config.load({ root, userPlugins: false, devPlugins: false, jitPlugins: false });
+    await runCommand(argv, config);
+  } catch (error) {
+    await fail(argv, error);
+  }
+}
+
+async function runCommand(argv: readonly string[], config: Config): Promise<void> {
+  const name = argv.find((word) => !word.startsWith('-'));
+  const isCommand = name === undefined || config.findCommand(name) !== undefined;
+  if (isCommand) {
+    await run([...argv], config);
+    return;
+  }
+  const nearest = suggest(name, config.commandIDs);
+  throw new ClipctlError('USAGE', `unknown command ${name}`, {
+    hint: `${nearest === undefined ? '' : `Did you mean ${nearest}? `}clipctl --help lists all commands.`,
+  });
+}
+
+/** What happens outside a command: an unknown one, or a package that is not whole. */
+async function fail(argv: readonly string[], error: unknown): Promise<void> {
+  const known =
+    isOclifError(error) && error.oclif.exit === 2 ? new ClipctlError('USAGE', error.message.split('\n', 1)[0] ?? '') : error;
+  if (process.exitCode !== EXIT_CLOSED_PIPE) process.exitCode = exitCodeOf(errorCodeOf(known));
+  await new Output(process, argv[0] ?? 'clipctl', earlyMode(argv, process.env)).error(known);
+}
+
+/**
+ * An exception that nobody caught ends the process whatever we do; with `--json` it shall still leave a document. The
+ * write is synchronous because nothing runs after it.
+ */
+function reportCrashes(argv: readonly string[]): void {
+  process.on('uncaughtExceptionMonitor', (error) => {
+    if (!earlyMode(argv, process.env).json) return;
+    const document = { schemaVersion: SCHEMA_VERSION, command: argv[0] ?? 'clipctl', error: reportOf(error) };
+    writeSync(process.stdout.fd, `${escapeJson(JSON.stringify(document))}\n`);
+  });
+}

@@ -1,0 +1,122 @@
+/** Results on stdout, talk on stderr. With `--json` stdout gets exactly one document. */
+import type { Environment } from './flag-values.ts';
+import { redactText } from '../lib/redact.ts';
+import { escapeJson, escapeText } from './escape.ts';
+import { causesOf, reportOf, stackOf } from './report-error.ts';
+import { createStyle, type Style } from './style.ts';
+import { describeTerminal, type OutputStream, type Terminal } from './terminal.ts';
+
+/** Documents of CLI.md carry this; it changes only with a field that scripts rely on. */
+export const SCHEMA_VERSION = 1;
+
+/** What a renderer draws on. */
+export interface Surface {
+  readonly columns: number;
+  readonly unicode: boolean;
+  readonly style: Style;
+  readonly verbose: boolean;
+}
+
+export interface OutputMode {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbosity: number;
+}
+
+export interface OutputStreams {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: Environment;
+}
+
+export class Output {
+  readonly #streams: OutputStreams;
+  readonly #command: string;
+  readonly #said = new Set<string>();
+  #mode: OutputMode;
+  /** Takes over warnings while progress is drawn, so that they don't tear it. */
+  #warn: ((message: string) => void) | undefined;
+  #secrets: readonly string[] = [];
+
+  constructor(streams: OutputStreams, command: string, mode: OutputMode) {
+    this.#streams = streams;
+    this.#command = command;
+    this.#mode = mode;
+  }
+
+  /** After the flags are resolved. */
+  configure(mode: OutputMode): void {
+    this.#mode = mode;
+  }
+
+  hideSecrets(secrets: readonly string[]): void {
+    this.#secrets = secrets;
+  }
+
+  get stderrTerminal(): Terminal {
+    return describeTerminal(this.#streams.stderr, this.#streams.env);
+  }
+
+  /** Warnings go there until the result is called. */
+  redirectWarnings(warn: (message: string) => void): () => void {
+    this.#warn = warn;
+    return () => (this.#warn = undefined);
+  }
+
+  async surface(): Promise<Surface> {
+    const { columns, unicode, color } = describeTerminal(this.#streams.stdout, this.#streams.env);
+    return { columns, unicode, style: await createStyle(color), verbose: this.#mode.verbosity > 0 };
+  }
+
+  /** Prints what a command found. Call once, at the end. */
+  async result<T extends { readonly warnings: readonly string[] }>(
+    result: T,
+    render: (result: T, surface: Surface) => string,
+  ): Promise<void> {
+    if (this.#mode.json) this.#document(result);
+    else if (!this.#mode.quiet) this.#streams.stdout.write(`${render(result, await this.surface())}\n`);
+    for (const warning of result.warnings) this.warn(warning);
+  }
+
+  /** Once each, on stderr; not with `--quiet`. */
+  warn(message: string): void {
+    if (this.#mode.quiet || this.#said.has(message)) return;
+    this.#said.add(message);
+    const redacted = redactText(message, this.#secrets);
+    if (this.#warn !== undefined) this.#warn(redacted);
+    else this.#streams.stderr.write(`warning: ${escapeText(redacted, { ascii: !this.stderrTerminal.unicode })}\n`);
+  }
+
+  /** The error document, or one message line and a hint; more only with `-v`. */
+  async error(error: unknown): Promise<void> {
+    const report = reportOf(error, this.#secrets);
+    if (this.#mode.json) {
+      this.#document({ error: report });
+      return;
+    }
+    const terminal = this.stderrTerminal;
+    const style = await createStyle(terminal.color);
+    const ascii = { ascii: !terminal.unicode };
+    const lines = [`${style.red('error:')} ${escapeText(report.message, ascii)} [${report.code}]`];
+    lines.push(`${style.dim('hint:')} ${escapeText(report.hint, ascii)}`);
+    if (this.#mode.verbosity > 0) lines.push(...causesOf(error, this.#secrets).map((cause) => `cause: ${cause}`));
+    if (this.#mode.verbosity > 1) lines.push(...stackOf(error, this.#secrets));
+    this.#streams.stderr.write(`${lines.join('\n')}\n`);
+  }
+
+  /** A line beside a printed result; the document of `--json` says the same. */
+  note(message: string): void {
+    if (this.#mode.quiet || this.#mode.json) return;
+    this.#streams.stderr.write(`${escapeText(message, { ascii: !this.stderrTerminal.unicode })}\n`);
+  }
+
+  /** A line for `-v`. */
+  verbose(message: string): void {
+    if (this.#mode.verbosity > 0 && !this.#mode.json) this.#streams.stderr.write(`${escapeText(message)}\n`);
+  }
+
+  #document(content: object): void {
+    const json = JSON.stringify({ schemaVersion: SCHEMA_VERSION, command: this.#command, ...content });
+    this.#streams.stdout.write(`${escapeJson(json)}\n`);
+  }
+}

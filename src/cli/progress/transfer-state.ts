@@ -1,0 +1,103 @@
+/** Adds up progress events: which layers are under way, how far, how fast. Drawn by the tty and the plain renderer. */
+import type { Digest } from '../../lib/oci/digest.ts';
+import type { LayerAction, ProgressEvent } from '../../lib/pipeline/progress.ts';
+
+export interface ActiveLayer {
+  readonly layer: Digest;
+  readonly action: LayerAction;
+  readonly from: string;
+  readonly totalBytes: number;
+  bytes: number;
+}
+
+/** Rates look back so far: long enough to be calm, short enough to show a stall. */
+const RATE_WINDOW_MS = 10_000;
+/** An estimate before this is noise. */
+const MIN_ESTIMATE_MS = 2000;
+
+export class TransferState {
+  layers = 0;
+  finishedLayers = 0;
+  skippedLayers = 0;
+  totalBytes = 0;
+  #finishedBytes = 0;
+  readonly #active = new Map<string, ActiveLayer>();
+  readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
+  readonly #startMs: number;
+
+  constructor(nowMs: number) {
+    this.#startMs = nowMs;
+  }
+
+  add(event: ProgressEvent): void {
+    switch (event.type) {
+      case 'image':
+        this.layers += event.layers;
+        this.totalBytes += event.totalBytes;
+        return;
+      case 'layer-start':
+        this.#active.set(keyOf(event), { ...event, bytes: 0 });
+        return;
+      case 'layer-progress':
+        this.#move(event);
+        return;
+      case 'layer-done':
+        this.#finish(event);
+        return;
+      case 'layer-skip':
+        this.skippedLayers++;
+        return;
+      default:
+        return;
+    }
+  }
+
+  get active(): readonly ActiveLayer[] {
+    return [...this.#active.values()];
+  }
+
+  /** Bytes of layers passed so far; a layer that is sent on after it was read counts once. */
+  get bytes(): number {
+    let bytes = this.#finishedBytes;
+    for (const layer of this.#active.values()) if (layer.action !== 'push') bytes += layer.bytes;
+    return bytes;
+  }
+
+  /** Bytes a second over the last ten seconds. */
+  rate(nowMs: number): number {
+    this.#sample(nowMs);
+    const first = this.#samples[0];
+    const last = this.#samples.at(-1);
+    if (first === undefined || last === undefined || last.atMs <= first.atMs) return 0;
+    return ((last.bytes - first.bytes) * 1000) / (last.atMs - first.atMs);
+  }
+
+  /** Time left; `undefined` in the first two seconds and when nothing moves. */
+  remainingMs(nowMs: number): number | undefined {
+    const rate = this.rate(nowMs);
+    if (nowMs - this.#startMs < MIN_ESTIMATE_MS || rate < 1) return undefined;
+    return (Math.max(0, this.totalBytes - this.bytes) / rate) * 1000;
+  }
+
+  #sample(nowMs: number): void {
+    this.#samples.push({ atMs: nowMs, bytes: this.bytes });
+    while ((this.#samples[0]?.atMs ?? nowMs) < nowMs - RATE_WINDOW_MS) this.#samples.shift();
+  }
+
+  #move(event: Extract<ProgressEvent, { type: 'layer-progress' }>): void {
+    const layer = this.#active.get(keyOf(event));
+    if (layer === undefined) this.#active.set(keyOf(event), { ...event, from: '' });
+    else layer.bytes = event.bytes;
+  }
+
+  #finish(event: Extract<ProgressEvent, { type: 'layer-done' }>): void {
+    this.#active.delete(keyOf(event));
+    if (event.action === 'push') return;
+    this.finishedLayers++;
+    this.#finishedBytes += event.bytes;
+  }
+}
+
+function keyOf(event: { readonly layer: Digest; readonly action: LayerAction }): string {
+  return `${event.action} ${event.layer}`;
+}

@@ -1,0 +1,110 @@
+/** The settings of one run, resolved: what every command has, whatever it does. */
+import { availableParallelism, homedir } from 'node:os';
+import { type ConfigValues, defaultCacheDir, loadConfig, type UserEnvironment } from '../lib/config.ts';
+import { ClipctlError } from '../lib/errors.ts';
+import { parseDurationMs, parseSizeBytes } from '../lib/quantity.ts';
+import { FlagValues, type FlagToken } from './flag-values.ts';
+import {
+  DEFAULT_MAX_ENTRIES,
+  DEFAULT_MAX_LAYER_SIZE,
+  DEFAULT_MAX_MEMORY,
+  DEFAULT_RETRIES,
+  DEFAULT_TIMEOUT,
+  PROGRESS_MODES,
+} from './flags.ts';
+
+export type ProgressMode = (typeof PROGRESS_MODES)[number];
+
+export interface Settings {
+  readonly cacheDir: string;
+  readonly jobs: number;
+  readonly maxMemoryBytes: number;
+  readonly maxLayerBytes: number;
+  readonly maxEntries: number;
+  readonly allowForeign: boolean;
+  readonly offline: boolean;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  readonly insecureRegistries: readonly string[];
+  readonly username: string | undefined;
+  readonly passwordFromStdin: boolean;
+  readonly json: boolean;
+  readonly progress: ProgressMode;
+  readonly quiet: boolean;
+  /** 0, 1 (`-v`) or 2 (`-vv`). */
+  readonly verbosity: number;
+}
+
+export interface ResolvedSettings {
+  readonly settings: Settings;
+  readonly values: FlagValues;
+  readonly warnings: readonly string[];
+}
+
+/** The real one; tests pass their own. */
+export function currentUser(): UserEnvironment {
+  return { env: process.env, homeDir: homedir() };
+}
+
+/** @throws ClipctlError USAGE, CONFIG_INVALID */
+export async function resolveSettings(tokens: readonly FlagToken[], user: UserEnvironment): Promise<ResolvedSettings> {
+  const configPath = new FlagValues({ tokens, env: user.env, config: {} }).path('config');
+  const config = await loadConfig(user, configPath);
+  const values = new FlagValues({ tokens, env: user.env, config: config.values });
+  const settings: Settings = {
+    ...limitSettings(values, config.values, user),
+    ...registrySettings(values, config.values),
+    ...outputSettings(values, config.values),
+  };
+  return { settings, values, warnings: config.warnings };
+}
+
+function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvironment) {
+  return {
+    cacheDir: values.path('cache-dir') ?? config.cacheDir ?? defaultCacheDir(user),
+    jobs: values.integer('jobs', 1) ?? config.jobs ?? availableParallelism(),
+    maxMemoryBytes: values.sizeBytes('max-memory') ?? config.maxMemory ?? parseSizeBytes(DEFAULT_MAX_MEMORY) ?? 0,
+    maxLayerBytes: values.sizeBytes('max-layer-size') ?? config.maxLayerSize ?? parseSizeBytes(DEFAULT_MAX_LAYER_SIZE) ?? 0,
+    maxEntries: values.integer('max-entries', 1) ?? config.maxEntries ?? DEFAULT_MAX_ENTRIES,
+    allowForeign: values.toggle('allow-foreign', config.allowForeign),
+  };
+}
+
+function registrySettings(values: FlagValues, config: ConfigValues) {
+  const username = values.text('username') ?? config.username;
+  const passwordFromStdin = values.toggle('password-stdin');
+  if (passwordFromStdin && username === undefined) {
+    throw new ClipctlError('USAGE', '--password-stdin needs --username');
+  }
+  if (values.isGiven('username') && !passwordFromStdin) {
+    throw new ClipctlError('USAGE', '--username needs --password-stdin', {
+      hint: 'Pipe the password in: printf %s "$TOKEN" | clipctl … --username NAME --password-stdin',
+    });
+  }
+  return {
+    offline: values.toggle('offline', config.offline),
+    timeoutMs: values.durationMs('timeout') ?? config.timeout ?? parseDurationMs(DEFAULT_TIMEOUT) ?? 0,
+    retries: values.integer('retries', 0) ?? config.retries ?? DEFAULT_RETRIES,
+    insecureRegistries: values.texts('insecure-registry') ?? config.insecureRegistry ?? [],
+    username,
+    passwordFromStdin,
+  };
+}
+
+function outputSettings(values: FlagValues, config: ConfigValues) {
+  return {
+    json: values.toggle('json'),
+    progress: values.choice('progress', PROGRESS_MODES) ?? config.progress ?? ('auto' as const),
+    quiet: values.toggle('quiet', config.quiet),
+    verbosity: values.toggle('verbose') ? Math.min(2, Math.max(1, values.occurrences('verbose'))) : 0,
+  };
+}
+
+/** Remotes to read and to write where no flag names any (`remotes` of the config file). */
+export function configuredRemotes(config: ConfigValues): { readonly from: readonly string[]; readonly to: readonly string[] } {
+  const remotes = config.remotes ?? [];
+  return {
+    from: remotes.filter((remote) => remote.mode !== 'wo').map((remote) => remote.url),
+    to: remotes.filter((remote) => remote.mode !== 'ro').map((remote) => remote.url),
+  };
+}

@@ -1,0 +1,15 @@
+/** All commands by id; bundled to dist/commands.js, which package.json names to oclif. */
+import type { Command } from '@oclif/core';
+import { commands as helpPlugin } from '@oclif/plugin-help';
+import { IndexCommand } from './index/index.ts';
+import { InspectCommand } from './inspect.ts';
+import { PushCacheCommand } from './push-cache.ts';
+import { WarmCommand } from './warm.ts';
+
+export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  help: helpPlugin.help,
+  index: IndexCommand,
+  inspect: InspectCommand,
+  'push-cache': PushCacheCommand,
+  warm: WarmCommand,
+};

@@ -1,0 +1,60 @@
+import { BaseCommand, type Invocation } from '../../cli/base-command.ts';
+import {
+  allPlatformsFlag,
+  dryRunFlag,
+  indexableArg,
+  outputFlag,
+  platformsFlag,
+  storageRefFlag,
+  strictFlag,
+  toFlag,
+  warmFlag,
+} from '../../cli/flags.ts';
+import { platformsRequest } from '../../cli/request-values.ts';
+
+export class IndexCommand extends BaseCommand {
+  static override summary = 'Write a .clip index of an image: one verified pass over each layer.';
+  static override usage = 'index IMAGE [-o FILE.clip] [--platform OS/ARCH]... [FLAGS]';
+  static override examples = [
+    '$ clipctl index alpine:3.20',
+    '$ clipctl index ghcr.io/org/app:v2 -o app.clip --platform linux/arm64',
+    '$ clipctl index oci:./layout:v2 --warm --to file:///mnt/cache',
+    '$ clipctl index alpine --all-platforms --json | jq .platforms[].output',
+  ];
+  static override args = { image: indexableArg };
+  static override flags = {
+    output: outputFlag,
+    platform: platformsFlag,
+    'all-platforms': allPlatformsFlag,
+    'storage-ref': storageRefFlag,
+    warm: warmFlag,
+    to: toFlag,
+    strict: strictFlag,
+    'dry-run': dryRunFlag,
+  };
+
+  protected override async execute({ args, values, session }: Invocation): Promise<void> {
+    const output = values.path('output');
+    const storageRef = values.text('storage-ref');
+    const request = {
+      image: String(args['image']),
+      platforms: platformsRequest(values),
+      allPlatforms: values.toggle('all-platforms'),
+      warm: values.toggle('warm'),
+      // Sending gigabytes is no part of writing an index: only --to asks for it, not the config file's remotes.
+      to: values.texts('to') ?? [],
+      strict: values.toggle('strict', values.config.strict),
+      ...(output === undefined ? {} : { output }),
+      ...(storageRef === undefined ? {} : { storageRef }),
+    };
+    if (values.toggle('dry-run')) {
+      const { planIndex } = await import('../../lib/operations/plan.ts');
+      await this.printPlan(await planIndex(session, request));
+      return;
+    }
+    const { indexImage } = await import('../../lib/operations/index-image.ts');
+    const result = await indexImage(session, request);
+    const { renderIndex } = await import('../../cli/render/index-summary.ts');
+    await this.print(result, renderIndex);
+  }
+}
