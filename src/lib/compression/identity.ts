@@ -11,23 +11,21 @@ export function createIdentity(options: DecoderOptions): Decoder {
 
 class Identity implements Decoder {
   readonly #meter: OutputMeter;
-  #closed = false;
+  #failure: unknown;
 
   constructor(options: DecoderOptions) {
     this.#meter = new OutputMeter(options);
   }
 
   write(input: Uint8Array): void {
-    if (this.#closed) throw closedError();
+    if (this.#failure !== undefined) throw this.#failure;
     for (let at = 0; at < input.length; at += MAX_PIECE_BYTES) {
-      const piece = input.subarray(at, at + MAX_PIECE_BYTES);
-      this.#meter.advanceTo(this.#meter.compressedBytes + piece.length);
-      this.#meter.emit(piece);
+      this.#pass(input.subarray(at, at + MAX_PIECE_BYTES));
     }
   }
 
   finish(): DecodeResult {
-    if (this.#closed) throw closedError();
+    if (this.#failure !== undefined) throw this.#failure;
     return {
       compression: 'none',
       decoder: 'none',
@@ -39,6 +37,16 @@ class Identity implements Decoder {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#failure ??= closedError();
+  }
+
+  #pass(piece: Uint8Array): void {
+    this.#meter.advanceTo(this.#meter.compressedBytes + piece.length);
+    try {
+      this.#meter.emit(piece);
+    } catch (error) {
+      this.#failure = error;
+      throw error;
+    }
   }
 }

@@ -10,8 +10,8 @@ import { closedError, corruptLayer } from '../decode-errors.ts';
 import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
 import { OutputMeter } from '../output-meter.ts';
 
-/** One piece of output; zlib allocates it anew each time. Larger is faster (ENGINE §1), and this is the most a sink is promised. */
-const OUTPUT_BYTES = 1024 * 1024;
+/** One piece of output, allocated anew by zlib each time; a larger one measured no faster with 256 KiB of input a write. */
+const OUTPUT_BYTES = 256 * 1024;
 
 export function createNodeGunzip(options: DecoderOptions): Decoder {
   return new NodeGunzip(options);

@@ -7,7 +7,13 @@ export const MAX_FRAME_HEADER_BYTES = 18;
 
 export type FrameHeader =
   | { readonly kind: 'skippable'; readonly contentBytes: number }
-  | { readonly kind: 'frame'; readonly windowBytes: number; readonly dictionaryId: number };
+  | {
+      readonly kind: 'frame';
+      readonly windowBytes: number;
+      readonly dictionaryId: number;
+      /** Absent where the encoder didn't know it. */
+      readonly contentBytes: number | undefined;
+    };
 
 const MAGIC_BYTES = 4;
 const SKIPPABLE_HEADER_BYTES = 8;
@@ -40,11 +46,10 @@ export function parseFrameHeader(head: Buffer): FrameHeader {
   const { isSingleSegment, dictionaryIdBytes, contentSizeBytes } = readDescriptor(head);
   const dictionaryAt = MAGIC_BYTES + 1 + (isSingleSegment ? 0 : 1);
   const dictionaryId = dictionaryIdBytes === 0 ? 0 : head.readUIntLE(dictionaryAt, dictionaryIdBytes);
-  // A single segment is its own window: the content size stands for it.
-  const windowBytes = isSingleSegment
-    ? readContentSize(head, dictionaryAt + dictionaryIdBytes, contentSizeBytes)
-    : readWindowDescriptor(head.readUInt8(MAGIC_BYTES + 1));
-  return { kind: 'frame', windowBytes, dictionaryId };
+  const contentBytes = readContentSize(head, dictionaryAt + dictionaryIdBytes, contentSizeBytes);
+  // A single segment always tells its content size and is its own window.
+  const windowBytes = isSingleSegment ? (contentBytes ?? 0) : readWindowDescriptor(head.readUInt8(MAGIC_BYTES + 1));
+  return { kind: 'frame', windowBytes, dictionaryId, contentBytes };
 }
 
 function readDescriptor(head: Buffer): Descriptor {
@@ -61,7 +66,8 @@ function readWindowDescriptor(byte: number): number {
 }
 
 /** Rounded above 2^53, where every limit refuses it anyway. */
-function readContentSize(head: Buffer, at: number, bytes: number): number {
+function readContentSize(head: Buffer, at: number, bytes: number): number | undefined {
+  if (bytes === 0) return undefined;
   if (bytes === 8) return Number(head.readBigUInt64LE(at));
   return head.readUIntLE(at, bytes) + (bytes === 2 ? 256 : 0);
 }

@@ -27,6 +27,8 @@ class ZstdDecoder implements Decoder {
   #stage: 'header' | 'skip' | 'body' = 'header';
   #headBytes = 0;
   #skipBytes = 0;
+  /** What the header of the frame in hand says of its content; libzstd does not compare where the last block is empty. */
+  #contentBytes: number | undefined;
   /** Where the frame in hand begins, on both sides. */
   #frameStart = { compressedOffset: 0, uncompressedOffset: 0 };
   #stream: ZstdStream | undefined;
@@ -106,6 +108,7 @@ class ZstdDecoder implements Decoder {
     }
     checkWindow(this.#limits, header.windowBytes);
     if (header.dictionaryId !== 0) throw dictionaryError(header.dictionaryId);
+    this.#contentBytes = header.contentBytes;
     this.#stage = 'body';
     stream.decode(head, (output) => this.#meter.emit(output));
   }
@@ -131,12 +134,12 @@ class ZstdDecoder implements Decoder {
 
   #endFrame(): void {
     const { compressedOffset, uncompressedOffset } = this.#frameStart;
-    this.#frames.add({
-      compressedOffset,
-      compressedBytes: this.#meter.compressedBytes - compressedOffset,
-      uncompressedOffset,
-      uncompressedBytes: this.#meter.uncompressedBytes - uncompressedOffset,
-    });
+    const compressedBytes = this.#meter.compressedBytes - compressedOffset;
+    const uncompressedBytes = this.#meter.uncompressedBytes - uncompressedOffset;
+    if (this.#contentBytes !== undefined && this.#contentBytes !== uncompressedBytes) {
+      throw corruptLayer('a zstd frame is not of the size that it claims', { details: { compressedOffset } });
+    }
+    this.#frames.add({ compressedOffset, compressedBytes, uncompressedOffset, uncompressedBytes });
     this.#stage = 'header';
   }
 
