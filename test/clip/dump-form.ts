@@ -32,7 +32,7 @@ function nodeForm(node: ClipNode): unknown {
   const { attr, remote } = node;
   return {
     path: textOf(node.path),
-    ...(isUtf8(node.path) ? {} : { pathHex: bytesOf(node.path).toString('hex') }),
+    ...(!isUtf8(node.path) && { pathHex: bytesOf(node.path).toString('hex') }),
     type: node.nodeType,
     mode: attr.mode,
     modeOctal: attr.mode.toString(8).padStart(6, '0'),
@@ -49,10 +49,14 @@ function nodeForm(node: ClipNode): unknown {
     atimensec: attr.atimensec,
     mtimensec: attr.mtimensec,
     ctimensec: attr.ctimensec,
-    ...(node.target === '' ? {} : { target: textOf(node.target) }),
-    ...(remote === undefined
-      ? {}
-      : { remote: { layer: remote.layerDigest, off: remote.uncompressedOffset, len: remote.length } }),
+    ...(node.target !== '' && { target: textOf(node.target) }),
+    ...(!isUtf8(node.target) && { targetHex: bytesOf(node.target).toString('hex') }),
+    ...(node.contentHash !== '' && { contentHash: bytesOf(node.contentHash).toString('hex') }),
+    ...(node.dataPos !== 0 && { dataPos: node.dataPos }),
+    ...(node.dataLen !== 0 && { dataLen: node.dataLen }),
+    ...(attr.blksize !== 0 && { blksize: attr.blksize }),
+    ...(attr.padding !== 0 && { padding: attr.padding }),
+    ...(remote && { remote: { layer: remote.layerDigest, off: remote.uncompressedOffset, len: remote.length } }),
   };
 }
 
