@@ -13,9 +13,9 @@ export interface SeededContent {
   readonly sizeBytes: number;
   readonly hash: ContentHash;
   /** Bytes [offset, offset + length). */
-  slice(offset: number, length: number): Buffer;
+  readonly slice: (offset: number, length: number) => Buffer;
   /** As a source in chunks of 32 MiB. */
-  source(): ChunkSource;
+  readonly source: () => ChunkSource;
 }
 
 export function seededContent(seed: number, sizeBytes: number): SeededContent {
