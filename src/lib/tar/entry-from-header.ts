@@ -38,11 +38,13 @@ export interface MemberFacts {
   readonly storedBytes: number;
 }
 
+type Draft = { -readonly [Key in keyof TarEntry]: TarEntry[Key] };
+
 /** The entry; throws `TAR_INVALID` (unsafe-number) when a number of it is beyond what JavaScript can hold exactly. */
 export function entryFromHeader(header: MemberHeader, facts: MemberFacts): TarEntry {
   const size = facts.kind === 'file' ? header.size : 0;
   refuseUnsafe(header, size);
-  const entry: TarEntry = {
+  const entry: Draft = {
     kind: facts.kind,
     typeFlag: facts.typeFlag,
     name: header.name,
@@ -60,13 +62,10 @@ export function entryFromHeader(header: MemberHeader, facts: MemberFacts): TarEn
     payloadOffset: facts.payloadOffset,
     storedBytes: facts.storedBytes,
   };
-  if (header.atime === undefined && header.ctime === undefined && facts.sparse === undefined) return entry;
-  return {
-    ...entry,
-    ...(header.atime === undefined ? {} : { atime: header.atime }),
-    ...(header.ctime === undefined ? {} : { ctime: header.ctime }),
-    ...(facts.sparse === undefined ? {} : { sparse: facts.sparse }),
-  };
+  if (header.atime !== undefined) entry.atime = header.atime;
+  if (header.ctime !== undefined) entry.ctime = header.ctime;
+  if (facts.sparse !== undefined) entry.sparse = facts.sparse;
+  return entry;
 }
 
 /** An int64 out of range arrives as ±Infinity, so a sum that is not finite tells that one of them is. */
