@@ -86,19 +86,22 @@ class ZstdDecoder implements Decoder {
     return this.#stage === 'skip' ? this.#skip(input.length) : this.#decodeBody(stream, input);
   }
 
+  /** Looks at up to a whole header at once and takes what belongs to it. */
   #gatherHeader(stream: ZstdStream, input: Uint8Array): number {
     if (this.#headBytes === 0) this.#noteFrameStart();
-    const neededBytes = frameHeaderBytes(this.#gathered());
-    const taken = input.subarray(0, neededBytes - this.#headBytes);
-    this.#head.set(taken, this.#headBytes);
-    this.#headBytes += taken.length;
-    this.#advanceBy(taken.length);
-    if (this.#headBytes >= frameHeaderBytes(this.#gathered())) this.#openFrame(stream);
-    return taken.length;
+    const seen = input.subarray(0, MAX_FRAME_HEADER_BYTES - this.#headBytes);
+    this.#head.set(seen, this.#headBytes);
+    const seenBytes = this.#headBytes + seen.length;
+    const neededBytes = frameHeaderBytes(this.#head.subarray(0, seenBytes));
+    const takenBytes = Math.min(neededBytes, seenBytes) - this.#headBytes;
+    this.#headBytes += takenBytes;
+    this.#advanceBy(takenBytes);
+    if (this.#headBytes === neededBytes) this.#openFrame(stream);
+    return takenBytes;
   }
 
   #openFrame(stream: ZstdStream): void {
-    const head = this.#gathered();
+    const head = this.#head.subarray(0, this.#headBytes);
     this.#headBytes = 0;
     const header = parseFrameHeader(head);
     if (header.kind === 'skippable') {
@@ -145,10 +148,6 @@ class ZstdDecoder implements Decoder {
 
   #advanceBy(inputBytes: number): void {
     this.#meter.advanceTo(this.#meter.compressedBytes + inputBytes);
-  }
-
-  #gathered(): Buffer {
-    return this.#head.subarray(0, this.#headBytes);
   }
 
   #noteFrameStart(): void {
