@@ -109,12 +109,13 @@ interface Named extends NamedNode {
   readonly inode: bigint;
 }
 
+/** Optional fields are set one by one: spreading each condition took half the time of a merge of 1M entries. */
 function mergedEntry({ path, node, names, inode }: Named, { layers, madeTime }: FlattenOptions): MergedEntry {
   const { entry, layer } = node.file;
-  if (entry === undefined) return madeDirectory(path, inode, madeTime);
-  const kind = entry.kind === 'hardlink' ? 'file' : entry.kind;
   const digest = layers[layer]?.digest;
-  return {
+  if (entry === undefined || digest === undefined) return madeDirectory(path, inode, madeTime);
+  const kind = entry.kind === 'hardlink' ? 'file' : entry.kind;
+  const merged: Building = {
     path,
     kind,
     mode: entry.mode & 0o7777,
@@ -122,20 +123,23 @@ function mergedEntry({ path, node, names, inode }: Named, { layers, madeTime }: 
     gid: entry.gid,
     size: kind === 'file' ? entry.size : kind === 'symlink' ? entry.linkName.length : 0,
     mtime: entry.mtime,
-    ...(entry.atime && { atime: entry.atime }),
-    ...(entry.ctime && { ctime: entry.ctime }),
     target: kind === 'symlink' ? entry.linkName : EMPTY_BYTES,
-    ...(names && names.primary.node !== node && { hardLinkTo: names.primary.path }),
     linkCount: kind === 'directory' ? 2 : (names?.count ?? 1),
     inode,
-    ...(kind === 'file' && digest && { content: contentOf(entry, digest) }),
-    ...(entry.sparse && { sparse: entry.sparse }),
     xattrs: entry.xattrs,
     deviceMajor: entry.deviceMajor,
     deviceMinor: entry.deviceMinor,
-    ...(digest && { layer: digest }),
+    layer: digest,
   };
+  if (kind === 'file') merged.content = contentOf(entry, digest);
+  if (entry.atime !== undefined) merged.atime = entry.atime;
+  if (entry.ctime !== undefined) merged.ctime = entry.ctime;
+  if (entry.sparse !== undefined) merged.sparse = entry.sparse;
+  if (names !== undefined && names.primary.node !== node) merged.hardLinkTo = names.primary.path;
+  return merged;
 }
+
+type Building = { -readonly [Key in keyof MergedEntry]: MergedEntry[Key] };
 
 function contentOf(entry: TarEntry, layer: LayerIndex['digest']) {
   return { layer, uncompressedOffset: entry.payloadOffset, length: entry.storedBytes };

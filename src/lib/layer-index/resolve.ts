@@ -10,8 +10,11 @@ import { isSymlink, type Tree, type TreeNode } from './tree.ts';
 const MAX_LINKS = 40;
 /** Linux has no symlink target of 4,096 bytes or more (PATH_MAX). */
 const MAX_TARGET_BYTES = 4095;
-/** Components walked in symlink targets in one merge. Short names that each lead through long targets could take hours. */
-const MAX_FOLLOWED_COMPONENTS = 20_000_000;
+/**
+ * Bytes of symlink targets followed in one merge: above any real image, and some seconds of work. A small tar whose names
+ * each lead through 40 long targets could take hours otherwise.
+ */
+const MAX_FOLLOWED_BYTES = 100_000_000;
 
 export type Resolution =
   | { readonly status: 'found'; readonly directory: TreeNode; readonly missing: readonly ByteString[] }
@@ -24,7 +27,7 @@ export interface ResolveOptions {
 
 export class Resolver {
   readonly #tree: Tree;
-  #followed = 0;
+  #followedBytes = 0;
   #lastPath: ByteString | undefined;
   #lastDirectory: TreeNode | undefined;
   #lastGeneration = -1;
@@ -86,8 +89,8 @@ export class Resolver {
   #targetOf(symlink: TreeNode): ByteString | undefined {
     const target = symlink.file.entry?.linkName;
     if (target === undefined || target.length > MAX_TARGET_BYTES) return undefined;
-    this.#followed += target.length;
-    return this.#followed > MAX_FOLLOWED_COMPONENTS ? undefined : target;
+    this.#followedBytes += target.length;
+    return this.#followedBytes > MAX_FOLLOWED_BYTES ? undefined : target;
   }
 }
 
