@@ -61,8 +61,8 @@ function rateLimitHint(retryAfterMs: number | undefined): string {
   return `The registry limits how much may be asked: try again ${when}, log in for a higher limit, or use a mirror.`;
 }
 
-/** The first `"message": "…"`: a string that JSON.parse surely takes. */
-const MESSAGE_FIELD = /"message"\s{0,8}:\s{0,8}("(?:[^"\\\p{Cc}]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}){0,2000}")/u;
+/** The first `"message": "…"`, cut after 2000 characters: a string that JSON.parse surely takes. */
+const MESSAGE_FIELD = /"message"\s{0,8}:\s{0,8}"((?:[^"\\\p{Cc}]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}){0,2000})/u;
 
 /** `errors[0].message` where the body is the JSON of the specification, else its first line; never a secret, never a control character. */
 function toldReason({ body, secrets }: Refusal): string {
@@ -71,6 +71,6 @@ function toldReason({ body, secrets }: Refusal): string {
     .trim();
   if (text === '' || text.startsWith('<')) return '';
   const told = MESSAGE_FIELD.exec(text)?.[1];
-  const reason = told === undefined ? (text.split('\n', 1)[0] ?? '') : (JSON.parse(told) as string);
+  const reason = told === undefined ? (text.split('\n', 1)[0] ?? '') : (JSON.parse(`"${told}"`) as string);
   return escapeUntrusted(redactText(reason, secrets).slice(0, MAX_MESSAGE_CHARS));
 }

@@ -1,5 +1,5 @@
 /** An image out of a registry (OCI distribution specification, "Pull"). */
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { CredentialProvider } from '../auth/credentials.ts';
 import { ClipctlError } from '../errors.ts';
 import { discardBody, headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
@@ -75,7 +75,9 @@ class RegistrySource implements ImageSource {
     if ('diffId' in descriptor) assertUsableLayer(descriptor, this.#options);
     const { digest, sizeBytes } = descriptor;
     const start = Math.min(range?.start ?? 0, sizeBytes);
-    const end = Math.max(start, Math.min(range?.end ?? sizeBytes, sizeBytes));
+    const end = Math.min(range?.end ?? sizeBytes, sizeBytes);
+    // No Range header can ask for nothing; the empty blob itself is asked for, since it may be missing.
+    if (start >= end && sizeBytes > 0) return Readable.from([]);
     const request = this.#blobRequest(digest);
     return openResumingBody({
       what: `${this.#reference.registry}: blob ${digest}`,

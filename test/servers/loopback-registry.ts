@@ -1,0 +1,181 @@
+/**
+ * A small real registry on loopback: serves OCI image layouts over the distribution API (pull only), with Range and ETag,
+ * counts what it serves, and can be told request by request what to do wrong. `npm start` uses it too: no test framework here.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { findObject, loadLayout, type Repository, type StoredObject } from './loopback-layout.ts';
+import { serveObject, type Fault } from './loopback-serve.ts';
+import { authorize, grantToken, type LoopbackAuth } from './loopback-auth.ts';
+
+import type { RecordedRequest } from './loopback-request.ts';
+
+export type { RecordedRequest } from './loopback-request.ts';
+export type { Fault } from './loopback-serve.ts';
+export type { LoopbackAuth } from './loopback-auth.ts';
+
+/** Says what goes wrong with a request; undefined = nothing. */
+export type FaultScript = (request: RecordedRequest) => Fault | undefined;
+
+export interface LoopbackOptions {
+  /** Repository name → OCI image layout directory; its ref.name annotations are the tags. */
+  readonly repositories: Readonly<Record<string, string>>;
+  readonly auth?: LoopbackAuth;
+  /** Blobs are answered with 307 to a second server on another port. */
+  readonly redirectBlobs?: boolean;
+  readonly script?: FaultScript;
+}
+
+export interface LoopbackRegistry {
+  /** `127.0.0.1:port` */
+  readonly host: string;
+  readonly url: string;
+  readonly requests: readonly RecordedRequest[];
+  /** Body bytes written so far, of both servers. */
+  readonly bytesServed: number;
+  /** Replace it at any time. */
+  script: FaultScript | undefined;
+  /** Requests of a path so far. */
+  countOf(path: string): number;
+  close(): Promise<void>;
+}
+
+interface State {
+  readonly repositories: ReadonlyMap<string, Repository>;
+  readonly options: LoopbackOptions;
+  readonly requests: RecordedRequest[];
+  readonly tokens: Map<string, number>;
+  script: FaultScript | undefined;
+  registryUrl: string;
+  storageUrl: string;
+}
+
+/** Starts it on a free port. Layouts are read now; later changes of them are not seen. */
+export async function startLoopbackRegistry(options: LoopbackOptions): Promise<LoopbackRegistry> {
+  const repositories = new Map<string, Repository>();
+  for (const [name, directory] of Object.entries(options.repositories)) repositories.set(name, await loadLayout(directory));
+  const state: State = {
+    repositories,
+    options,
+    requests: [],
+    tokens: new Map(),
+    script: options.script,
+    registryUrl: '',
+    storageUrl: '',
+  };
+  const registry = createServer((request, response) => void answer(state, 'registry', { request, response }));
+  const storage = createServer((request, response) => void answer(state, 'storage', { request, response }));
+  const host = await listen(registry);
+  state.registryUrl = `http://${host}`;
+  state.storageUrl = `http://${await listen(storage)}`;
+  return {
+    host,
+    url: state.registryUrl,
+    requests: state.requests,
+    get bytesServed() {
+      return state.requests.reduce((sum, { bytesServed }) => sum + bytesServed, 0);
+    },
+    get script() {
+      return state.script;
+    },
+    set script(script) {
+      state.script = script;
+    },
+    countOf: (path) => state.requests.filter((request) => request.path === path).length,
+    close: async () => {
+      await Promise.all([stop(registry), stop(storage)]);
+    },
+  };
+}
+
+type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
+
+async function answer(state: State, server: RecordedRequest['server'], { request, response }: Exchange): Promise<void> {
+  const recorded = record(state, server, request);
+  response.on('finish', () => (recorded.status = response.statusCode));
+  try {
+    const fault = state.script?.(recorded);
+    if (fault?.status !== undefined) return refuse(response, fault.status, fault);
+    await route(state, recorded, { response, fault });
+  } catch (error) {
+    response.destroy(error instanceof Error ? error : undefined);
+  }
+}
+
+function record(state: State, server: RecordedRequest['server'], request: IncomingMessage): RecordedRequest {
+  const url = new URL(request.url ?? '/', 'http://loopback');
+  const count = state.requests.filter(({ path }) => path === url.pathname).length + 1;
+  const recorded: RecordedRequest = {
+    method: request.method ?? 'GET',
+    path: url.pathname,
+    query: url.search,
+    headers: { ...request.headers },
+    server,
+    count,
+    status: 0,
+    bytesServed: 0,
+  };
+  state.requests.push(recorded);
+  return recorded;
+}
+
+interface Reply {
+  readonly response: ServerResponse;
+  readonly fault: Fault | undefined;
+}
+
+async function route(state: State, recorded: RecordedRequest, reply: Reply): Promise<void> {
+  const { response } = reply;
+  const { auth } = state.options;
+  if (recorded.server === 'storage') return serveNamed(state, recorded, reply);
+  if (recorded.path === '/token' && auth?.kind === 'bearer')
+    return grantToken({ auth, tokens: state.tokens, recorded, response });
+  if (auth !== undefined && !authorize({ auth, tokens: state.tokens, recorded, response, registryUrl: state.registryUrl }))
+    return;
+  if (recorded.path === '/v2/' || recorded.path === '/v2') return sendJson(response, 200, {});
+  const isBlob = recorded.path.includes('/blobs/');
+  if (isBlob && state.options.redirectBlobs === true) {
+    const target = `${state.storageUrl}${recorded.path}?X-Amz-Signature=presigned-canary`;
+    response.writeHead(307, { location: target }).end();
+    return;
+  }
+  await serveNamed(state, recorded, reply);
+}
+
+async function serveNamed(state: State, recorded: RecordedRequest, reply: Reply): Promise<void> {
+  const found = findNamed(state, recorded.path);
+  if (found === undefined) {
+    const code = recorded.path.includes('/blobs/') ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
+    return sendJson(reply.response, 404, { errors: [{ code, message: `${code.toLowerCase()} to registry` }] });
+  }
+  await serveObject(found, recorded, reply);
+}
+
+function findNamed(state: State, path: string): StoredObject | undefined {
+  const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path);
+  const repository = state.repositories.get(match?.[1] ?? '');
+  return repository === undefined ? undefined : findObject(repository, match?.[2] === 'manifests', match?.[3] ?? '');
+}
+
+function refuse(response: ServerResponse, status: number, { headers = {}, body = '' }: Fault): void {
+  response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers }).end(body);
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const body = JSON.stringify(value);
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+function listen(server: Server): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve(`127.0.0.1:${(server.address() as AddressInfo).port}`));
+  });
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,13 @@
+/** A request as the loopback registry saw it. */
+export interface RecordedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Which server it reached: the registry, or the storage that blobs are redirected to. */
+  readonly server: 'registry' | 'storage';
+  /** 1 for the first request of this path. */
+  readonly count: number;
+  status: number;
+  bytesServed: number;
+}

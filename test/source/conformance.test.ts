@@ -1,0 +1,45 @@
+import { describe, test } from 'vitest';
+import { describeImageSource } from '../conformance/image-source.ts';
+import { dockerRegistryMissing, pushLayout, startDockerRegistry } from '../servers/docker-registry.ts';
+import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
+import { ALL_FIXTURES, layoutOf, openForTest } from './open-for-test.ts';
+
+describeImageSource('an image layout', async () => ({
+  open: (fixture, digest) => openForTest(`oci:${layoutOf(fixture)}${digest === undefined ? ':v1' : `@${digest}`}`),
+  openMissing: (fixture) => openForTest(`oci:${layoutOf(fixture)}:nope`),
+  close: async () => undefined,
+}));
+
+describeImageSource('our loopback registry', async () => {
+  const repositories = Object.fromEntries(ALL_FIXTURES.map((fixture) => [`lab/${fixture}`, layoutOf(fixture)]));
+  const registry = await startLoopbackRegistry({ repositories });
+  return overRegistry(registry.host, () => registry.close());
+});
+
+describeImageSource('a registry that redirects blobs and wants a token', async () => {
+  const repositories = Object.fromEntries(ALL_FIXTURES.map((fixture) => [`lab/${fixture}`, layoutOf(fixture)]));
+  const registry = await startLoopbackRegistry({ repositories, redirectBlobs: true, auth: { kind: 'bearer' } });
+  return overRegistry(registry.host, () => registry.close());
+});
+
+const missing = dockerRegistryMissing();
+if (missing === undefined) {
+  describeImageSource('docker-registry', async () => {
+    const registry = await startDockerRegistry();
+    for (const fixture of ALL_FIXTURES) {
+      await pushLayout(layoutOf(fixture), { host: registry.host, repository: `lab/${fixture}`, tag: 'v1' });
+    }
+    return overRegistry(registry.host, () => registry.close());
+  });
+} else {
+  describe.skip(`ImageSource over docker-registry: ${missing}`, () => test('skipped', () => undefined));
+}
+
+function overRegistry(host: string, close: () => Promise<void>) {
+  return {
+    open: (fixture: string, digest?: string) =>
+      openForTest(`${host}/lab/${fixture}${digest === undefined ? ':v1' : `@${digest}`}`),
+    openMissing: (fixture: string) => openForTest(`docker://${host}/lab/${fixture}:nope`),
+    close,
+  };
+}
