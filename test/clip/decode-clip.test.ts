@@ -4,12 +4,14 @@ import { encodeClip } from '../../src/lib/clip/encode-clip.ts';
 import { dumpOf, withoutEmpty, type Dump } from './dump-form.ts';
 import { goFixtures } from './fixtures.ts';
 
-describe.each(goFixtures())('$name/go.clip of Go CLIP', ({ clip, dump }) => {
-  it.skipIf(dump === undefined)('reads as Go CLIP reads it back', () => {
-    const { nodeCount, storageInfo, nodes } = dump as Dump;
-    expect(withoutEmpty(dumpOf(decodeClip(clip)))).toEqual(withoutEmpty({ nodeCount, storageInfo, nodes }));
-  });
+const fixtures = goFixtures();
 
+it.each(fixtures.filter(({ dump }) => dump !== undefined))('$name/go.clip reads as Go CLIP reads it back', ({ clip, dump }) => {
+  const { nodeCount, storageInfo, nodes } = dump as Dump;
+  expect(withoutEmpty(dumpOf(decodeClip(clip)))).toEqual(withoutEmpty({ nodeCount, storageInfo, nodes }));
+});
+
+describe.each(fixtures)('$name/go.clip of Go CLIP', ({ clip }) => {
   it('has no extension', () => {
     const opened = openClipBytes(clip);
     expect(opened.extensionVersion).toBeUndefined();

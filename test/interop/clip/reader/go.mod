@@ -1,0 +1,3 @@
+module clipreader
+
+go 1.21
