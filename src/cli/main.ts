@@ -1,4 +1,5 @@
 /** The oclif runner; bundled to dist/cli.js and started by bin/run.js. */
+import { writeSync } from 'node:fs';
 import { Config, run, settings } from '@oclif/core';
 import { ClipctlError, errorCodeOf } from '../lib/errors.ts';
 import { earlyMode } from './early-mode.ts';
@@ -7,7 +8,8 @@ import { escapeJson } from './escape.ts';
 import { Output, SCHEMA_VERSION } from './output.ts';
 import { isOclifError, reportOf } from './report-error.ts';
 import { suggest } from './suggest.ts';
-import { writeSync } from 'node:fs';
+
+const HELP_AND_VERSION = new Set(['--help', '-h', '--version']);
 
 /**
  * Runs one command line. Never rejects; the exit code is in `process.exitCode`.
@@ -27,12 +29,13 @@ export async function main(argv: readonly string[], root: string): Promise<void>
 }
 
 async function runCommand(argv: readonly string[], config: Config): Promise<void> {
-  const name = argv.find((word) => !word.startsWith('-'));
-  const isCommand = name === undefined || config.findCommand(name) !== undefined;
-  if (isCommand) {
+  const [name] = argv;
+  if (name === undefined || config.findCommand(name) !== undefined || HELP_AND_VERSION.has(name)) {
     await run([...argv], config);
     return;
   }
+  if (name.startsWith('-'))
+    throw new ClipctlError('USAGE', `missing command before ${name}`, { hint: 'clipctl --help lists all commands.' });
   const nearest = suggest(name, config.commandIDs);
   throw new ClipctlError('USAGE', `unknown command ${name}`, {
     hint: `${nearest === undefined ? '' : `Did you mean ${nearest}? `}clipctl --help lists all commands.`,
@@ -44,7 +47,12 @@ async function fail(argv: readonly string[], error: unknown): Promise<void> {
   const known =
     isOclifError(error) && error.oclif.exit === 2 ? new ClipctlError('USAGE', error.message.split('\n', 1)[0] ?? '') : error;
   if (process.exitCode !== EXIT_CLOSED_PIPE) process.exitCode = exitCodeOf(errorCodeOf(known));
-  await new Output(process, argv[0] ?? 'clipctl', earlyMode(argv, process.env)).error(known);
+  await new Output(process, commandOf(argv), earlyMode(argv, process.env)).error(known);
+}
+
+/** The word that stands where a command should. */
+function commandOf(argv: readonly string[]): string {
+  return argv.find((word) => !word.startsWith('-'))?.slice(0, 100) ?? 'clipctl';
 }
 
 /**
@@ -54,7 +62,7 @@ async function fail(argv: readonly string[], error: unknown): Promise<void> {
 function reportCrashes(argv: readonly string[]): void {
   process.on('uncaughtExceptionMonitor', (error) => {
     if (!earlyMode(argv, process.env).json) return;
-    const document = { schemaVersion: SCHEMA_VERSION, command: argv[0] ?? 'clipctl', error: reportOf(error) };
+    const document = { schemaVersion: SCHEMA_VERSION, command: commandOf(argv), error: reportOf(error) };
     writeSync(process.stdout.fd, `${escapeJson(JSON.stringify(document))}\n`);
   });
 }

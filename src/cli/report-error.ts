@@ -12,6 +12,7 @@ export interface ErrorReport {
   readonly details?: ErrorDetails;
 }
 
+const USAGE_HINT = 'clipctl COMMAND --help lists the flags and shows examples.';
 const BUG_HINT = 'This is a bug in clipctl: please report it with the output of the same command and -vv.';
 const MAX_MESSAGE_CHARS = 1000;
 const MAX_CAUSES = 5;
@@ -94,7 +95,8 @@ function messageOf(error: unknown): string {
 }
 
 function defaultHint(code: ErrorCode): string {
-  return code === 'INTERNAL' ? BUG_HINT : `What ${code} means stands in docs/errors.md; -v shows the cause.`;
+  if (code === 'INTERNAL') return BUG_HINT;
+  return code === 'USAGE' ? USAGE_HINT : `What ${code} means stands in docs/errors.md; -v shows the cause.`;
 }
 
 /** `Unexpected argument` reads better after `error:` with a small first letter; names like `IMAGE` keep theirs. */

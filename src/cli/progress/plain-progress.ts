@@ -2,7 +2,7 @@ import { shortDigest } from '../../lib/oci/digest.ts';
 import type { ProgressEvent } from '../../lib/pipeline/progress.ts';
 import { redactText } from '../../lib/redact.ts';
 import { escapeText } from '../escape.ts';
-import { count, formatDuration, formatPercent, formatSize } from '../format.ts';
+import { count, formatDuration, formatSize } from '../format.ts';
 import type { OutputStream } from '../terminal.ts';
 import type { ProgressRenderer } from './renderer.ts';
 import { TransferState } from './transfer-state.ts';
@@ -39,17 +39,8 @@ export class PlainProgress implements ProgressRenderer {
   }
 
   #totals(): void {
-    const { bytes, totalBytes, finishedLayers, skippedLayers, layers } = this.#state;
-    if (layers === 0) return;
-    const nowMs = performance.now();
-    const remainingMs = this.#state.remainingMs(nowMs);
-    const parts = [
-      `${formatSize(bytes)} of ${formatSize(totalBytes)} (${formatPercent(bytes, totalBytes)})`,
-      `${finishedLayers + skippedLayers} of ${count(layers, 'layer')}`,
-      `${formatSize(Math.round(this.#state.rate(nowMs)))}/s`,
-      ...(remainingMs === undefined ? [] : [`about ${formatDuration(remainingMs)} left`]),
-    ];
-    this.#line(`progress ${parts.join(', ')}`);
+    if (this.#state.layers === 0) return;
+    this.#line(`progress ${this.#state.describe(performance.now()).join(', ')}`);
   }
 
   #line(text: string): void {
@@ -63,7 +54,7 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
     case 'image':
       return `image ${safe(event.image)} ${safe(event.platform)}: ${count(event.layers, 'layer')}, ${formatSize(event.totalBytes)}`;
     case 'layer-start':
-      return `start ${shortDigest(event.layer)} ${event.action} ${formatSize(event.totalBytes)} from ${safe(event.from)}`;
+      return `start ${shortDigest(event.layer)} ${event.action} ${formatSize(event.totalBytes)} ${event.action === 'push' ? 'to' : 'from'} ${safe(event.from)}`;
     case 'layer-done':
       return `done  ${shortDigest(event.layer)} ${event.action} ${formatSize(event.bytes)}${event.note === undefined ? '' : ` (${safe(event.note)})`}`;
     case 'layer-skip':

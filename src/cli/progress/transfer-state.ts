@@ -1,5 +1,6 @@
 /** Adds up progress events: which layers are under way, how far, how fast. Drawn by the tty and the plain renderer. */
 import type { Digest } from '../../lib/oci/digest.ts';
+import { count, formatDuration, formatSize } from '../format.ts';
 import type { LayerAction, ProgressEvent } from '../../lib/pipeline/progress.ts';
 
 export interface ActiveLayer {
@@ -21,6 +22,7 @@ export class TransferState {
   skippedLayers = 0;
   totalBytes = 0;
   #finishedBytes = 0;
+  #sentBytes = 0;
   readonly #active = new Map<string, ActiveLayer>();
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   readonly #startMs: number;
@@ -56,14 +58,21 @@ export class TransferState {
     return [...this.#active.values()];
   }
 
-  /** Bytes of layers passed so far; a layer that is sent on after it was read counts once. */
+  /** Bytes sent to remotes so far. */
+  get sentBytes(): number {
+    let bytes = this.#sentBytes;
+    for (const layer of this.#active.values()) if (layer.action === 'push') bytes += layer.bytes;
+    return bytes;
+  }
+
+  /** Bytes of layers brought so far. */
   get bytes(): number {
     let bytes = this.#finishedBytes;
     for (const layer of this.#active.values()) if (layer.action !== 'push') bytes += layer.bytes;
     return bytes;
   }
 
-  /** Bytes a second over the last ten seconds. */
+  /** Bytes a second over the last ten seconds, in and out. */
   rate(nowMs: number): number {
     this.#sample(nowMs);
     const first = this.#samples[0];
@@ -72,15 +81,35 @@ export class TransferState {
     return ((last.bytes - first.bytes) * 1000) / (last.atMs - first.atMs);
   }
 
-  /** Time left; `undefined` in the first two seconds and when nothing moves. */
+  /**
+   * The totals in words: layers, bytes, rate, time left.
+   * @param nowMs a monotonic clock
+   */
+  describe(nowMs: number): readonly string[] {
+    const remainingMs = this.remainingMs(nowMs);
+    const { bytes, totalBytes, sentBytes, skippedLayers } = this;
+    const brought =
+      skippedLayers > 0 || totalBytes === 0 ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(totalBytes)}`;
+    return [
+      `${this.finishedLayers + skippedLayers} of ${count(this.layers, 'layer')}`,
+      brought,
+      ...(sentBytes === 0 ? [] : [`${formatSize(sentBytes)} sent`]),
+      `${formatSize(Math.round(this.rate(nowMs)))}/s`,
+      ...(remainingMs === undefined ? [] : [`about ${formatDuration(remainingMs)} left`]),
+    ];
+  }
+
+  /** Time left; `undefined` in the first two seconds, when nothing moves and when it would be a guess. */
   remainingMs(nowMs: number): number | undefined {
     const rate = this.rate(nowMs);
-    if (nowMs - this.#startMs < MIN_ESTIMATE_MS || rate < 1) return undefined;
+    // What is sent, or was on disk already, is in no total: an estimate would be made up.
+    const isGuess = this.skippedLayers > 0 || this.sentBytes > 0;
+    if (isGuess || nowMs - this.#startMs < MIN_ESTIMATE_MS || rate < 1) return undefined;
     return (Math.max(0, this.totalBytes - this.bytes) / rate) * 1000;
   }
 
   #sample(nowMs: number): void {
-    this.#samples.push({ atMs: nowMs, bytes: this.bytes });
+    this.#samples.push({ atMs: nowMs, bytes: this.bytes + this.sentBytes });
     while ((this.#samples[0]?.atMs ?? nowMs) < nowMs - RATE_WINDOW_MS) this.#samples.shift();
   }
 
@@ -92,12 +121,16 @@ export class TransferState {
 
   #finish(event: Extract<ProgressEvent, { type: 'layer-done' }>): void {
     this.#active.delete(keyOf(event));
-    if (event.action === 'push') return;
+    if (event.action === 'push') {
+      this.#sentBytes += event.bytes;
+      return;
+    }
     this.finishedLayers++;
     this.#finishedBytes += event.bytes;
   }
 }
 
+/** A layer comes in once, whatever the steps of that are called, and may be sent on at the same time. */
 function keyOf(event: { readonly layer: Digest; readonly action: LayerAction }): string {
-  return `${event.action} ${event.layer}`;
+  return `${event.action === 'push' ? 'out' : 'in'} ${event.layer}`;
 }

@@ -1,8 +1,9 @@
+import { WriteStream } from 'node:tty';
 import type { Ora } from 'ora';
 import { shortDigest } from '../../lib/oci/digest.ts';
 import type { ProgressEvent } from '../../lib/pipeline/progress.ts';
 import { escapeText } from '../escape.ts';
-import { count, formatDuration, formatPercent, formatSize } from '../format.ts';
+import { formatPercent, formatSize } from '../format.ts';
 import type { OutputStream, Terminal } from '../terminal.ts';
 import { describeEvent } from './plain-progress.ts';
 import type { ProgressRenderer } from './renderer.ts';
@@ -34,7 +35,7 @@ export class TtyProgress implements ProgressRenderer {
     this.#terminal = terminal;
     this.#timer = setInterval(() => this.#frame(), FRAME_MS);
     this.#timer.unref();
-    void this.#startSpinner();
+    this.#startSpinner().catch(() => this.#stopSpinner());
   }
 
   onEvent(event: ProgressEvent): void {
@@ -65,12 +66,14 @@ export class TtyProgress implements ProgressRenderer {
 
   /** ora takes 90 ms to load: the work doesn't wait for it. */
   async #startSpinner(): Promise<void> {
+    const stream = this.#stream;
+    if (!(stream instanceof WriteStream)) return this.#stopSpinner();
     const { default: ora } = await import('ora');
     if (!this.#spinnerWanted) return;
     // discardStdin would put the terminal in raw mode and take Ctrl-C from us.
     this.#spinner = ora({
       text: 'resolving',
-      stream: this.#stream as NodeJS.WriteStream,
+      stream,
       discardStdin: false,
       isEnabled: true,
     }).start();
@@ -106,19 +109,10 @@ export class TtyProgress implements ProgressRenderer {
 
   /** Never taller than the terminal: what scrolled away can't be redrawn. */
   #lines(): readonly string[] {
-    const { active, bytes, totalBytes, finishedLayers, skippedLayers, layers } = this.#state;
-    const room = this.#terminal.rows - 3;
-    const shown = active.slice(0, room);
+    const { active } = this.#state;
+    const shown = active.slice(0, this.#terminal.rows - 3);
     const hidden = active.length - shown.length;
-    const nowMs = performance.now();
-    const remainingMs = this.#state.remainingMs(nowMs);
-    const totals = [
-      `${finishedLayers + skippedLayers} of ${count(layers, 'layer')}`,
-      `${formatSize(bytes)} of ${formatSize(totalBytes)}`,
-      `${formatSize(Math.round(this.#state.rate(nowMs)))}/s`,
-      ...(remainingMs === undefined ? [] : [`${formatDuration(remainingMs)} left`]),
-      ...(hidden === 0 ? [] : [`${hidden} more under way`]),
-    ];
+    const totals = [...this.#state.describe(performance.now()), ...(hidden === 0 ? [] : [`${hidden} more under way`])];
     return [...shown.map(describeLayerWithBar), totals.join('  ')];
   }
 

@@ -23,7 +23,7 @@ function line(label: string, value: string, { surface, cut }: { readonly surface
 }
 
 export function truncate(text: string, room: number, surface: Surface): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   if (characters.length <= room) return text;
   return `${characters.slice(0, room - 1).join('')}${surface.unicode ? '…' : '~'}`;
 }
