@@ -1,0 +1,111 @@
+/** Runs the real command line, `node bin/run.js`, as a user's shell would, with a home of its own. */
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
+/** A bound against hangs, not an expectation. */
+const HANG_MS = 120_000;
+
+export interface CliResult {
+  /** Exit code; 128 + number when a signal ended it. */
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The one document that --json prints. @throws SyntaxError when stdout holds anything else */
+  json(): JsonDocument;
+}
+
+/** A JSON document of CLI.md, as a test reads it. */
+export interface JsonDocument {
+  readonly schemaVersion: number;
+  readonly command: string;
+  readonly error?: { readonly code: string; readonly message: string; readonly hint?: string };
+  readonly peakBufferedBytes?: number;
+  readonly peakRssBytes?: number;
+  readonly [field: string]: unknown;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly input?: string;
+  /** Ends the process like Ctrl-C or a supervisor would. */
+  readonly signal?: AbortSignal;
+  readonly killSignal?: NodeJS.Signals;
+}
+
+export interface Sandbox {
+  /** An empty directory; everything below goes with {@link Sandbox.remove}. */
+  readonly folder: string;
+  readonly cacheDir: string;
+  path(...names: readonly string[]): string;
+  runCli(args: readonly string[], options?: RunOptions): Promise<CliResult>;
+  remove(): void;
+}
+
+/** A home without configuration, credentials or cache: nothing of this machine's user reaches the command. */
+export function createSandbox(): Sandbox {
+  const folder = mkdtempSync(join(tmpdir(), 'clipctl-e2e-'));
+  const env = sandboxEnvironment(folder);
+  return {
+    folder,
+    cacheDir: join(folder, 'cache/clipctl'),
+    path: (...names) => join(folder, ...names),
+    runCli: (args, options = {}) => runCli(args, { cwd: folder, ...options, env: { ...env, ...options.env } }),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function sandboxEnvironment(folder: string): Record<string, string> {
+  const homes = { HOME: 'home', XDG_CACHE_HOME: 'cache', XDG_CONFIG_HOME: 'config', XDG_RUNTIME_DIR: 'run', TMPDIR: 'tmp' };
+  const env: Record<string, string> = {
+    PATH: process.env['PATH'] ?? '',
+    LANG: 'C.UTF-8',
+    DOCKER_CONFIG: join(folder, 'home/.docker'),
+  };
+  for (const [name, child] of Object.entries(homes)) {
+    env[name] = join(folder, child);
+    mkdirSync(join(folder, child), { mode: 0o700 });
+  }
+  return env;
+}
+
+/** Runs to the end; `env` is the whole environment. */
+export function runCli(
+  args: readonly string[],
+  options: RunOptions & { env: Readonly<Record<string, string>> },
+): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [BIN, ...args], {
+      cwd: options.cwd,
+      env: options.env,
+      timeout: HANG_MS,
+      killSignal: 'SIGKILL',
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (piece: Buffer) => stdout.push(piece));
+    child.stderr.on('data', (piece: Buffer) => stderr.push(piece));
+    // The command may end without reading its input.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(options.input ?? '');
+    options.signal?.addEventListener('abort', () => child.kill(options.killSignal ?? 'SIGTERM'), { once: true });
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      resolve(toResult(code ?? signalCode(signal), Buffer.concat(stdout).toString(), Buffer.concat(stderr).toString()));
+    });
+  });
+}
+
+function toResult(code: number, stdout: string, stderr: string): CliResult {
+  return { code, stdout, stderr, json: () => JSON.parse(stdout) as JsonDocument };
+}
+
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGPIPE: 13, SIGTERM: 15 };
+
+function signalCode(signal: NodeJS.Signals | null): number {
+  return 128 + (SIGNAL_NUMBERS[signal ?? ''] ?? 0);
+}
