@@ -8,6 +8,16 @@ import { errorCodeOf, type ErrorCode } from '../../src/lib/errors.ts';
 import { decodeFailure, decodeLayer } from '../compression/decode-layer.ts';
 import { buildFrame, buildFrameHeader, buildSkippable } from '../compression/zstd/build-frame.ts';
 
+/**
+ * A gzip file that decodes to itself: deflate stored blocks and repeats that print each other, around a header and a
+ * trailer whose CRC-32 (a linear equation over GF(2)) is that of the whole file.
+ */
+const QUINE = Buffer.from(
+  'H4sICAAAAAAA/2NsaXAAABQA6/8fiwgIAAAAAAD/Y2xpcAAAFADr/0KIIcQAAAUA+v9CiCHEAAAFAPr/AAUA+v8AFADr/0KIIcQAAAUA' +
+    '+v8ABQD6/wAUAOv/QoghxAAAFADr/0KIIcQAABQA6/9CiCHEAAAUAOv/QoghxAAAFADr/0KIIcQAAAAA//8AAAD//wASAO3/QoghxAAA' +
+    'AAD//wAAAP//ABIA7f+Ci8BFAAEAAP//yYWVT84AAACCi8BFAAEAAP//yYWVT84AAAA=',
+  'base64',
+);
 const MIB = 1024 * 1024;
 /** One member of 32 MiB of zeros; members in a row make the larger bombs. */
 const ZEROS_MEMBER = gzipSync(Buffer.alloc(32 * MIB), { level: 9 });
@@ -64,6 +74,13 @@ describe('a gzip bomb', () => {
     const { output, result } = await decodeLayer(nested);
     expect(output.equals(gunzipSync(nested))).toBe(true);
     expect(result.uncompressedBytes).toBeLessThan(MIB);
+  });
+
+  test('that is a quine decodes to itself, once', async () => {
+    expect(gunzipSync(QUINE).equals(QUINE)).toBe(true);
+    const { output, result } = await decodeLayer(QUINE, { pieceBytes: [50] });
+    expect(output.equals(QUINE)).toBe(true);
+    expect(result).toMatchObject({ compressedBytes: QUINE.length, uncompressedBytes: QUINE.length });
   });
 
   test('of 100,000 empty members decodes to nothing, in time linear in its length', { timeout: 10_000 }, async () => {

@@ -9,3 +9,10 @@ export function corruptLayer(message: string, options: ClipctlErrorOptions = {})
 export function closedError(): ClipctlError {
   return new ClipctlError('ABORTED', 'the layer decoder was closed before the layer ended');
 }
+
+/** What a sink threw, to be thrown again as it is; a thing that is no error is wrapped. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error
+    ? thrown
+    : new ClipctlError('INTERNAL', 'something that is no error was thrown', { cause: thrown });
+}

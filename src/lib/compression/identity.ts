@@ -1,4 +1,4 @@
-import { closedError } from './decode-errors.ts';
+import { asError, closedError } from './decode-errors.ts';
 import type { DecodeResult, Decoder, DecoderOptions } from './decoder.ts';
 import { OutputMeter } from './output-meter.ts';
 
@@ -11,7 +11,7 @@ export function createIdentity(options: DecoderOptions): Decoder {
 
 class Identity implements Decoder {
   readonly #meter: OutputMeter;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: DecoderOptions) {
     this.#meter = new OutputMeter(options);
@@ -45,8 +45,8 @@ class Identity implements Decoder {
     try {
       this.#meter.emit(piece);
     } catch (error) {
-      this.#failure = error;
-      throw error;
+      this.#failure = asError(error);
+      throw this.#failure;
     }
   }
 }

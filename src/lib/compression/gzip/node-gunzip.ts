@@ -6,7 +6,7 @@
  */
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { ClipctlError } from '../../errors.ts';
-import { closedError, corruptLayer } from '../decode-errors.ts';
+import { asError, closedError, corruptLayer } from '../decode-errors.ts';
 import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
 import { OutputMeter } from '../output-meter.ts';
 
@@ -74,7 +74,7 @@ class NodeGunzip implements Decoder {
     try {
       this.#meter.emit(output);
     } catch (error) {
-      this.#fail(error instanceof Error ? error : new ClipctlError('INTERNAL', 'the sink threw no error', { cause: error }));
+      this.#fail(asError(error));
     }
   }
 
@@ -101,8 +101,9 @@ class NodeGunzip implements Decoder {
 
   #throwTrailing(): never {
     const compressedOffset = this.#gunzip.bytesWritten;
-    this.#fail(corruptLayer('bytes follow the last gzip member', { details: { compressedOffset } }));
-    throw this.#failure;
+    const failure = corruptLayer('bytes follow the last gzip member', { details: { compressedOffset } });
+    this.#fail(failure);
+    throw failure;
   }
 }
 

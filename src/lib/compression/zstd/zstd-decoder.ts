@@ -4,7 +4,7 @@
  * manifests) are passed over by arithmetic.
  */
 import { ClipctlError } from '../../errors.ts';
-import { closedError, corruptLayer } from '../decode-errors.ts';
+import { asError, closedError, corruptLayer } from '../decode-errors.ts';
 import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
 import type { DecompressionLimits } from '../limits.ts';
 import { OutputMeter } from '../output-meter.ts';
@@ -32,7 +32,7 @@ class ZstdDecoder implements Decoder {
   /** Where the frame in hand begins, on both sides. */
   #frameStart = { compressedOffset: 0, uncompressedOffset: 0 };
   #stream: ZstdStream | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: DecoderOptions) {
     this.#limits = options.limits;
@@ -75,8 +75,8 @@ class ZstdDecoder implements Decoder {
     try {
       for (let at = 0; at < input.length;) at += this.#advance(stream, input.subarray(at));
     } catch (error) {
-      this.#failure = error;
-      throw error;
+      this.#failure = asError(error);
+      throw this.#failure;
     }
   }
 
