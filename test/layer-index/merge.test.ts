@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { byteStringFromText, type ByteString } from '../../src/lib/byte-string.ts';
 import { inodeNumbersOf } from '../../src/lib/layer-index/inode-number.ts';
 import { mergeLayers } from '../../src/lib/layer-index/merge.ts';
-import { at, codesOf, dir, entry, file, layerDigest, layersOf, link, listing, pathsOf, symlink } from './layers.ts';
+import { at, codesOf, dir, entry, file, layerDigest, layersOf, listing, pathsOf, symlink } from './layers.ts';
 
 describe('layers on each other', () => {
   it('a file of an upper layer replaces the one below', () => {
@@ -113,6 +113,11 @@ describe('root and parents that no layer lists', () => {
 });
 
 describe('parents through symlinks', () => {
+  it('a parent found before is found anew after a symlink came to stand where nothing was', () => {
+    const entries = [dir('p/q'), dir('r'), symlink('a', 'up/../r'), file('a/1'), symlink('up', 'p/q'), file('a/2')];
+    expect(pathsOf(mergeLayers(layersOf(entries)))).toEqual(['/a', '/p', '/p/q', '/p/r', '/p/r/2', '/r', '/r/1', '/up']);
+  });
+
   it.each([
     ['of a lower layer', layersOf([dir('usr/lib'), symlink('lib', 'usr/lib')], [file('lib/x')]), '/usr/lib/x'],
     ['of the same layer', layersOf([dir('usr'), symlink('u', '/usr'), file('u/x')]), '/usr/x'],

@@ -56,6 +56,12 @@ describe('whiteouts', () => {
     expect(codesOf(tree)).toEqual(['WHITEOUT_INVALID']);
   });
 
+  it('that lead out of the root are clamped to it, with a warning', () => {
+    const tree = mergeLayers(layersOf([file('a'), file('b')], [file('../.wh.a')]));
+    expect(pathsOf(tree)).toEqual(['/b']);
+    expect(codesOf(tree)).toEqual(['PATH_ESCAPES']);
+  });
+
   it('count by their name alone, whatever their type', () => {
     expect(pathsOf(mergeLayers(layersOf([file('a'), file('b')], [dir('.wh.a'), symlink('.wh.b', 'x')])))).toEqual([]);
   });

@@ -5,7 +5,7 @@ import type { LayerIndex } from './entry.ts';
 import { isLinkable, resolveWaiting, targetOf, warnDropped } from './hard-links.ts';
 import type { Resolver } from './resolve.ts';
 import type { NewName, Tree, TreeNode } from './tree.ts';
-import { quotePath, warningsOf, type LayerWarnings, type WarningLog } from './warning-log.ts';
+import { quotePath, warnEscape, warningsOf, type LayerWarnings, type WarningLog } from './warning-log.ts';
 import { applyWhiteouts, markerKind, METADATA_PREFIX } from './whiteout.ts';
 
 /** Four times Linux' PATH_MAX: no unpacked image has such a path, and deeper ones make quadratic indexes. */
@@ -47,7 +47,7 @@ function placeEntry(entry: TarEntry, placing: Placing): void {
   const base = baseOf(path);
   if (markerKind(base) !== undefined) return;
   if (!isUsable(entry, path, placing.warnings)) return;
-  if (escapes) placing.warnings.warn('PATH_ESCAPES', path, `name ${quotePath(entry.name)} leads out of the root: clamped to it`);
+  if (escapes) warnEscape(path, `name ${quotePath(entry.name)}`, placing.warnings);
   if (path === ROOT_PATH) return placeRoot(entry, placing);
   const parent = parentFor(path, placing);
   if (parent === undefined) return;
@@ -72,13 +72,14 @@ function isUsable(entry: TarEntry, path: ByteString, warnings: LayerWarnings): b
 }
 
 /** Only a directory can be the root; anything else that cleans to `/` has no name (containerd ignores it, too). */
-function placeRoot(entry: TarEntry, { tree, layer, warnings, ...placing }: Placing): void {
+function placeRoot(entry: TarEntry, placing: Placing): void {
+  const { root } = placing.tree;
   if (entry.kind !== 'directory') {
-    warnings.warn('NAME_INVALID', ROOT_PATH, `${quotePath(entry.name)} is the root and no directory: left out`);
+    placing.warnings.warn('NAME_INVALID', ROOT_PATH, `${quotePath(entry.name)} is the root and no directory: left out`);
     return;
   }
-  if (tree.root.listedBy === layer) countDuplicate(ROOT_PATH, { tree, layer, warnings, ...placing });
-  relist(tree.root, entry, layer);
+  if (root.listedBy === placing.layer) countDuplicate(ROOT_PATH, placing);
+  relist(root, entry, placing.layer);
 }
 
 /** A directory over a directory takes the new attributes and keeps its children. */
@@ -120,9 +121,7 @@ interface LinkPlace {
 
 function placeHardLink(entry: TarEntry, { place, path, existing }: LinkPlace, placing: Placing): void {
   const { tree, resolver, warnings } = placing;
-  if (cleanPath(entry.linkName).escapes) {
-    warnings.warn('PATH_ESCAPES', path, `hard link target ${quotePath(entry.linkName)} leads out of the root: clamped to it`);
-  }
+  if (cleanPath(entry.linkName).escapes) warnEscape(path, `hard link target ${quotePath(entry.linkName)}`, warnings);
   const target = targetOf(entry, resolver);
   // link(2) to itself would remove the file first and then fail; the file stays.
   if (isLinkable(target) && target === existing) warnDropped('HARD_LINK_CYCLE', { path, target: entry.linkName, warnings });

@@ -30,8 +30,11 @@ function hashBytes(state: Fnv, bytes: string): Fnv {
  */
 export function inodeNumbersOf(layerDigest: string): (path: ByteString) => bigint {
   const prefix = hashBytes(OFFSET_BASIS, layerDigest);
+  const joined = new DataView(new ArrayBuffer(8));
   return (path) => {
     const { high, low } = hashBytes(prefix, path);
-    return (BigInt(high) << 32n) | BigInt(low);
+    joined.setUint32(0, high);
+    joined.setUint32(4, low);
+    return joined.getBigUint64(0);
   };
 }

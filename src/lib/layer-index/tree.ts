@@ -37,14 +37,14 @@ export interface NewName {
  * Bytes of paths that made parents may take. One name of 16 KiB can imply 8,192 parents with 64 MiB of paths: without a
  * cap, a small tar makes an index of any size.
  */
-const MAX_MADE_PATH_BYTES = 256 * 1024 * 1024;
+const MAX_MADE_PATH_BYTES = 64 * 1024 * 1024;
 
 export class Tree {
   readonly root: TreeNode = newRoot();
   #madePathBytes = 0;
   #generation = 0;
 
-  /** Changes whenever a directory or a symlink goes away, that is when a resolved parent may be stale. */
+  /** Changes whenever a directory goes or a symlink comes or goes, that is when a resolved parent may be stale. */
   get generation(): number {
     return this.#generation;
   }
@@ -53,16 +53,14 @@ export class Tree {
   putFile(place: NewName, entry: TarEntry): TreeNode {
     const node = this.#putNode(place, entry.kind === 'directory');
     node.file = { entry, layer: place.layer, origin: node };
-    node.listedBy = place.layer;
-    return node;
+    return this.#list(node, place.layer);
   }
 
   /** Sets a name to a file that has a name already. */
   putLink(place: NewName, file: FileRecord): TreeNode {
     const node = this.#putNode(place, false);
     node.file = file;
-    node.listedBy = place.layer;
-    return node;
+    return this.#list(node, place.layer);
   }
 
   /**
@@ -92,6 +90,12 @@ export class Tree {
   removeChildren(directory: TreeNode): void {
     directory.children?.clear();
     this.#generation += 1;
+  }
+
+  #list(node: TreeNode, layer: number): TreeNode {
+    node.listedBy = layer;
+    if (isSymlink(node)) this.#generation += 1;
+    return node;
   }
 
   #putNode({ parent, name }: NewName, isDirectory: boolean): TreeNode {

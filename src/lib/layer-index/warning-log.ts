@@ -5,7 +5,7 @@ import type { MergeWarning } from './entry.ts';
 /** Warnings that are kept; what comes after is only counted, so that a hostile tar can't fill memory with them. */
 export const MAX_WARNINGS = 1000;
 
-const MAX_QUOTED_CHARS = 200;
+const MAX_QUOTED_BYTES = 200;
 
 /** Collects the warnings of a merge. */
 export class WarningLog {
@@ -29,8 +29,8 @@ export class WarningLog {
 
 /** A path as it may stand in a message: quoted, control characters escaped, cut when long. */
 export function quotePath(path: ByteString): string {
-  const shown = path.length > MAX_QUOTED_CHARS ? `${path.slice(0, MAX_QUOTED_CHARS)}…` : path;
-  return JSON.stringify(textOf(shown.replace('…', '...') as ByteString));
+  const cut = path.length > MAX_QUOTED_BYTES;
+  return JSON.stringify(textOf(cut ? (path.slice(0, MAX_QUOTED_BYTES) as ByteString) : path)) + (cut ? '...' : '');
 }
 
 /** What a merge step needs to warn about an entry of its layer. */
@@ -41,4 +41,9 @@ export interface LayerWarnings {
 /** Warnings of one layer. */
 export function warningsOf(log: WarningLog, layer: Digest): LayerWarnings {
   return { warn: (code, path, message) => log.add({ code, path, layer, message }) };
+}
+
+/** A name or a link target whose `..` go beyond the root. */
+export function warnEscape(path: ByteString, what: string, warnings: LayerWarnings): void {
+  warnings.warn('PATH_ESCAPES', path, `${what} leads out of the root: clamped to it`);
 }

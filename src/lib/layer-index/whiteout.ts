@@ -8,7 +8,7 @@ import type { TarEntry } from '../tar/tar-entry.ts';
 import { baseOf, cleanPath, parentOf } from './clean-path.ts';
 import type { Resolver } from './resolve.ts';
 import { pathOf, type Tree, type TreeNode } from './tree.ts';
-import { quotePath, type LayerWarnings } from './warning-log.ts';
+import { quotePath, warnEscape, type LayerWarnings } from './warning-log.ts';
 
 const PREFIX = '.wh.';
 /** What aufs keeps for itself; never part of an image. */
@@ -40,7 +40,7 @@ export function applyWhiteouts(entries: readonly TarEntry[], context: WhiteoutCo
   const listed = lazyPathsOf(entries);
   for (const entry of entries) {
     if (!entry.name.includes(PREFIX)) continue;
-    const removal = removalOf(cleanPath(entry.name).path, context, listed);
+    const removal = removalOf(entry.name, context, listed);
     if (removal !== undefined) removals.push(removal);
   }
   // All parents are found before anything goes: removing a symlink must not change what another marker means.
@@ -54,13 +54,15 @@ export function applyWhiteouts(entries: readonly TarEntry[], context: WhiteoutCo
 }
 
 function removalOf(
-  path: ByteString,
+  markerName: ByteString,
   { resolver, warnings }: WhiteoutContext,
   listed: () => ReadonlySet<ByteString>,
 ): Removal | undefined {
+  const { path, escapes } = cleanPath(markerName);
   const base = baseOf(path);
   const kind = markerKind(base);
   if (kind === undefined || kind === 'metadata') return undefined;
+  if (escapes) warnEscape(path, `name ${quotePath(markerName)}`, warnings);
   const victim = base.slice(PREFIX.length) as ByteString;
   if (kind === 'whiteout' && (victim === '' || victim === '.' || victim === '..')) {
     warnings.warn('WHITEOUT_INVALID', path, `whiteout ${quotePath(path)} names no file: ignored`);
