@@ -6,8 +6,7 @@ import { ROOT } from './root.js';
 
 export default async function buildIfStale() {
   const built = await modifiedMs(join(ROOT, 'dist/layer-worker.js'));
-  if (built < (await newestMs(join(ROOT, 'src'))))
-    await bundle().catch((error) => process.stderr.write(`dist is not built: ${error}\n`));
+  if (built < (await newestMs(join(ROOT, 'src')))) await bundle();
 }
 
 /** @param {string} folder */

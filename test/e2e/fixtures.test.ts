@@ -73,18 +73,18 @@ describe.each(WITH_DUMP)('%s against Go CLIP', (name) => {
     const { clip } = await indexFixture(name, '--warm');
     const judgement = judgeDifferences(compareDumps(dumpOf(clip), await readGoDump(name)), KNOWN_DIFFERENCES[name] ?? []);
     expect(judgement.unexplained).toEqual([]);
-    expect(judgement.unused).toEqual([]);
+    expect(judgement.stale).toEqual([]);
   });
 });
 
 it('serves every regular file of odd-gzip out of the warmed cache as go.sums says', async () => {
   const { clip } = await indexFixture('odd-gzip', '--warm');
   const sums = await readGoSums('odd-gzip');
-  const differing = new Set((KNOWN_DIFFERENCES['odd-gzip'] ?? []).map((difference) => difference.path));
+  const differing = new Set((KNOWN_DIFFERENCES['odd-gzip'] ?? []).map((difference) => difference.subject));
   let compared = 0;
   for (const node of clip.nodes) {
     const expected = sums.get(node.path);
-    if (node.nodeType !== 'file' || expected === undefined || differing.has(node.path)) continue;
+    if (node.nodeType !== 'file' || expected === undefined || expected.startsWith('ERROR') || differing.has(node.path)) continue;
     expect(await sha256OfNode(clip, node), node.path).toBe(expected);
     compared++;
   }

@@ -1,6 +1,6 @@
 /** Runs the real command line, `node bin/run.js`, as a user's shell would, with a home of its own. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ export interface CliResult {
   readonly stdout: string;
   readonly stderr: string;
   /** The one document that --json prints. @throws SyntaxError when stdout holds anything else */
-  json(): JsonDocument;
+  json<T = JsonDocument>(): T;
 }
 
 /** A JSON document of CLI.md, as a test reads it. */
@@ -37,38 +37,38 @@ export interface RunOptions {
   readonly killSignal?: NodeJS.Signals;
 }
 
-export interface Sandbox {
-  /** An empty directory; everything below goes with {@link Sandbox.remove}. */
-  readonly folder: string;
+export interface Home {
+  /** An empty directory; everything below goes with {@link Home.remove}. */
+  readonly dir: string;
   readonly cacheDir: string;
   path(...names: readonly string[]): string;
-  runCli(args: readonly string[], options?: RunOptions): Promise<CliResult>;
-  remove(): void;
+  run(args: readonly string[], options?: RunOptions): Promise<CliResult>;
+  remove(): Promise<void>;
 }
 
 /** A home without configuration, credentials or cache: nothing of this machine's user reaches the command. */
-export function createSandbox(): Sandbox {
-  const folder = mkdtempSync(join(tmpdir(), 'clipctl-e2e-'));
-  const env = sandboxEnvironment(folder);
+export async function makeHome(): Promise<Home> {
+  const dir = await mkdtemp(join(tmpdir(), 'clipctl-e2e-'));
+  const env = await makeEnvironment(dir);
   return {
-    folder,
-    cacheDir: join(folder, 'cache/clipctl'),
-    path: (...names) => join(folder, ...names),
-    runCli: (args, options = {}) => runCli(args, { cwd: folder, ...options, env: { ...env, ...options.env } }),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    dir,
+    cacheDir: join(dir, 'cache/clipctl'),
+    path: (...names) => join(dir, ...names),
+    run: (args, options = {}) => runCli(args, { cwd: dir, ...options, env: { ...env, ...options.env } }),
+    remove: () => rm(dir, { recursive: true, force: true }),
   };
 }
 
-function sandboxEnvironment(folder: string): Record<string, string> {
+async function makeEnvironment(dir: string): Promise<Record<string, string>> {
   const homes = { HOME: 'home', XDG_CACHE_HOME: 'cache', XDG_CONFIG_HOME: 'config', XDG_RUNTIME_DIR: 'run', TMPDIR: 'tmp' };
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
     LANG: 'C.UTF-8',
-    DOCKER_CONFIG: join(folder, 'home/.docker'),
+    DOCKER_CONFIG: join(dir, 'home/.docker'),
   };
   for (const [name, child] of Object.entries(homes)) {
-    env[name] = join(folder, child);
-    mkdirSync(join(folder, child), { mode: 0o700 });
+    env[name] = join(dir, child);
+    await mkdir(join(dir, child), { mode: 0o700 });
   }
   return env;
 }
@@ -101,7 +101,7 @@ export function runCli(
 }
 
 function toResult(code: number, stdout: string, stderr: string): CliResult {
-  return { code, stdout, stderr, json: () => JSON.parse(stdout) as JsonDocument };
+  return { code, stdout, stderr, json: <T>() => JSON.parse(stdout) as T };
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGPIPE: 13, SIGTERM: 15 };
