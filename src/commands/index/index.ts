@@ -34,7 +34,7 @@ export class IndexCommand extends BaseCommand {
   };
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
-    const output = values.path('output');
+    const output = values.text('output');
     const storageRef = values.text('storage-ref');
     const request = {
       image: String(args['image']),

@@ -23,7 +23,7 @@ export interface InspectRequest {
 export async function inspectImage(session: Session, request: InspectRequest): Promise<InspectResult> {
   const remotes = await openAll(session, request.from);
   const image = await openImage(session, request.image, request.platform === undefined ? {} : { platform: request.platform });
-  const warnings = new Set(image.resolved?.warnings);
+  const warnings = new Set(image.warnings);
   const layers = await inspectLayers(session, image, { remotes, warnings });
   const platforms = image.resolved?.platforms;
   return {

@@ -2,7 +2,8 @@
 import { open } from 'node:fs/promises';
 import { decodeClip } from '../clip/decode-clip.ts';
 import type { ClipFile, ExtensionLayer } from '../clip/clip-file.ts';
-import { validateClip } from '../clip/validate-clip.ts';
+import type { ClipProblem } from '../clip/clip-problem.ts';
+import { describeProblem, validateClip } from '../clip/validate-clip.ts';
 import { ClipctlError, storageError } from '../errors.ts';
 import { digestOfHash, parseContentHash, parseDigest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -19,6 +20,8 @@ export interface OpenedImage {
   readonly layers: readonly LayerDescriptor[];
   /** Where layers can be had; throws when an index names no registry, or offline. */
   readonly source: () => ImageSource;
+  /** What a person should know of it. */
+  readonly warnings: readonly string[];
   /** Set when the name was an image. */
   readonly resolved?: ResolvedImage;
   /** Set when the name was a `.clip`. */
@@ -42,7 +45,7 @@ export async function openImage(session: Session, name: string, options: OpenIma
     signal: session.signal,
     ...(options.platform === undefined ? {} : { platform: options.platform }),
   });
-  return { name, layers: resolved.layers, source: () => source, resolved };
+  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, resolved };
 }
 
 /** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
@@ -59,15 +62,26 @@ export function openOnlineSource(session: Session, name: string): ImageSource {
 async function openClipImage(session: Session, name: string): Promise<OpenedImage> {
   const bytes = await readClip(name);
   const file = decodeClip(bytes);
-  const problem = validateClip(file).find((found) => found.severity === 'error');
-  if (problem !== undefined)
-    throw new ClipctlError('CLIP_INVALID', `${name}: ${problem.message}`, { details: { problem: problem.code } });
-  return {
-    name,
-    layers: layersOfClip(file, name),
-    source: () => sourceOfClip(session, name, file),
-    clip: { file, indexBytes: bytes.length },
-  };
+  const warnings = clipWarnings(name, file);
+  const source = (): ImageSource => sourceOfClip(session, name, file);
+  return { name, layers: layersOfClip(file, name), source, warnings, clip: { file, indexBytes: bytes.length } };
+}
+
+/** What Go CLIP makes of ordinary images: paths below a symlink or a file, hard links to symlinks (FORMATS §1 point 6). */
+const NORMAL_FOR_GO_CLIP: ReadonlySet<ClipProblem['code']> = new Set([
+  'PARENT_NOT_DIRECTORY',
+  'CONTENT_MISSING',
+  'PROBLEMS_OMITTED',
+]);
+
+/** What is odd about an index. @throws ClipctlError CLIP_INVALID when reads by it would be wrong */
+function clipWarnings(name: string, file: ClipFile): string[] {
+  const problems = validateClip(file);
+  const tolerated = file.extension === undefined ? NORMAL_FOR_GO_CLIP : new Set<ClipProblem['code']>();
+  const fatal = problems.find((problem) => problem.severity === 'error' && !tolerated.has(problem.code));
+  if (fatal !== undefined)
+    throw new ClipctlError('CLIP_INVALID', `${name}: ${describeProblem(fatal)}`, { details: { problem: fatal.code } });
+  return problems.map((problem) => `${name}: ${describeProblem(problem)}`);
 }
 
 async function readClip(path: string): Promise<Uint8Array> {

@@ -38,6 +38,7 @@ export async function planIndex(session: Session, request: IndexRequest): Promis
     name: request.image,
     layers: image.layers,
     source: () => source,
+    warnings: image.warnings,
     resolved: image,
   }));
   return plan(session, images, { from: [], to, rereads: true });
@@ -58,7 +59,7 @@ interface Found {
 
 async function plan(session: Session, images: readonly OpenedImage[], options: PlanOptions): Promise<PlanResult> {
   const distinct = new Map(images.flatMap((image) => image.layers.map((layer) => [layer.diffId, { layer, image }] as const)));
-  const warnings = new Set(images.flatMap((image) => image.resolved?.warnings ?? []));
+  const warnings = new Set(images.flatMap((image) => image.warnings));
   const settled = await runLimited([...distinct.values()], session.options.jobs * 4, async ({ layer, image }) => {
     const found = await findLayer(session, layer, { image, options, warnings });
     return [layer.diffId, found] as const;

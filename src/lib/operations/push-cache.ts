@@ -40,7 +40,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
     remotes: remotes.map((remote, at) => ({ url: remote.url, layers: layers.flatMap((sends) => sends[at] ?? []) })),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
-    warnings: images.flatMap((image) => image.resolved?.warnings ?? []),
+    warnings: images.flatMap((image) => image.warnings),
   };
 }
 

@@ -156,5 +156,5 @@ function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>):
 function warningsOf(images: readonly OpenedImage[], outcomes: ReadonlyMap<DiffId, TaskOutcome>): string[] {
   const sends = [...outcomes.values()].flatMap((outcome) => outcome.failures.map((failure) => remoteFailed(failure).message));
   const reads = [...outcomes.values()].flatMap((outcome) => outcome.warnings);
-  return [...new Set([...images.flatMap((image) => image.resolved?.warnings ?? []), ...reads, ...sends])];
+  return [...new Set([...images.flatMap((image) => image.warnings), ...reads, ...sends])];
 }

@@ -47,20 +47,15 @@ const WORTH_ONE_REFETCH: ReadonlySet<ErrorCode> = new Set(['DIGEST_MISMATCH', 'S
 /** @throws ClipctlError of the source, of the layer's verification, of limits and of the disk; nothing is visible then */
 export async function ingestLayer(context: PipelineContext, request: IngestRequest): Promise<IngestedLayer> {
   const { layer, source } = request;
-  context.onProgress({
-    type: 'layer-start',
-    layer: layer.digest,
-    action: source.kind === 'registry' ? 'download' : 'read',
-    totalBytes: layer.sizeBytes,
-    from: source.kind,
-  });
+  const about = { layer: layer.digest, action: actionOf(source) };
+  context.onProgress({ type: 'layer-start', ...about, totalBytes: layer.sizeBytes, from: source.kind });
   const counter = { bytes: 0 };
   const facts = await ingestOnce(context, request, counter).catch((error: unknown) => {
     if (source.kind !== 'registry' || !WORTH_ONE_REFETCH.has(errorCodeOf(error))) throw error;
     context.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason: errorCodeOf(error) });
     return ingestOnce(context, request, counter);
   });
-  context.onProgress({ type: 'layer-done', layer: layer.digest, action: 'download', bytes: facts.compressedBytes });
+  context.onProgress({ type: 'layer-done', ...about, bytes: facts.compressedBytes });
   return { facts, readBytes: counter.bytes };
 }
 
@@ -102,7 +97,11 @@ function runPass(
     signal,
     onBytes: (bytes) => {
       counter.bytes = before + bytes;
-      onProgress({ type: 'layer-progress', layer: layer.digest, action: 'download', bytes, totalBytes: layer.sizeBytes });
+      onProgress({ type: 'layer-progress', layer: layer.digest, action: actionOf(source), bytes, totalBytes: layer.sizeBytes });
     },
   });
+}
+
+function actionOf(source: ImageSource): 'download' | 'read' {
+  return source.kind === 'registry' ? 'download' : 'read';
 }
