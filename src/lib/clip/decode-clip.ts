@@ -63,10 +63,11 @@ function decodeStorageInfo(file: Uint8Array, section: ClipSection): ClipStorageI
 }
 
 function readExtension(file: Uint8Array, footer: ExtensionFooter | undefined): ClipExtension | undefined {
-  if (footer === undefined || footer.version > EXTENSION_VERSION) return undefined;
+  if (footer === undefined) return undefined;
+  checkFileHash(file);
+  if (footer.version > EXTENSION_VERSION) return undefined;
   if (footer.version < 1)
     throw clipInvalid(`extension: there is no version ${footer.version}`, { field: 'extension.footer.version' });
-  checkFileHash(file);
   return decodeExtension(sectionOf(file, { offset: footer.bodyOffset, byteLength: footer.bodyBytes }), footer.bodyOffset);
 }
 

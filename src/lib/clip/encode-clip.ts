@@ -1,7 +1,7 @@
 import { ByteWriter } from './byte-writer.ts';
 import type { ClipExtension, ClipFile, ClipStorageInfo } from './clip-file.ts';
 import { encodeExtension } from './extension/encode-extension.ts';
-import { encodeFooter } from './extension/footer.ts';
+import { encodeFooter, EXTENSION_VERSION } from './extension/footer.ts';
 import { encodeGob } from './gob/gob-stream.ts';
 import { encodeHeader, HEADER_BYTES, STORAGE_TYPE } from './header.ts';
 import { nodeList } from './node-codec.ts';
@@ -35,6 +35,6 @@ function withExtension(out: ByteWriter, extension: ClipExtension): Uint8Array {
   const body = encodeExtension(extension);
   const bodyOffset = out.byteLength;
   out.append(body);
-  out.view(encodeFooter(out.pieces(), { bodyOffset, bodyBytes: body.byteLength }));
+  out.view(encodeFooter(out.pieces(), { version: EXTENSION_VERSION, bodyOffset, bodyBytes: body.byteLength }));
   return out.toBytes();
 }

@@ -13,21 +13,17 @@ export const BODY_MAGIC: Uint8Array = Buffer.from('89434c58420d0a1a', 'hex');
 const FOOTER_MAGIC = Buffer.from('89434c58540d0a1a', 'hex');
 const HASH_OFFSET = 32;
 
-/** The place of the body in the file. */
-export interface ExtensionBody {
+export interface ExtensionFooter {
+  readonly version: number;
   readonly bodyOffset: number;
   readonly bodyBytes: number;
 }
 
-export interface ExtensionFooter extends ExtensionBody {
-  readonly version: number;
-}
-
 /** The footer of a file that so far consists of `pieces`, the body last. */
-export function encodeFooter(pieces: readonly Uint8Array[], { bodyOffset, bodyBytes }: ExtensionBody): Uint8Array {
+export function encodeFooter(pieces: readonly Uint8Array[], { version, bodyOffset, bodyBytes }: ExtensionFooter): Uint8Array {
   const footer = Buffer.alloc(FOOTER_BYTES);
   FOOTER_MAGIC.copy(footer);
-  footer.writeUInt32LE(EXTENSION_VERSION, 8);
+  footer.writeUInt32LE(version, 8);
   footer.writeBigUInt64LE(BigInt(bodyOffset), 16);
   footer.writeBigUInt64LE(BigInt(bodyBytes), 24);
   hashOf(pieces, footer).copy(footer, HASH_OFFSET);
