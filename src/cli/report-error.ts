@@ -10,12 +10,15 @@ export interface ErrorReport {
   readonly message: string;
   readonly hint: string;
   readonly details?: ErrorDetails;
+  /** Each failure of several, where the error sums them up. */
+  readonly failures?: readonly { readonly code: ErrorCode; readonly message: string }[];
 }
 
 const USAGE_HINT = 'clipctl COMMAND --help lists the flags and shows examples.';
 const BUG_HINT = 'This is a bug in clipctl: please report it with the output of the same command and -vv.';
 const MAX_MESSAGE_CHARS = 1000;
 const MAX_CAUSES = 5;
+const MAX_FAILURES = 100;
 
 /**
  * @param secrets values that must never be printed (the password of this run)
@@ -24,20 +27,35 @@ export function reportOf(error: unknown, secrets: readonly string[] = []): Error
   const code = errorCodeOf(error);
   const known = error instanceof ClipctlError ? error : undefined;
   const details = known === undefined ? {} : redactDetails(known.details, secrets);
+  const failures = failuresOf(error);
   return {
     code,
-    message: redactText(messageOf(error), secrets).slice(0, MAX_MESSAGE_CHARS),
+    message: oneMessage(error, secrets),
     hint: redactText(known?.hint ?? defaultHint(code), secrets).slice(0, MAX_MESSAGE_CHARS),
     ...(Object.keys(details).length === 0 ? {} : { details }),
+    ...(failures.length === 0
+      ? {}
+      : { failures: failures.map((each) => ({ code: errorCodeOf(each), message: oneMessage(each, secrets) })) }),
   };
 }
 
-/** The chain of causes below `error`, for `-v`; one line each. */
+function failuresOf(error: unknown): readonly unknown[] {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof AggregateError ? cause.errors.slice(0, MAX_FAILURES) : [];
+}
+
+function oneMessage(error: unknown, secrets: readonly string[]): string {
+  return redactText(messageOf(error), secrets).slice(0, MAX_MESSAGE_CHARS);
+}
+
+/** For `-v`, one line each: the failures that `error` sums up, or the chain of causes below it. */
 export function causesOf(error: unknown, secrets: readonly string[] = []): readonly string[] {
+  const several = failuresOf(error);
+  if (several.length > 0) return several.map((each) => escapeText(oneMessage(each, secrets)));
   const lines: string[] = [];
   let cause = error instanceof Error ? error.cause : undefined;
   while (cause !== undefined && lines.length < MAX_CAUSES) {
-    lines.push(escapeText(redactText(messageOf(cause), secrets)).slice(0, MAX_MESSAGE_CHARS));
+    lines.push(escapeText(oneMessage(cause, secrets)));
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return lines;
