@@ -39,9 +39,9 @@ export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
   const root = new FieldReader(parseStrictJson(bytes, options), options);
   const run = root.optionalChild('config');
   return {
-    architecture: root.optionalString('architecture') ?? '',
-    os: root.optionalString('os') ?? '',
-    ...optional('variant', root.optionalString('variant')),
+    architecture: root.platformPart('architecture') ?? '',
+    os: root.platformPart('os') ?? '',
+    ...optional('variant', root.platformPart('variant')),
     ...optional('osVersion', root.optionalString('os.version')),
     ...optional('author', root.optionalString('author')),
     ...optional('created', root.optionalString('created')),

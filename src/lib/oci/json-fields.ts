@@ -1,5 +1,6 @@
 /** Reads typed fields out of strict JSON; every refusal names the field by its path. */
 import { ClipctlError, type ErrorCode } from '../errors.ts';
+import { isPlatformPart } from './platform.ts';
 import { formatFieldPath, type JsonArray, type JsonObject, type JsonValue } from './strict-json.ts';
 
 /** A JSON object together with where it stands and what to raise. `null` counts as absent, as Go's decoder has it. */
@@ -39,6 +40,14 @@ export class FieldReader {
     const value = this.object.get(key) ?? undefined;
     if (value !== undefined && typeof value !== 'string') throw this.#wrong([...this.#path, key], 'a string', value);
     return value;
+  }
+
+  /** Part of a platform: letters, digits, `_`, `.` and `-`; undefined when absent or empty. */
+  platformPart(key: string): string | undefined {
+    const text = this.optionalString(key) ?? '';
+    if (text === '') return undefined;
+    if (!isPlatformPart(text)) throw this.error(key, 'is no part of a platform name');
+    return text;
   }
 
   /** A size or count: an integer ≥ 0. */

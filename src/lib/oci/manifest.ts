@@ -125,13 +125,13 @@ function readDescriptor(reader: FieldReader): Descriptor {
 }
 
 function readPlatform(reader: FieldReader): Platform {
-  const variant = reader.optionalString('variant');
+  const variant = reader.platformPart('variant');
   const osVersion = reader.optionalString('os.version');
   return {
-    os: reader.string('os'),
-    architecture: reader.string('architecture'),
-    ...(variant === undefined || variant === '' ? {} : { variant }),
-    ...(osVersion === undefined || osVersion === '' ? {} : { osVersion }),
+    os: reader.platformPart('os') ?? 'unknown',
+    architecture: reader.platformPart('architecture') ?? 'unknown',
+    ...optional('variant', variant),
+    ...optional('osVersion', osVersion),
   };
 }
 

@@ -9,7 +9,12 @@ export interface Platform {
 }
 
 /** `os/architecture[/variant]`: letters, digits and a little punctuation only. */
-const PLATFORM_PART = /^[A-Za-z0-9_.-]{1,64}$/;
+const PLATFORM_PART = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** True for what may stand between the slashes; platforms become parts of file names, so nothing else may pass. */
+export function isPlatformPart(text: string): boolean {
+  return PLATFORM_PART.test(text);
+}
 
 const ARCHITECTURES: Readonly<Record<string, { architecture: string; variant?: string }>> = {
   x86_64: { architecture: 'amd64' },
