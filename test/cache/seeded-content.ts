@@ -70,8 +70,11 @@ export async function writeContent(path: string, content: SeededContent): Promis
   await once(out, 'finish');
 }
 
-/** All bytes of a stream, and their sha256 in hex. */
-export async function drain(stream: AsyncIterable<Uint8Array>): Promise<{ sizeBytes: number; hash: string; first: Buffer }> {
+/** Size, sha256 in hex and first bytes of a stream; a miss is an error. */
+export async function drain(
+  stream: AsyncIterable<Uint8Array> | undefined,
+): Promise<{ sizeBytes: number; hash: string; first: Buffer }> {
+  if (stream === undefined) throw new Error('a miss');
   const sha = createHash('sha256');
   let sizeBytes = 0;
   const kept: Buffer[] = [];

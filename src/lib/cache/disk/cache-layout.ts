@@ -1,9 +1,10 @@
 /** Where things stand in a cache directory (FORMATS §2), and the directory's version. */
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
+import { makeDirectory } from '../make-directory.ts';
 
 /** Of our own state under `.clipctl/`. */
 export const CACHE_VERSION = 1;
@@ -61,8 +62,7 @@ async function versionsIn(path: string): Promise<number[]> {
  */
 export async function prepareCacheDirectory(cacheDir: string): Promise<void> {
   try {
-    await mkdir(cacheDir, { recursive: true, mode: 0o700 });
-    for (const name of OWN_DIRECTORIES) await mkdir(join(ownDirectory(cacheDir), name), { recursive: true, mode: 0o700 });
+    for (const name of OWN_DIRECTORIES) await makeDirectory(join(ownDirectory(cacheDir), name), 0o700);
     await writeFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { flag: 'wx' }).catch(unlessThere);
   } catch (error) {
     throw storageError(error, cacheDir, 'create the cache directory');

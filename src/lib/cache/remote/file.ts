@@ -4,7 +4,7 @@
  * Bytes are streamed as to any remote, never cloned by the file system, so what is measured here is what moves.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -23,6 +23,7 @@ import type {
 } from '../content-cache.ts';
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { listContentFiles } from '../list-content-files.ts';
+import { makeDirectory } from '../make-directory.ts';
 import { publishFile, replaceFile, syncDirectory } from '../publish-file.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
@@ -115,7 +116,7 @@ class FileRemote implements ContentCache {
   async #createTemporary(): Promise<string> {
     const path = this.#temporaryPath();
     try {
-      await mkdir(this.#directory, { recursive: true });
+      await makeDirectory(this.#directory);
       const handle = await open(path, 'wx');
       await handle.close();
       return path;

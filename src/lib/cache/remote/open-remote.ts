@@ -30,12 +30,14 @@ async function openFile(url: URL): Promise<ContentCache> {
 
 function pathOf(url: URL): string {
   try {
-    return fileURLToPath(url);
+    const path = fileURLToPath(url);
+    if (!path.includes('\0')) return path;
   } catch (error) {
-    throw new ClipctlError('USAGE', 'a file: URL names no usable path', { cause: error, hint: SUPPORTED });
+    throw refused('a file: URL names no usable path', error);
   }
+  throw refused('a file: URL names no usable path');
 }
 
-function refused(message: string): ClipctlError {
-  return new ClipctlError('USAGE', message, { hint: SUPPORTED });
+function refused(message: string, cause?: unknown): ClipctlError {
+  return new ClipctlError('USAGE', message, { hint: SUPPORTED, ...(cause === undefined ? {} : { cause }) });
 }
