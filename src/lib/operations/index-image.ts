@@ -3,6 +3,7 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import { composeClip } from '../clip/compose.ts';
 import { encodeClip } from '../clip/encode-clip.ts';
 import { ClipctlError } from '../errors.ts';
+import type { MergedTree } from '../layer-index/entry.ts';
 import { mergeLayers } from '../layer-index/merge.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -21,7 +22,7 @@ import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
 import { sizeOnDisk } from './tiers.ts';
 import { openAll } from './warm.ts';
-import { writeFileAtomically } from './write-file.ts';
+import { requireWritablePlace, writeFileAtomically } from './write-file.ts';
 
 export interface IndexRequest {
   readonly image: string;
@@ -53,6 +54,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   const remotes = await openAll(session, request.to);
   const source = openOnlineSource(session, request.image);
   const images = await resolvePlatforms(session, source, request);
+  for (const image of images) await requireWritablePlace(outputPath(request, image, images.length > 1));
   announce(session, request.image, images);
   const layers = await indexLayers(session, { source, images, remotes, keep: request.warm || remotes.length > 0 });
   const warnings: string[] = images.flatMap((image) => image.warnings);
@@ -142,19 +144,20 @@ function prepareIndex(
     facts.map(({ digest, entries }) => ({ digest, entries })),
     { maxEntries: options.maxEntries, ...(created !== undefined && { created }) },
   );
-  const odd = tree.warnings.map(
-    (warning) => `${warning.code} ${textOf(warning.path)} in layer ${warning.layer}: ${warning.message}`,
-  );
+  const odd = describeWarnings(tree);
   if (options.strict && odd.length > 0) {
-    throw new ClipctlError(
-      'STRICT_REFUSED',
-      `refused by --strict: ${odd[0] ?? ''}${odd.length > 1 ? ` (and ${odd.length - 1} more)` : ''}`,
-    );
+    const more = odd.length > 1 ? ` (and ${odd.length - 1} more)` : '';
+    throw new ClipctlError('STRICT_REFUSED', `refused by --strict: ${odd[0] ?? ''}${more}`);
   }
   options.warnings.push(...odd);
   const origin = options.storageRef ?? image.origin;
   const clip = composeClip({ tree, image, layers: facts, ...(origin === undefined ? {} : { origin }) });
   return { image, bytes: encodeClip(clip), entries: tree.entries.length };
+}
+
+function describeWarnings({ warnings, omittedWarnings = 0 }: MergedTree): string[] {
+  const odd = warnings.map(({ code, path, layer, message }) => `${code} ${textOf(path)} in layer ${layer}: ${message}`);
+  return omittedWarnings > 0 ? [...odd, `${omittedWarnings} more of these`] : odd;
 }
 
 function describeLayer(

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, unlink } from 'node:fs/promises';
+import { access, constants, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { storageError } from '../errors.ts';
 
@@ -18,6 +18,15 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array): Prom
     await flushDirectory(dirname(path));
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
+    throw storageError(error, path, 'write');
+  }
+}
+
+/** Fails before the work, not after it, when a file could not be written there. @throws ClipctlError STORAGE_* */
+export async function requireWritablePlace(path: string): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK);
+  } catch (error) {
     throw storageError(error, path, 'write');
   }
 }
