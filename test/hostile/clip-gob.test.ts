@@ -268,6 +268,18 @@ describe('a damaged file', () => {
     }
   });
 
+  it('is refused wherever one of its streams is cut, with a header that fits', () => {
+    const file = Buffer.from(encodeClip(smallClip()));
+    const indexBytes = Number(file.readBigInt64LE(10));
+    const index = file.subarray(54, 54 + indexBytes);
+    for (let length = 0; length < index.byteLength; length++) expectClipInvalid(withIndex(index.subarray(0, length)));
+    for (let length = 0; length < Number(file.readBigInt64LE(26)); length++) {
+      const cut = Buffer.from(file);
+      cut.writeBigInt64LE(BigInt(length), 26);
+      expectClipInvalid(cut);
+    }
+  });
+
   it('is refused or read after any damage, and nothing else happens', { timeout: 24 * 3600_000 }, () => {
     const originals = [...goFixtures().map(({ clip }) => clip), encodeClip(smallClip())];
     const runs = Number(process.env['CLIPCTL_FUZZ_RUNS'] ?? 20_000);

@@ -19,7 +19,7 @@ export function validateExtension({ extension, storageInfo, nodes }: ClipFile, r
     }
     const hash = storageInfo.decompressedHashByLayer.get(layer.digest);
     if (hash !== undefined && layer.diffId !== `sha256:${hash}`) {
-      const message = `its diffID is ${layer.diffId.slice(0, 100)}, CLIP's decompressed hash ${hash.slice(0, 100)}`;
+      const message = `its diffID is ${quote(layer.diffId)}, CLIP's decompressed hash ${quote(hash)}`;
       report({ code: 'EXTENSION_HASH_MISMATCH', severity: 'error', message, layer: layer.digest });
     }
     validateLayerFacts(layer, report);
@@ -101,4 +101,9 @@ function isAscending(regions: readonly SparseRegion[]): boolean {
     end = offset + length;
   }
   return true;
+}
+
+/** What a file says of itself may hold control characters. */
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, 100));
 }

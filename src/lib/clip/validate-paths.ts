@@ -72,7 +72,7 @@ function checkParents(typeOf: ReadonlyMap<ByteString, string>, report: ReportPro
       report({
         code: 'PARENT_NOT_DIRECTORY',
         severity: 'error',
-        message: `what it lies in is a ${parentType.slice(0, 40)}`,
+        message: `what it lies in is a ${JSON.stringify(parentType.slice(0, 40))}`,
         path,
       });
   }

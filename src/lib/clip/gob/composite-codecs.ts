@@ -51,10 +51,11 @@ function compileFields<T extends object>(fields: StructFields<T>, { types, typeI
   const wire = types.get(typeId);
   if (wire?.kind !== 'struct') throw mismatch('struct', { types, typeId, where });
   return wire.fields.map((field): FieldReader<T> => {
-    const fieldWhere = where === '' ? field.name : `${where}.${field.name}`;
     if (!Object.hasOwn(fields, field.name)) {
-      return { key: undefined, where: fieldWhere, read: (cursor) => skipValue(cursor, types, field.typeId) };
+      const unknownWhere = `${where}.${JSON.stringify(field.name.slice(0, 40))}`;
+      return { key: undefined, where: unknownWhere, read: (cursor) => skipValue(cursor, types, field.typeId) };
     }
+    const fieldWhere = `${where}.${field.name}`;
     const key = field.name as keyof T & string;
     return { key, where: fieldWhere, read: fields[key].compile(types, field.typeId, fieldWhere) };
   });
