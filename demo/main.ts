@@ -36,7 +36,7 @@ async function main(reference: string | undefined): Promise<void> {
   const origin = reference === undefined ? await serveMadeImage(places) : { reference, stop: async () => {} };
   try {
     await index(origin.reference, places);
-    await warm(places);
+    await warm(origin.reference, places);
     await push(places);
   } finally {
     await origin.stop();
@@ -88,9 +88,9 @@ async function index(reference: string, { clip, cache }: Places): Promise<void> 
   }
 }
 
-async function warm({ clip, cache }: Places): Promise<void> {
+async function warm(reference: string, { cache }: Places): Promise<void> {
   tellStep('warm: the layers into the disk cache');
-  const result = await runJson<WarmResult>(['warm', clip, '--cache-dir', cache]);
+  const result = await runJson<WarmResult>(['warm', reference, '--cache-dir', cache]);
   tellWarmed(result);
 }
 
@@ -100,7 +100,8 @@ async function push({ clip, cache, remote }: Places): Promise<void> {
   for (const { url, layers } of result.remotes) {
     const sentBytes = sum(layers, (layer) => layer.sentBytes);
     const chunks = sum(layers, (layer) => layer.chunks);
-    tell(`${formatSize(sentBytes)} in ${chunks} chunks of at most 32 MiB to ${url}`);
+    tell(`${formatSize(sentBytes)} in ${chunks} chunks of at most 32 MiB to`);
+    tell(url);
     tell(figuresOf(result, sentBytes));
   }
 }
@@ -117,7 +118,7 @@ function tellWarmed(result: WarmResult): void {
   const tiers = [...new Set(layers.map((layer) => layer.servedBy))];
   const { uncompressedBytes, downloadedBytes, requests } = result.totals;
   tell(`${layers.length} layers, ${formatSize(uncompressedBytes)}, from: ${tiers.join(', ')}`);
-  tell(`${formatSize(downloadedBytes)} fetched in ${requests} requests`);
+  tell(`${formatSize(downloadedBytes)} fetched, ${requests} requests to the registry`);
   tell(figuresOf(result, uncompressedBytes));
 }
 
@@ -142,4 +143,9 @@ function sum<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((total, item) => total + value(item), 0);
 }
 
-await main(process.argv[2]);
+try {
+  await main(process.argv[2]);
+} catch (error) {
+  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

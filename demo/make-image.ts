@@ -46,7 +46,8 @@ export async function makeImage(layout: string): Promise<readonly MadeLayer[]> {
   const extra = [{ name: 'app/hello.txt', content: 'made by npm start of clipctl\n' }];
   if (existsSync('/usr/share/doc')) extra.push({ name: 'usr/share/.wh.doc', content: '' });
   const layers = [...system, await makeLayer(layout, application, extra)];
-  await writeImage(layout, { layers, tag: 'latest', created: new Date(0).toISOString(), config: { Cmd: ['/bin/sh'] } });
+  const named = layers.map((layer) => ({ ...layer, createdBy: `COPY ${layer.folder}` }));
+  await writeImage(layout, { layers: named, tag: 'latest', created: new Date(0).toISOString(), config: { Cmd: ['/bin/sh'] } });
   return layers;
 }
 

@@ -16,10 +16,10 @@ export function tell(line: string): void {
   process.stdout.write(`   ${line}\n`);
 }
 
-/** The command as the user could type it; one that is too long for a line goes on in the next. */
+/** The command as the user could type it here; one that is too long for a line goes on in the next. */
 export function tellCommand(args: readonly string[]): void {
   let line = '$ clipctl';
-  for (const word of args) {
+  for (const word of args.map((arg) => arg.replace(process.cwd(), '$PWD'))) {
     if (line.length + word.length > 72) {
       tell(dim(`${line} \\`));
       line = '   ';

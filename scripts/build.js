@@ -1,7 +1,8 @@
 /**
- * `npm run build`: bundles the CLI and the library into dist/, flat, so that a worker stands beside any chunk that starts
+ * `npm run build [-- --clean]`: bundles the CLI and the library into dist/, flat, so that a worker stands beside any chunk that starts
  * it, and writes the type declarations. The bundle is what makes start-up fast: oclif alone is some 300 modules.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from './bundle.js';
@@ -11,6 +12,7 @@ import { mustRun, runMain } from './run.js';
 
 async function main() {
   checkNodeVersion();
+  if (process.argv.includes('--clean')) await rm(join(ROOT, 'dist'), { recursive: true, force: true });
   const { files, bytes } = await bundle();
   process.stderr.write(`dist: ${files} files, ${Math.round(bytes / 1024)} KiB\n`);
   await writeDeclarations();

@@ -1,10 +1,14 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
+import { namedCommonJsImports } from './commonjs-imports.js';
 import { collectLicenses } from './licenses.js';
 import { ROOT } from './root.js';
 
 const DIST = join(ROOT, 'dist');
+
+/** So long a process that started from an older build may still ask for a chunk of it. */
+const LAZY_LOAD_MS = 600_000;
 
 const ENTRIES = {
   cli: 'src/cli/main.ts',
@@ -25,7 +29,7 @@ const COMMONJS_NAMES = [
 
 /**
  * Builds dist/ from src/. Each file is written beside its final name and renamed, and what an older build left goes
- * last: a process that runs from dist meanwhile sees whole files.
+ * later: a process that runs from dist meanwhile finds every file whole.
  */
 export async function bundle() {
   const result = await build({
@@ -41,6 +45,7 @@ export async function bundle() {
     target: 'node20',
     // oclif asks for the compiler only to transpile plugins, which src/cli/main.ts switches off: 10 MB for nothing.
     external: ['typescript'],
+    plugins: [namedCommonJsImports],
     chunkNames: 'chunk-[hash]',
     banner: { js: COMMONJS_NAMES },
     legalComments: 'none',
@@ -65,6 +70,12 @@ async function replaceDist(files) {
   }
   const names = new Set([...files.map((file) => file.name), 'types']);
   for (const name of await readdir(DIST)) {
-    if (!names.has(name) && !name.startsWith('.')) await rm(join(DIST, name), { recursive: true, force: true });
+    if (!names.has(name) && (await isAbandoned(join(DIST, name)))) await rm(join(DIST, name), { recursive: true, force: true });
   }
+}
+
+/** @param {string} path */
+async function isAbandoned(path) {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > LAZY_LOAD_MS;
 }

@@ -17,7 +17,7 @@ export async function collectLicenses(bundledFiles) {
 
 /** @param {string} file */
 function packageFolder(file) {
-  const match = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file);
+  const match = /(?:^|\/)(node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(file);
   return match?.[1];
 }
 

@@ -20,7 +20,8 @@ export interface WrittenLayer {
 }
 
 export interface WrittenImage {
-  readonly layers: readonly WrittenLayer[];
+  /** `createdBy` goes into the config's history. */
+  readonly layers: readonly (WrittenLayer & { readonly createdBy?: string })[];
   /** `org.opencontainers.image.ref.name` in index.json. */
   readonly tag: string;
   /** RFC 3339. */
@@ -79,6 +80,7 @@ export async function writeImage(folder: string, image: WrittenImage): Promise<s
     ...platform,
     config: image.config ?? {},
     rootfs: { type: 'layers', diff_ids: image.layers.map((layer) => layer.diffId) },
+    history: image.layers.map((layer) => ({ created: image.created, created_by: layer.createdBy ?? 'layout-writer' })),
   });
   const manifest = await writeJson(folder, {
     schemaVersion: 2,
@@ -129,8 +131,12 @@ function createMeter(): Meter {
   };
 }
 
+/** A second `init` would swap the encoder's memory under a running one. */
+let encoderReady: Promise<void> | undefined;
+
 async function* packZstdFrames(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  await init();
+  encoderReady ??= init();
+  await encoderReady;
   const frame = Buffer.alloc(FRAME_BYTES);
   let filled = 0;
   for await (const piece of source) {
