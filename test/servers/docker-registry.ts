@@ -40,7 +40,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   await writeFile(config, await configText({ directory, root, port, ...options }));
   const server = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
-  server.stderr?.on('data', (text: Buffer) => (log = (log + text.toString('utf8')).slice(-4000)));
+  server.stderr.on('data', (text: Buffer) => (log = (log + text.toString('utf8')).slice(-4000)));
   const host = `127.0.0.1:${port}`;
   await waitUntilReady(host, server, () => log);
   return {

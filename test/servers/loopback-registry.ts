@@ -91,8 +91,7 @@ export async function startLoopbackRegistry(options: LoopbackOptions): Promise<L
 type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
 
 async function answer(state: State, server: RecordedRequest['server'], { request, response }: Exchange): Promise<void> {
-  const recorded = record(state, server, request);
-  response.on('finish', () => (recorded.status = response.statusCode));
+  const recorded = record(state, server, { request, response });
   try {
     const fault = state.script?.(recorded);
     if (fault?.status !== undefined) return refuse(response, fault.status, fault);
@@ -102,7 +101,7 @@ async function answer(state: State, server: RecordedRequest['server'], { request
   }
 }
 
-function record(state: State, server: RecordedRequest['server'], request: IncomingMessage): RecordedRequest {
+function record(state: State, server: RecordedRequest['server'], { request, response }: Exchange): RecordedRequest {
   const url = new URL(request.url ?? '/', 'http://loopback');
   const count = state.requests.filter(({ path }) => path === url.pathname).length + 1;
   const recorded: RecordedRequest = {
@@ -112,7 +111,9 @@ function record(state: State, server: RecordedRequest['server'], request: Incomi
     headers: { ...request.headers },
     server,
     count,
-    status: 0,
+    get status() {
+      return response.headersSent ? response.statusCode : 0;
+    },
     bytesServed: 0,
   };
   state.requests.push(recorded);

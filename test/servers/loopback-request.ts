@@ -8,6 +8,7 @@ export interface RecordedRequest {
   readonly server: 'registry' | 'storage';
   /** 1 for the first request of this path. */
   readonly count: number;
-  status: number;
+  /** 0 until the answer has begun. */
+  readonly status: number;
   bytesServed: number;
 }

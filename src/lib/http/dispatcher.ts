@@ -34,7 +34,7 @@ async function openAgent({ timeoutMs, insecureHosts }: DispatcherOptions): Promi
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     connect: { timeout: timeoutMs },
-    factory: (origin, options) => {
+    factory: (origin, options: object) => {
       const isInsecure = insecure.has(new URL(origin).host);
       const connect = { timeout: timeoutMs, ...(isInsecure ? { rejectUnauthorized: false } : {}) };
       return new Pool(origin, { ...options, connect });

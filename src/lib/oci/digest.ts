@@ -29,7 +29,8 @@ export function parseDigest(text: unknown, where: string): Digest {
       });
     }
   }
-  throw new ClipctlError('DIGEST_INVALID', `${where}: not a valid digest: ${JSON.stringify(text)?.slice(0, 100) ?? 'undefined'}`);
+  const shown = typeof text === 'string' ? JSON.stringify(text.slice(0, 100).replace(/[^\x20-\x7e]/g, '?')) : typeof text;
+  throw new ClipctlError('DIGEST_INVALID', `${where}: not a valid digest: ${shown}`);
 }
 
 /** True for `sha256:<64 hex>`. */

@@ -20,7 +20,7 @@ export interface StrictJsonOptions {
 /** Far above any real manifest, far below what a recursive reader of 10^5 brackets dies of. */
 const MAX_DEPTH = 64;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-// eslint-disable-next-line no-control-regex -- RFC 8259 §7: control characters must be escaped
+/** RFC 8259 §7: control characters must be escaped. */
 const PLAIN_STRING = /[^"\\\u0000-\u001f]*/y;
 
 /**

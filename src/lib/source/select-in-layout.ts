@@ -42,11 +42,8 @@ function tagOf({ annotations }: Descriptor): string | undefined {
 
 /** The same document may be listed once for each of its tags. */
 function withoutRepeats(descriptors: readonly Descriptor[]): readonly Descriptor[] {
-  const seen = new Set<string>();
-  return descriptors.filter((descriptor) => {
-    const key = JSON.stringify([descriptor.digest, tagOf(descriptor)]);
-    return !seen.has(key) && seen.add(key) !== undefined;
-  });
+  const byKey = new Map(descriptors.map((descriptor) => [JSON.stringify([descriptor.digest, tagOf(descriptor)]), descriptor]));
+  return [...byKey.values()];
 }
 
 function arePlatformsOfOne(descriptors: readonly Descriptor[]): boolean {
