@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { BLOCK_BYTES } from '../../src/lib/tar/block.ts';
-import { edgeTars } from './edge-tars.ts';
+import { numberTars, typeTars } from './edge-numbers.ts';
+import { endTars, longTars, orderTars } from './edge-order.ts';
+import { paxRecordTars, paxValueTars } from './edge-pax.ts';
+import { sparseTars } from './edge-sparse.ts';
 import { featureTars, joinParts, type TarParts } from './feature-tars.ts';
 import { mutate } from './mutations.ts';
 
@@ -25,6 +28,13 @@ export function tarCases(): TarCase[] {
     ...features.flatMap((source, index) => mutate(source, MUTATIONS_PER_FEATURE, index + 1)),
     ...layers.flatMap((source, index) => mutate(source, MUTATIONS_PER_LAYER, index + 500)),
   ];
+}
+
+/** Edges, each enumerated. */
+function edgeTars(): TarCase[] {
+  const numbers = [...numberTars(), ...typeTars()];
+  const pax = [...paxRecordTars(), ...paxValueTars()];
+  return [...numbers, ...pax, ...sparseTars(), ...orderTars(), ...endTars(), ...longTars()];
 }
 
 /** The layers of the fixture images, decompressed and cut into blocks. */

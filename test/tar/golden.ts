@@ -9,5 +9,5 @@ export function readGolden(): ReadonlyMap<string, string> {
 }
 
 export function writeGolden(verdicts: ReadonlyMap<string, string>): void {
-  writeFileSync(PATH, `${JSON.stringify(Object.fromEntries(verdicts), undefined, 1)}\n`);
+  writeFileSync(PATH, `${JSON.stringify(Object.fromEntries(verdicts), undefined, 2)}\n`);
 }

@@ -128,3 +128,6 @@ export function sparseExtension(regions: readonly (readonly [number, number])[],
   block[504] = isExtended ? 1 : 0;
   return block;
 }
+
+/** An ordinary member, to show that what comes after an odd one is still found. */
+export const AFTER = member({ name: 'after' }, 'after');

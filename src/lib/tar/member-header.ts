@@ -31,6 +31,7 @@ const PREFIX_START = 345;
 const USTAR_PREFIX_BYTES = 155;
 const STAR_PREFIX_BYTES = 131;
 const TIME_BYTES = 12;
+const OWNER_BYTES = 32;
 
 /** Decodes header blocks; keeps the last times and owner names, which most entries of a layer share. */
 export class HeaderDecoder {
@@ -64,8 +65,8 @@ export class HeaderDecoder {
   }
 
   #decodeOwnerAndPrefix(block: Buffer, start: number, header: MemberHeader): void {
-    this.#lastUserName = header.userName = readTextLike(this.#lastUserName, block, start + 265, 32);
-    this.#lastGroupName = header.groupName = readTextLike(this.#lastGroupName, block, start + 297, 32);
+    this.#lastUserName = header.userName = readOwner(this.#lastUserName, block, start + 265);
+    this.#lastGroupName = header.groupName = readOwner(this.#lastGroupName, block, start + 297);
     header.deviceMajor = readNumber(block, start + 329, 8);
     header.deviceMinor = readNumber(block, start + 337, 8);
     const prefix = this.#decodePrefix(block, start, header);
@@ -121,13 +122,13 @@ function readText(block: Buffer, start: number, maxBytes: number): ByteString {
   return block.toString('latin1', start, end) as ByteString;
 }
 
-/** As `readText`, but gives `last` again when the field says the same. */
-function readTextLike(last: ByteString, block: Buffer, start: number, maxBytes: number): ByteString {
+/** The owner's name at `start`: `last` again when it says the same. */
+function readOwner(last: ByteString, block: Buffer, start: number): ByteString {
   const { length } = last;
   for (let index = 0; index < length; index++) {
-    if (block[start + index] !== last.charCodeAt(index)) return readText(block, start, maxBytes);
+    if (block[start + index] !== last.charCodeAt(index)) return readText(block, start, OWNER_BYTES);
   }
-  return length === maxBytes || block[start + length] === 0 ? last : readText(block, start, maxBytes);
+  return length === OWNER_BYTES || block[start + length] === 0 ? last : readText(block, start, OWNER_BYTES);
 }
 
 function isAscii(text: ByteString): boolean {

@@ -71,7 +71,12 @@ export class MemberReader {
     this.#setPayload(header);
     if (!Number.isFinite(this.payloadBytes)) throw invalidTar('unsafe-number', 'a tar member has a size beyond 2^53');
     const member = { header, typeFlag, xattrs };
-    if (typeFlag === FLAG.sparse) return this.#openOldSparse(member, block, start, endOffset);
+    if (typeFlag === FLAG.sparse) {
+      this.#member = member;
+      this.#oldSparse = new OldSparseMap(this.#limits.maxHeaderBytes);
+      const isExtended = this.#oldSparse.readHeader(block, start, header);
+      return isExtended ? 'old-sparse' : this.#closeSparse(this.#oldSparse.regions, endOffset);
+    }
     return this.#openMember(member, records, endOffset);
   }
 
@@ -119,13 +124,6 @@ export class MemberReader {
     parsePaxRecords(content);
     this.globalHeaderCount++;
     this.#pending = noExtensions();
-  }
-
-  #openOldSparse(member: OpenMember, block: Buffer, start: number, endOffset: number): MemberStep {
-    const map = new OldSparseMap(this.#limits.maxHeaderBytes);
-    this.#member = member;
-    this.#oldSparse = map;
-    return map.readHeader(block, start, member.header) ? 'old-sparse' : this.#closeSparse(map.regions, endOffset);
   }
 
   #openMember(member: OpenMember, records: PaxRecords | undefined, endOffset: number): MemberStep {

@@ -47,25 +47,25 @@ interface PaxRecord {
 }
 
 function readRecord(bytes: Buffer, start: number): PaxRecord {
-  const space = find(bytes, SPACE, start, bytes.length);
+  const space = find(bytes, SPACE, start);
   const length = readLength(bytes, start, space);
   const end = start + length;
   if (!(length >= SHORTEST_RECORD_BYTES) || end > bytes.length || end <= space + 1 || bytes[end - 1] !== NEWLINE) {
     throw invalidTar('pax-record', INVALID);
   }
-  const equals = find(bytes, EQUALS, space + 1, end - 1);
+  const equals = find(bytes, EQUALS, space + 1);
   const key = bytes.toString('latin1', space + 1, equals);
   const value = bytes.toString('latin1', equals + 1, end - 1) as ByteString;
-  if (key === '' || equals === end - 1 || (TEXT_KEYS.has(key) ? value : key).includes('\0')) {
+  if (key === '' || equals >= end - 1 || (TEXT_KEYS.has(key) ? value : key).includes('\0')) {
     throw invalidTar('pax-record', INVALID);
   }
   return { key, value, end };
 }
 
-/** Where `byte` is in `[start, end)`, or `end`. What is looked for is near: a loop beats the call of Buffer.indexOf. */
-function find(bytes: Buffer, byte: number, start: number, end: number): number {
+/** Where `byte` is from `start` on, or the end. What is looked for is near: a loop beats the call of Buffer.indexOf. */
+function find(bytes: Buffer, byte: number, start: number): number {
   let at = start;
-  while (at < end && bytes[at] !== byte) at++;
+  while (at < bytes.length && bytes[at] !== byte) at++;
   return at;
 }
 

@@ -97,7 +97,7 @@ function sparseRecord(records: PaxRecords, key: string): ByteString {
 export function readRecordMap(records: PaxRecords): SparseRegion[] {
   const map = sparseRecord(records, 'map');
   const count = sparseNumber(sparseRecord(records, 'numblocks'));
-  const regions = map === EMPTY_BYTES ? [] : readRegions(map, ',', 0);
+  const regions = map === EMPTY_BYTES ? [] : readRegions(map, { separator: ',', start: 0, maxRegions: Infinity });
   if (count !== regions.length) throw invalidTar('sparse-map', BAD_MAP);
   return regions;
 }
@@ -122,7 +122,8 @@ export class PayloadSparseMap {
     this.#neededNewlines ??= this.#readCount();
     if (this.#newlines < this.#neededNewlines) return undefined;
     const text = this.#blocks.join('');
-    return readRegions(text, '\n', text.indexOf('\n') + 1, (this.#neededNewlines - 1) / 2);
+    const maxRegions = (this.#neededNewlines - 1) / 2;
+    return readRegions(text, { separator: '\n', start: text.indexOf('\n') + 1, maxRegions });
   }
 
   #readCount(): number {
@@ -139,8 +140,14 @@ export class PayloadSparseMap {
   }
 }
 
-/** Pairs of numbers in `text` from `start`: `maxRegions` of them, or all, the last then ended by the end of the text. */
-function readRegions(text: string, separator: string, start: number, maxRegions = Infinity): SparseRegion[] {
+interface RegionList {
+  readonly separator: string;
+  readonly start: number;
+  readonly maxRegions: number;
+}
+
+/** Pairs of numbers in `text` from `start` on, at most `maxRegions`; the last may be ended by the end of the text. */
+function readRegions(text: string, { separator, start, maxRegions }: RegionList): SparseRegion[] {
   const regions: SparseRegion[] = [];
   let at = start;
   while (regions.length < maxRegions && at <= text.length) {
