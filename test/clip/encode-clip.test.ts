@@ -66,6 +66,13 @@ describe('encodeClip', () => {
     expect(() => encodeClip({ ...file, nodes })).toThrow(ClipctlError);
   });
 
+  it('refuses more nodes than it would read again', () => {
+    const nodes = new Array<ClipNode>(5_000_001).fill(fileNode('/a'));
+    expect(() => encodeClip({ nodes, storageInfo: emptyStorageInfo() })).toThrow(
+      expect.objectContaining({ code: 'LIMIT_ENTRIES' }),
+    );
+  });
+
   it('takes a tree of 100,000 nodes in its stride', { timeout: 20_000 }, () => {
     const nodes = Array.from({ length: 100_000 }, (_, index) => fileNode(`/usr/share/some/directory/file-${index}.txt`));
     const read = decodeClip(encodeClip({ ...smallClip(), nodes }));

@@ -41,10 +41,14 @@ function nodeOf(path: string, parts: Pick<ClipNode, 'nodeType' | 'attr'> & Parti
   return { path: path as ByteString, target: EMPTY_BYTES, contentHash: EMPTY_BYTES, dataPos: 0, dataLen: 0, ...parts };
 }
 
+/** FNV-1a, as CLIP numbers its inodes. */
+const FNV_OFFSET = 14_695_981_039_346_656_037n;
+const FNV_PRIME = 1_099_511_628_211n;
+
 function attrOf(path: string, parts: Partial<ClipAttr>): ClipAttr {
-  const ino = [...path].reduce(
-    (hash, char) => BigInt.asUintN(64, (hash ^ BigInt(char.charCodeAt(0))) * 1099511628211n),
-    14695981039346656037n,
+  const ino = Buffer.from(path, 'latin1').reduce(
+    (hash, byte) => BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME),
+    FNV_OFFSET,
   );
   return {
     ino,

@@ -1,5 +1,7 @@
+import { ClipctlError } from '../errors.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { ClipExtension, ClipFile, ClipStorageInfo } from './clip-file.ts';
+import { MAX_LIST_ELEMENTS } from './clip-invalid.ts';
 import { encodeExtension } from './extension/encode-extension.ts';
 import { encodeFooter, EXTENSION_VERSION } from './extension/footer.ts';
 import { encodeGob } from './gob/gob-stream.ts';
@@ -10,9 +12,16 @@ import { storageInfo, storageInfoWrapper } from './storage-info-codec.ts';
 /**
  * The bytes of a `.clip` file (FORMATS.md §1): header, index, storage info and, when there is one, the extension. The
  * same file as data gives the same bytes; nodes are written in the order given.
- * @throws ClipctlError INTERNAL when a number has no place in its field
+ * @throws ClipctlError LIMIT_ENTRIES for more nodes than `decodeClip` takes, INTERNAL when a number has no place in its
+ * field
  */
 export function encodeClip(file: ClipFile): Uint8Array {
+  if (file.nodes.length > MAX_LIST_ELEMENTS) {
+    throw new ClipctlError(
+      'LIMIT_ENTRIES',
+      `a .clip file holds at most ${MAX_LIST_ELEMENTS} entries, these are ${file.nodes.length}`,
+    );
+  }
   const index = encodeGob(nodeList, file.nodes);
   const storage = encodeStorageInfo(file.storageInfo);
   const out = new ByteWriter();

@@ -1,6 +1,7 @@
 /** Numbers of the extension section: LEB128, seven bits a byte, low bits first; signed ones zigzag. */
 import { ClipctlError } from '../../errors.ts';
 import type { ByteCursor } from '../byte-cursor.ts';
+import { MAX_LIST_ELEMENTS } from '../clip-invalid.ts';
 import type { ByteWriter } from '../byte-writer.ts';
 
 /** 2^63, the largest zigzag, fits ten groups of seven bits. */
@@ -47,9 +48,10 @@ export function readSignedVarint(cursor: ByteCursor): bigint {
   return cursor.fail('number beyond 64 bits');
 }
 
-/** A number of elements of at least `minBytes` each: never more than fit what is left. */
+/** A number of elements of at least `minBytes` each: never more than fit what is left, and within the limit. */
 export function readCount(cursor: ByteCursor, minBytes: number): number {
   const count = readVarint(cursor);
   if (count * minBytes > cursor.remaining) cursor.fail(`${count} elements are announced, ${cursor.remaining} bytes are left`);
+  if (count > MAX_LIST_ELEMENTS) cursor.fail(`${count} elements are more than ${MAX_LIST_ELEMENTS}`);
   return count;
 }

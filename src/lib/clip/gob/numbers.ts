@@ -3,6 +3,7 @@
  * byte 256 − n and n big-endian bytes. Int: `u << 1`, or `(^u << 1) | 1` for a negative one.
  */
 import type { ByteCursor } from '../byte-cursor.ts';
+import { MAX_LIST_ELEMENTS } from '../clip-invalid.ts';
 import type { ByteWriter } from '../byte-writer.ts';
 import { ClipctlError } from '../../errors.ts';
 
@@ -52,10 +53,11 @@ function readUint64Cheaply(cursor: ByteCursor): number | bigint {
   return next !== undefined && (next < 128 || next >= 250) ? readUint(cursor) : readUint64(cursor);
 }
 
-/** A number of elements of at least one byte each, so never more than bytes are left. */
+/** A number of elements of at least one byte each, so never more than bytes are left, and within the limit. */
 export function readCount(cursor: ByteCursor): number {
   const count = readUint64Cheaply(cursor);
   if (count > cursor.remaining) cursor.fail(`${count} elements are announced, ${cursor.remaining} bytes are left`);
+  if (count > MAX_LIST_ELEMENTS) cursor.fail(`${count} elements are more than ${MAX_LIST_ELEMENTS}`);
   return Number(count);
 }
 

@@ -10,40 +10,54 @@ const MAX_DEPTH = 100;
  * limited.
  * @throws ClipctlError CLIP_INVALID
  */
-export function skipValue(cursor: ByteCursor, types: WireTypes, typeId: number, depth = 0): void {
+export function skipValue(cursor: ByteCursor, types: WireTypes, typeId: number): void {
+  skipNested({ cursor, types, depth: 0 }, typeId);
+}
+
+interface Nesting {
+  readonly cursor: ByteCursor;
+  readonly types: WireTypes;
+  readonly depth: number;
+}
+
+function skipNested(nesting: Nesting, typeId: number): void {
+  const { cursor, types, depth } = nesting;
   if (depth > MAX_DEPTH) cursor.fail(`values are nested deeper than ${MAX_DEPTH}`);
   if (isBasic(typeId)) return skipBasic(cursor, typeId);
   const type = types.get(typeId);
   if (type === undefined) return cursor.fail(`type ${typeId} is not defined`);
+  const inner = { cursor, types, depth: depth + 1 };
   switch (type.kind) {
     case 'struct':
-      return skipStruct(cursor, types, { fields: type.fields, depth });
+      return skipStruct(inner, type.fields);
     case 'slice':
     case 'array':
-      for (let count = readCount(cursor); count > 0; count--) skipValue(cursor, types, type.element, depth + 1);
-      return;
+      return skipElements(inner, [type.element]);
     case 'map':
-      for (let count = readCount(cursor); count > 0; count--) {
-        skipValue(cursor, types, type.key, depth + 1);
-        skipValue(cursor, types, type.element, depth + 1);
-      }
-      return;
+      return skipElements(inner, [type.key, type.element]);
     case 'gob-encoder':
     case 'other-encoder':
       cursor.advance(readLength(cursor));
   }
 }
 
+function skipElements(inner: Nesting, typeIds: readonly number[]): void {
+  for (let count = readCount(inner.cursor); count > 0; count--) {
+    for (const typeId of typeIds) skipNested(inner, typeId);
+  }
+}
+
 type StructFields = Extract<WireType, { kind: 'struct' }>['fields'];
 
-function skipStruct(cursor: ByteCursor, types: WireTypes, { fields, depth }: { fields: StructFields; depth: number }): void {
+function skipStruct(inner: Nesting, fields: StructFields): void {
+  const { cursor } = inner;
   for (let index = -1; ;) {
     const delta = readUint(cursor);
     if (delta === 0) return;
     index += delta;
     const field = fields[index];
     if (field === undefined) return cursor.fail(`field ${index} of ${fields.length}`);
-    skipValue(cursor, types, field.typeId, depth + 1);
+    skipNested(inner, field.typeId);
   }
 }
 
