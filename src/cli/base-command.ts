@@ -13,7 +13,7 @@ import type { FlagToken, FlagValues } from './flag-values.ts';
 import { GLOBAL_FLAGS } from './flags.ts';
 import { Interruption } from './interruption.ts';
 import { Output, type Surface } from './output.ts';
-import { createProgress } from './progress/renderer.ts';
+import { createProgress } from './progress/create-progress.ts';
 import { readPassword } from './read-password.ts';
 import { fromParseError } from './report-error.ts';
 import { currentUser, resolveSettings, type Settings } from './settings.ts';

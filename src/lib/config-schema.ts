@@ -71,6 +71,8 @@ export const CONFIG_KEYS: readonly string[] = Object.keys(CONFIG_SCHEMA.entries)
 export function parseConfigValues(
   document: unknown,
 ): { readonly values: ConfigValues } | { readonly key: string; readonly problem: string } {
+  // To valibot an array is an object without the keys it looks for.
+  if (Array.isArray(document)) return { key: '', problem: 'expected a JSON object' };
   const result = v.safeParse(CONFIG_SCHEMA, document, { abortEarly: true });
   if (result.success) return { values: result.output };
   const issue = result.issues[0];

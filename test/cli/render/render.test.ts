@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { Surface } from '../../../src/cli/output.ts';
+import { renderIndex } from '../../../src/cli/render/index-summary.ts';
+import { renderInspect } from '../../../src/cli/render/inspect.ts';
+import { renderPlan } from '../../../src/cli/render/plan.ts';
+import { renderPush } from '../../../src/cli/render/push-summary.ts';
+import { renderWarm } from '../../../src/cli/render/warm-summary.ts';
+import { createStyle, PLAIN_STYLE } from '../../../src/cli/style.ts';
+import { INDEX, INSPECT, PLAN, PUSH, WARM } from '../documents.ts';
+
+const surface: Surface = { columns: 80, unicode: true, style: PLAIN_STYLE, verbose: false };
+const short = { layers: false, tiers: false };
+
+const drawings: readonly (readonly [name: string, draw: (on: Surface) => string])[] = [
+  ['inspect', (on) => renderInspect(INSPECT, short, on)],
+  ['inspect-layers', (on) => renderInspect(INSPECT, { layers: true, tiers: false }, on)],
+  ['inspect-tiers', (on) => renderInspect(INSPECT, { layers: false, tiers: true }, on)],
+  ['inspect-verbose', (on) => renderInspect(INSPECT, short, { ...on, verbose: true })],
+  ['index', (on) => renderIndex(INDEX, on)],
+  ['warm', (on) => renderWarm(WARM, on)],
+  ['warm-verbose', (on) => renderWarm(WARM, { ...on, verbose: true })],
+  ['push-cache', (on) => renderPush(PUSH, on)],
+  ['plan', (on) => renderPlan(PLAN, on)],
+];
+
+/** Lines that quote one long word of the image in full: a command, a URL. */
+const MAY_BE_LONG = /^(made by|remote|image|index) /;
+
+describe.each(drawings)('%s', (name, draw) => {
+  it('looks like the golden file', async () => {
+    await expect(`${draw(surface)}\n`).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  it('fits 80 columns and ends no line with a space', () => {
+    const lines = draw(surface).split('\n');
+    expect(lines.filter((line) => line.length > 80 && !MAY_BE_LONG.test(line))).toEqual([]);
+    expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
+  });
+
+  it('obeys nothing that stands in the image', () => {
+    expect(draw(surface)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+    expect(draw(surface)).not.toMatch(/^\s*::/m);
+  });
+
+  it('is ASCII where the terminal is', () => {
+    expect(draw({ ...surface, unicode: false })).toMatch(/^[\n -~]*$/);
+  });
+
+  it('says the same with colours', async () => {
+    const colored = draw({ ...surface, style: await createStyle(true) });
+    expect(colored.replace(/\u001b\[\d+m/g, '')).toBe(draw(surface));
+    expect(colored).not.toBe(draw(surface));
+  });
+});
+
+describe('an image', () => {
+  it('without layers is shown, warm', () => {
+    const totals = { layers: 0, compressedBytes: 0, warmLayers: 0, warmBytes: 0 };
+    const { platforms: _, ...rest } = INSPECT;
+    const text = renderInspect({ ...rest, config: {}, layers: [], totals, warm: true }, { layers: true, tiers: true }, surface);
+    expect(text).toContain('total    0 layers, 0 B compressed');
+    expect(text).toContain('warm: every layer is on disk');
+  });
+
+  it('that stands on disk is no request for anything', () => {
+    const layers = INSPECT.layers.map((layer) => ({ ...layer, tiers: { disk: true, remote: {} } }));
+    const totals = { ...INSPECT.totals, warmLayers: 3, warmBytes: INSPECT.totals.compressedBytes };
+    expect(renderInspect({ ...INSPECT, layers, totals, warm: true }, short, surface)).not.toContain('to bring');
+  });
+});
