@@ -61,17 +61,38 @@ export function numberTars(): TarCase[] {
   const star = (['starAtime', 'starCtime'] as const).flatMap((field) => withOddNumbers('star', field, { starTrailer: 'tar\0' }));
   const links = withOddNumbers('link', 'size', { type: '2', link: 'target' });
   const special = withOddNumbers('pax header', 'size', { type: 'x' });
-  const checksums = ODD_OCTALS.map((text, index) => ({
-    name: `checksum ${index}`,
-    tar: joinParts([member({ name: 'n', checksum: text }), AFTER]),
-  }));
-  return [...ustar, ...gnu, ...star, ...links, ...special, ...checksums];
+  return [...ustar, ...gnu, ...star, ...links, ...special, ...checksumTars()];
 }
 
+/** The right sum written in many ways, some of which are no number. */
+function checksumTars(): TarCase[] {
+  const plain = headerBlock({ name: 'n' });
+  const sum = parseInt(plain.toString('latin1', 148, 154), 8);
+  const digits = sum.toString(8);
+  const right = [
+    `${digits}\0 `,
+    ` ${digits} \0`,
+    `${digits}  `,
+    `\0${digits}`,
+    digits.padStart(8, '0'),
+    `  ${digits}\0x`,
+    `${digits} x`,
+    `${digits}\0 9`,
+    `+${digits}`,
+  ];
+  const values = [...right, base256(BigInt(sum), 8), (sum + 1).toString(8), ...ODD_OCTALS];
+  return values.map((checksum, index) => ({
+    name: `checksum ${index}`,
+    tar: joinParts([headerBlock({ name: 'n', checksum }), AFTER]),
+  }));
+}
+
+/** The content is a header itself, so that a size read differently lists something else. */
 function withOddNumbers(label: string, field: HeaderField, fields: Record<string, string>): TarCase[] {
+  const content = headerBlock({ name: 'inner' });
   return oddNumbers(FIELDS[field][1]).map((value, index) => ({
     name: `${label} ${field} ${index}`,
-    tar: joinParts([Buffer.concat([headerBlock({ name: 'n', ...fields, [field]: value }), Buffer.alloc(512)]), AFTER]),
+    tar: joinParts([Buffer.concat([headerBlock({ name: 'n', size: 512, ...fields, [field]: value }), content]), AFTER]),
   }));
 }
 

@@ -2,7 +2,17 @@
 import type { TarCase } from './cases.ts';
 import { oddNumbers } from './edge-numbers.ts';
 import { joinParts } from './feature-tars.ts';
-import { base256, headerBlock, MAGIC, member, paxMember, sparseExtension, sparseTable, AFTER } from './tar-bytes.ts';
+import {
+  base256,
+  headerBlock,
+  MAGIC,
+  member,
+  paxMember,
+  sparseExtension,
+  sparseTable,
+  AFTER,
+  type HeaderFields,
+} from './tar-bytes.ts';
 
 const MAPS = [
   '',
@@ -11,6 +21,8 @@ const MAPS = [
   '0,3,',
   ',0,3',
   '0,3,1,1',
+  '0,3,2,1',
+  '0,3,3,1',
   '0,0',
   '3,0',
   '8192,0',
@@ -63,7 +75,11 @@ function recordMapTars(): TarCase[] {
     name: `sparse 0.0 pairs ${order}`,
     tar: sparseTar([['GNU.sparse.size', '8192'], ['GNU.sparse.numblocks', '1'], ...Array.from(order, pairRecord)]),
   }));
-  return [...maps, ...sizes, ...versions, ...pairs];
+  const types = ['1', '2', '5', 'S', 'Z', '\0'].map((type) => ({
+    name: `sparse type ${type}`,
+    tar: sparseTar([...map], { type, link: 'l' }),
+  }));
+  return [...maps, ...sizes, ...versions, ...pairs, ...types];
 }
 
 function pairRecord(letter: string): readonly [string, string] {
@@ -71,14 +87,8 @@ function pairRecord(letter: string): readonly [string, string] {
   return ['GNU.sparse.numbytes', letter === 'n' ? '3' : '1,2'];
 }
 
-function sparseTar(records: readonly (readonly [string, string])[]): Buffer {
-  return joinParts([
-    paxMember(records),
-    member({ name: 'n' }, 'abc'),
-    paxMember(records),
-    member({ name: 'l', type: '2' }),
-    AFTER,
-  ]);
+function sparseTar(records: readonly (readonly [string, string])[], fields: HeaderFields = {}): Buffer {
+  return joinParts([paxMember(records), member({ name: 'n', ...fields }, 'abc'), AFTER]);
 }
 
 function payloadMapTars(): TarCase[] {
@@ -164,7 +174,7 @@ function oldSparseTars(): TarCase[] {
   const offsets = oddNumbers(12).flatMap((value, index) => {
     const bytes = typeof value === 'string' ? Buffer.from(value.padEnd(12, '\0'), 'latin1') : value;
     const row = Buffer.concat([bytes, Buffer.from('00000000001\0')]);
-    const fields = { name: 'n', type: 'S', magic: MAGIC.gnu, gnuRealSize: base256(2n ** 60n, 12) };
+    const fields = { name: 'n', type: 'S', magic: MAGIC.gnu, gnuRealSize: base256(2n ** 53n - 1n, 12) };
     return [{ name: `old sparse offset ${index}`, tar: joinParts([member({ ...fields, gnuSparse: row }, 'abc'), AFTER]) }];
   });
   const extensions = [0, 1, 2, 40].map((count) => ({

@@ -50,7 +50,7 @@ function readRecord(bytes: Buffer, start: number): PaxRecord {
   const space = find(bytes, SPACE, start);
   const length = readLength(bytes, start, space);
   const end = start + length;
-  if (!(length >= SHORTEST_RECORD_BYTES) || end > bytes.length || end <= space + 1 || bytes[end - 1] !== NEWLINE) {
+  if (!(length >= SHORTEST_RECORD_BYTES) || end > bytes.length || bytes[end - 1] !== NEWLINE) {
     throw invalidTar('pax-record', INVALID);
   }
   const equals = find(bytes, EQUALS, space + 1);
