@@ -39,7 +39,7 @@ async function* tarOf({ files, entries = [] }: MadeLayer): AsyncGenerator<Uint8A
     if (name.endsWith('/')) tar.entry({ name, type: 'directory', mtime });
     else tar.entry({ name, mtime }, content);
   }
-  for (const entry of entries) tar.entry({ name: 'unnamed', mtime, ...entry });
+  for (const entry of entries) tar.entry({ name: 'unnamed', mtime, ...entry }, '');
   tar.finalize();
   for await (const piece of tar) yield piece as Uint8Array;
 }

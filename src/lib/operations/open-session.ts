@@ -1,6 +1,10 @@
 import { openDiskCache } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
+import { ClipctlError } from '../errors.ts';
+import { createDispatcher } from '../http/dispatcher.ts';
+import type { RetryEvent } from '../http/retry.ts';
+import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
@@ -28,6 +32,12 @@ export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const sources = new Map<string, ImageSource>();
+  const dispatcher = createDispatcher({
+    timeoutMs: options.timeoutMs,
+    insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
+  });
+  const shared = { ...options, dispatcher, onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }) };
+  const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
   return {
     options,
@@ -38,7 +48,11 @@ export function openSession(options: SessionOptions): Session {
     maxEntries: options.maxEntries,
     onProgress: options.onProgress,
     signal: options.signal,
-    openSource: (name) => once(sources, name, () => openImageSource(name, options)),
+    openSource: (name) =>
+      once(sources, name, () => {
+        requireOneRegistry(name);
+        return openImageSource(name, shared);
+      }),
     openRemote: (url) => once(remotes, url, () => openRemote(url)),
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
@@ -50,7 +64,22 @@ export function openSession(options: SessionOptions): Session {
         ...[...sources.values()].map((source) => source.close()),
         ...caches.map((cache) => cache.close()),
       ]);
+      await dispatcher.close();
     },
+  };
+}
+
+/** A password typed for one registry must not reach another that happens to be named in the same run. */
+function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
+  let first: string | undefined;
+  return (name) => {
+    if (credentials === undefined || name.startsWith('oci:')) return;
+    const { registry } = parseReference(name.replace(/^docker:\/\//, ''));
+    first ??= registry;
+    if (registry === first) return;
+    throw new ClipctlError('USAGE', `--username is for one registry, and both ${first} and ${registry} are named`, {
+      hint: 'Run the command once for each registry, or put the logins into a docker config file.',
+    });
   };
 }
 

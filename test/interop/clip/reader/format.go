@@ -96,13 +96,13 @@ type zstdFrame struct {
 type imageMetadata struct {
 	Name          string
 	Digest        string
-	RepoTags      []string
+	RepoTags      []string `json:",omitempty"`
 	Created       time.Time
-	DockerVersion string
+	DockerVersion string `json:",omitempty"`
 	Labels        map[string]string
 	Architecture  string
 	Os            string
-	Variant       string
+	Variant       string `json:",omitempty"`
 	Author        string
 	Env           []string
 	Cmd           []string
@@ -120,5 +120,5 @@ type layerMetadata struct {
 	MIMEType    string
 	Digest      string
 	Size        int64
-	Annotations map[string]string
+	Annotations map[string]string `json:",omitempty"`
 }
