@@ -1,11 +1,13 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, type Home } from '../e2e/run-cli.ts';
+import { createLayout, writeImage } from '../servers/layout-writer.ts';
 import { check, readSchema } from './json-schema.ts';
 
 const COMMANDS = ['index', 'inspect', 'push-cache', 'warm'];
@@ -171,10 +173,36 @@ describe('stdout', () => {
     expect({ code, stderr: Buffer.concat(errors).toString() }).toEqual({ code: 141, stderr: '' });
   });
 
+  it('takes a document of megabytes whole, through a pipe', async () => {
+    const layout = home.path('layout');
+    await createLayout(layout);
+    const label = 'x'.repeat(2 * 1024 * 1024);
+    await writeImage(layout, { layers: [], tag: 'big', created: '2026-01-01T00:00:00Z', config: { Labels: { label } } });
+    const command = `'${process.execPath}' '${BIN}' inspect oci:${layout}:big --json --progress none | cat`;
+    const { stdout } = await promisify(execFile)('bash', ['-c', command], { maxBuffer: 16 * 1024 * 1024 });
+    const document = JSON.parse(stdout) as { config: { labels: { label: string } } };
+    expect(document.config.labels.label).toBe(label);
+  });
+
   it('holds the result alone; talk is on stderr', async () => {
     const { stdout, stderr } = await home.run(['warm', IMAGE, '--progress', 'json', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, command: 'warm' });
     for (const line of stderr.trimEnd().split('\n')) expect(JSON.parse(line)).toHaveProperty('type');
+  });
+});
+
+describe('a crash', () => {
+  it('leaves an error document that calls itself a bug, and exit code 1', async () => {
+    // As soon as the runner listens: an error event of some stream that nobody handles.
+    const crash = home.path('crash.mjs');
+    const heard = "process.listenerCount('uncaughtExceptionMonitor') > 0";
+    await writeFile(crash, `setInterval(() => { if (${heard}) throw new Error('boom'); }, 1);`);
+    const { code, stdout } = await home.run(['warm', 'docker-archive:-', '--json'], {
+      env: { NODE_OPTIONS: `--import=${crash}` },
+    });
+    const document = JSON.parse(stdout.split('\n')[0] ?? '') as { error: { code: string; hint: string } };
+    expect(code).toBe(1);
+    expect(document.error).toMatchObject({ code: 'INTERNAL', hint: expect.stringContaining('bug') as string });
   });
 });
 
