@@ -9,7 +9,8 @@ const PROGRAMS = [
   { command: 'zstd', debian: 'zstd', proves: 'layers by the zstd program' },
   { command: 'pigz', debian: 'pigz', proves: 'layers by pigz' },
   { command: 'tar', debian: 'tar', proves: 'what GNU tar writes' },
-  { command: 'python3', debian: 'python3-minimal', proves: "what Python's tarfile reads" },
+  { command: 'openssl', debian: 'openssl', proves: 'registries behind TLS' },
+  { command: 'strace', debian: 'strace', proves: 'the order of a commit, as the kernel sees it' },
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';
