@@ -10,8 +10,8 @@ export function redactUrl(url: string | URL): string {
   const parsed = typeof url === 'string' ? parseUrl(url) : url;
   if (parsed === undefined) return '(unreadable address)';
   const userInfo = parsed.username !== '' || parsed.password !== '' ? `${REDACTED}@` : '';
-  const path = parsed.host === '' ? parsed.pathname : `//${userInfo}${parsed.host}${parsed.pathname}`;
-  return `${parsed.protocol}${path}${redactQuery(parsed.searchParams)}`;
+  const slashes = parsed.href.startsWith(`${parsed.protocol}//`) ? '//' : '';
+  return `${parsed.protocol}${slashes}${userInfo}${parsed.host}${parsed.pathname}${redactQuery(parsed.searchParams)}`;
 }
 
 /**

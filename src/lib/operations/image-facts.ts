@@ -16,7 +16,7 @@ export function describeConfig(image: OpenedImage): Config {
 function dropEmpty(config: { [Key in keyof Config]: Config[Key] | undefined }): Config {
   const { created, author, user, workingDir, entrypoint, cmd, env, labels, exposedPorts, volumes, stopSignal } = config;
   const fields = { created, author, user, workingDir, entrypoint, cmd, env, labels, exposedPorts, volumes, stopSignal };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value))) as Config;
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isEmpty(value)));
 }
 
 function isEmpty(value: unknown): boolean {

@@ -13,6 +13,7 @@ import { ingestLayer } from '../pipeline/ingest-layer.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { textOf } from '../byte-string.ts';
+import { announceImages } from './announce-images.ts';
 import { valuesOrThrow } from './failures.ts';
 import { outputPath } from './index-output.ts';
 import { isClipName, openOnlineSource } from './open-image.ts';
@@ -43,7 +44,8 @@ export interface IndexRequest {
 
 interface IndexedOnce {
   readonly facts: LayerFacts;
-  readonly sent: SendOutcome;
+  /** Set when there are remotes to fill. */
+  readonly sent: SendOutcome | undefined;
 }
 
 /** @throws ClipctlError why the image, a layer or the output failed; no index file is written then */
@@ -55,7 +57,10 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   const source = openOnlineSource(session, request.image);
   const images = await resolvePlatforms(session, source, request);
   for (const image of images) await requireWritablePlace(outputPath(request, image, images.length > 1));
-  announce(session, request.image, images);
+  announceImages(
+    session,
+    images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers })),
+  );
   const layers = await indexLayers(session, { source, images, remotes, keep: request.warm || remotes.length > 0 });
   const warnings: string[] = images.flatMap((image) => image.warnings);
   const prepared = images.map((image) =>
@@ -71,10 +76,11 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
       output,
       indexBytes: bytes.length,
       entries,
-      layers: image.layers.map((layer) => describeLayer(layer, source, layers, remotes.length > 0)),
+      layers: image.layers.map((layer) => describeLayer(layer, indexedOnce(layers, layer), source)),
     });
   }
-  for (const { sent } of layers.values()) warnings.push(...sent.failures.map((failure) => remoteFailed(failure).message));
+  for (const { sent } of layers.values())
+    warnings.push(...(sent?.failures ?? []).map((failure) => remoteFailed(failure).message));
   return {
     image: request.image,
     durationMs: Math.round(performance.now() - startedAt),
@@ -119,7 +125,9 @@ async function indexLayer(session: Session, request: IndexLayersRequest, layer: 
   // What stands verified on disk is not written again; it is still read once, for its entries and offsets.
   const keep = request.keep && (await sizeOnDisk(session, layer)) === undefined;
   const { facts } = await ingestLayer(session, { layer, source: request.source, scan: true, keep });
-  return { facts, sent: await sendLayerToAll(session, request.remotes, layer, facts.uncompressedBytes) };
+  const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
+  if (request.remotes.length === 0) return { facts, sent: undefined };
+  return { facts, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };
 }
 
 interface PrepareOptions {
@@ -134,11 +142,7 @@ function prepareIndex(
   layers: ReadonlyMap<Digest, IndexedOnce>,
   options: PrepareOptions,
 ): { image: ResolvedImage; bytes: Uint8Array; entries: number } {
-  const facts = image.layers.map((layer) => {
-    const found = layers.get(layer.digest);
-    if (found === undefined) throw new ClipctlError('INTERNAL', `layer ${layer.digest} was not indexed`);
-    return found.facts;
-  });
+  const facts = image.layers.map((layer) => indexedOnce(layers, layer).facts);
   const { created } = image.config;
   const tree = mergeLayers(
     facts.map(({ digest, entries }) => ({ digest, entries })),
@@ -160,15 +164,13 @@ function describeWarnings({ warnings, omittedWarnings = 0 }: MergedTree): string
   return omittedWarnings > 0 ? [...odd, `${omittedWarnings} more of these`] : odd;
 }
 
-function describeLayer(
-  layer: LayerDescriptor,
-  source: ImageSource,
-  layers: ReadonlyMap<Digest, IndexedOnce>,
-  sent: boolean,
-): IndexedLayer {
-  const found = layers.get(layer.digest);
-  if (found === undefined) throw new ClipctlError('INTERNAL', `layer ${layer.digest} was not indexed`);
-  const { facts } = found;
+function indexedOnce(layers: ReadonlyMap<Digest, IndexedOnce>, { digest }: LayerDescriptor): IndexedOnce {
+  const found = layers.get(digest);
+  if (found === undefined) throw new ClipctlError('INTERNAL', `layer ${digest} was not indexed`);
+  return found;
+}
+
+function describeLayer(layer: LayerDescriptor, { facts, sent }: IndexedOnce, source: ImageSource): IndexedLayer {
   return {
     digest: layer.digest,
     diffId: layer.diffId,
@@ -180,19 +182,6 @@ function describeLayer(
     decoder: facts.decoder,
     verifiedBy: 'digest+diffId',
     source: source.kind,
-    ...(sent ? { stored: found.sent.stored } : {}),
+    ...(sent === undefined ? {} : { stored: sent.stored }),
   };
-}
-
-function announce(session: Session, name: string, images: readonly ResolvedImage[]): void {
-  for (const image of images) {
-    const totalBytes = image.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
-    session.onProgress({
-      type: 'image',
-      image: name,
-      platform: formatPlatform(image.platform),
-      layers: image.layers.length,
-      totalBytes,
-    });
-  }
 }

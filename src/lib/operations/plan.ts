@@ -133,7 +133,7 @@ function sumTiers(layers: readonly LayerDescriptor[], found: ReadonlyMap<DiffId,
     sum.bytes += at.tier === 'disk' || at.tier === 'remote' ? (at.sizeBytes ?? 0) : layer.sizeBytes;
     sum.requests += at.tier === 'registry' || at.tier === 'remote' ? 1 : 0;
   }
-  return tiers as PlanResult['tiers'];
+  return tiers;
 }
 
 function sumSends(found: ReadonlyMap<DiffId, Found>): PlanResult['sends'] {

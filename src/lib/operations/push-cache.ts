@@ -3,13 +3,14 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import type { Platform } from '../oci/platform.ts';
 import { isAbort } from '../errors.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
+import { announceImages } from './announce-images.ts';
 import { valuesOrThrow } from './failures.ts';
 import { openImage } from './open-image.ts';
 import type { Session } from './open-session.ts';
 import type { PushedLayer, PushResult } from './results.ts';
-import { remoteFailed, sendLayer } from './send-layer.ts';
+import { remoteFailed, sendLayer, type SentLayer } from './send-layer.ts';
 import { warmLayer } from './tiers.ts';
-import { distinctTasks, openAll } from './warm.ts';
+import { announced, distinctTasks, openAll } from './warm.ts';
 
 export interface PushRequest {
   readonly images: readonly string[];
@@ -25,13 +26,14 @@ export async function pushCache(session: Session, request: PushRequest): Promise
     openImage(session, name, request.platform === undefined ? {} : { platform: request.platform }),
   );
   const images = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  announceImages(session, images.map(announced));
   const tasks = distinctTasks(images);
   const settled = await runLimited(tasks, session.options.jobs, async ({ layer, image }) => {
     // A layer that is not on disk is warmed first: the committed file is what is sent.
     const served = await warmLayer(session, { layer, remotes: [], source: image.source });
     const sizeBytes = served.uncompressedBytes;
     const sends = await runLimited(remotes, remotes.length, (remote) =>
-      sendRequired(session, remote, { layer: layer.digest, diffId: layer.diffId, sizeBytes }),
+      sendRequired(session, remote, { digest: layer.digest, diffId: layer.diffId, sizeBytes }),
     );
     return valuesOrThrow(sends, 'sends');
   });
@@ -44,7 +46,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   };
 }
 
-async function sendRequired(session: Session, remote: ContentCache, sent: Parameters<typeof sendLayer>[2]): Promise<PushedLayer> {
+async function sendRequired(session: Session, remote: ContentCache, sent: SentLayer): Promise<PushedLayer> {
   try {
     const { sentBytes, chunks, skipped } = await sendLayer(session, remote, sent);
     return { diffId: sent.diffId, uncompressedBytes: sent.sizeBytes, sentBytes, chunks, skipped };

@@ -1,24 +1,27 @@
 import type { ContentCache, StoreResult } from '../cache/content-cache.ts';
 import { streamFileInChunks } from '../cache/stream-file.ts';
-import { contentHashOf, type Digest } from '../oci/digest.ts';
-import type { LayerDescriptor } from '../oci/descriptor.ts';
+import { contentHashOf, type DiffId, type Digest } from '../oci/digest.ts';
 import { isAbort, ClipctlError } from '../errors.ts';
 import type { Session } from './open-session.ts';
 
+export interface SentLayer {
+  /** What progress names it by. */
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  /** Decompressed. */
+  readonly sizeBytes: number;
+}
+
 /** Streams a layer from its committed file into a remote cache; what stands there is skipped. @throws what the remote throws */
-export async function sendLayer(
-  session: Session,
-  remote: ContentCache,
-  sent: { layer: Digest; diffId: Digest; sizeBytes: number },
-): Promise<StoreResult> {
+export async function sendLayer(session: Session, remote: ContentCache, sent: SentLayer): Promise<StoreResult> {
   const { signal, onProgress } = session;
   const hash = contentHashOf(sent.diffId);
   const chunks = streamFileInChunks(session.disk.layerPath(hash), { budget: session.budget, signal });
-  onProgress({ type: 'layer-start', layer: sent.layer, action: 'push', totalBytes: sent.sizeBytes, from: remote.url });
+  onProgress({ type: 'layer-start', layer: sent.digest, action: 'push', totalBytes: sent.sizeBytes, from: remote.url });
   const result = await remote.storeContent(chunks, hash, { sizeBytes: sent.sizeBytes, signal });
   onProgress({
     type: 'layer-done',
-    layer: sent.layer,
+    layer: sent.digest,
     action: 'push',
     bytes: result.sentBytes,
     ...(result.skipped ? { note: 'already there' } : {}),
@@ -33,17 +36,12 @@ export interface SendOutcome {
 }
 
 /** Sends one layer to several remotes; a failing remote does not stop the others. @throws only on abort */
-export async function sendLayerToAll(
-  session: Session,
-  remotes: readonly ContentCache[],
-  layer: LayerDescriptor,
-  sizeBytes: number,
-): Promise<SendOutcome> {
+export async function sendLayerToAll(session: Session, remotes: readonly ContentCache[], sent: SentLayer): Promise<SendOutcome> {
   const stored: string[] = [];
   const failures: { url: string; error: unknown }[] = [];
   for (const remote of remotes) {
     try {
-      await sendLayer(session, remote, { layer: layer.digest, diffId: layer.diffId, sizeBytes });
+      await sendLayer(session, remote, sent);
       stored.push(remote.url);
     } catch (error) {
       if (isAbort(error)) throw error;

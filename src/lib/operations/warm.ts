@@ -5,6 +5,7 @@ import type { Digest, DiffId } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
+import { announceImages, type AnnouncedImage } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
 import { openImage, type OpenedImage } from './open-image.ts';
 import type { Session } from './open-session.ts';
@@ -43,7 +44,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   );
   const images = opened.flatMap((result) => (result.status === 'fulfilled' ? [selectLayers(result.value, request.layers)] : []));
   requireLayers(images, request.layers, opened.length);
-  announce(session, images);
+  announceImages(session, images.map(announced));
   const tasks = distinctTasks(images);
   const settled = await runLimited(tasks, session.options.jobs, (task) => warmTask(session, task, { from, to }));
   throwFailures([...opened, ...settled]);
@@ -69,7 +70,11 @@ async function warmTask(
   remotes: { from: ContentCache[]; to: ContentCache[] },
 ): Promise<TaskOutcome> {
   const served = await warmLayer(session, { layer: task.layer, remotes: remotes.from, source: task.image.source });
-  const sent = await sendLayerToAll(session, remotes.to, task.layer, served.uncompressedBytes);
+  const sent = await sendLayerToAll(session, remotes.to, {
+    digest: task.layer.digest,
+    diffId: task.layer.diffId,
+    sizeBytes: served.uncompressedBytes,
+  });
   return { ...served, ...sent };
 }
 
@@ -103,22 +108,14 @@ function requireLayers(images: readonly OpenedImage[], only: readonly Digest[], 
   });
 }
 
-function announce(session: Session, images: readonly OpenedImage[]): void {
-  for (const image of images) {
-    const totalBytes = image.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
-    session.onProgress({
-      type: 'image',
-      image: image.name,
-      platform: platformOf(image),
-      layers: image.layers.length,
-      totalBytes,
-    });
-  }
-}
-
 function throwFailures(settled: readonly PromiseSettledResult<unknown>[]): void {
   const failures = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
   if (failures.length > 0) throw combineFailures(failures, 'items');
+}
+
+/** What progress is told of an opened image. */
+export function announced(image: OpenedImage): AnnouncedImage {
+  return { name: image.name, platform: platformOf(image), layers: image.layers };
 }
 
 /** `os/architecture[/variant]` of an opened image. */
