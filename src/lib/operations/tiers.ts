@@ -54,7 +54,20 @@ export async function warmLayer(session: Session, request: WarmLayerRequest): Pr
   return { servedBy: source.kind, uncompressedBytes: facts.uncompressedBytes, downloadedBytes, warnings };
 }
 
-async function fillLayer(session: Session, { layer, remotes }: WarmLayerRequest): Promise<TierFill> {
+/** What one fill from a remote has in memory: the stream's read-ahead and the piece that is hashed and written. */
+const FILL_BYTES = 512 * 1024;
+
+async function fillLayer(session: Session, request: WarmLayerRequest): Promise<TierFill> {
+  if (request.remotes.length === 0) return { downloadedBytes: 0, misses: [], failures: [] };
+  const memory = await session.budget.acquire(FILL_BYTES, session.signal);
+  try {
+    return await fillFromNearest(session, request);
+  } finally {
+    memory.release();
+  }
+}
+
+async function fillFromNearest(session: Session, { layer, remotes }: WarmLayerRequest): Promise<TierFill> {
   const { onProgress, signal, disk, limits } = session;
   const about = { layer: layer.digest, action: 'download' } as const;
   const fill = await fillFromRemotes(contentHashOf(layer.diffId), {
