@@ -53,3 +53,27 @@ export const OUTPUT_BYTES: usize = 0x100000;
 export const OUTPUT_SLACK: usize = 0x1000;
 
 export const PACKER: usize = 0x170000;
+/** Positions in the window plus 1, by hash; u16 each. Then the position before with the same hash. */
+export const HASH_HEADS: usize = PACKER;
+export const HASH_CHAIN: usize = PACKER + 0x10000;
+/** Literals and matches, 4 bytes each, at most one a byte. */
+export const TOKENS: usize = PACKER + 0x20000;
+/** u32 counts: literal/length symbols, distance symbols, code length symbols. */
+export const LITLEN_COUNTS: usize = PACKER + 0x40000;
+export const DISTANCE_COUNTS: usize = PACKER + 0x40480;
+export const PRECODE_COUNTS: usize = PACKER + 0x40500;
+/** Lengths (u8) and codes (u16) of the set of each. */
+export const LITLEN_LENGTHS: usize = PACKER + 0x40600;
+export const DISTANCE_LENGTHS: usize = PACKER + 0x40740;
+export const PACK_PRECODE_LENGTHS: usize = PACKER + 0x40780;
+export const LITLEN_WORDS: usize = PACKER + 0x40800;
+export const DISTANCE_WORDS: usize = PACKER + 0x40a80;
+export const PRECODE_WORDS: usize = PACKER + 0x40b00;
+/** Code lengths as a sequence of code length symbols: symbol, extra bits; u8 each. */
+export const LENGTH_RUNS: usize = PACKER + 0x40c00;
+/** Symbols by count, and the tree that is made of them; u32 each. */
+export const SYMBOLS_BY_COUNT: usize = PACKER + 0x41000;
+export const TREE: usize = PACKER + 0x41800;
+/** The result: 32 KiB cost at most 44 KiB, were every token a match of 3 bytes in codes of one length. */
+export const PACKED: usize = PACKER + 0x42000;
+export const MEMORY_BYTES: usize = PACKER + 0x60000;
