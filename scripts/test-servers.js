@@ -8,6 +8,11 @@ const PROGRAMS = [
   { command: 'mmdebstrap', debian: 'mmdebstrap', proves: 'every file of a real Debian image' },
   { command: 'zstd', debian: 'zstd', proves: 'layers by the zstd program' },
   { command: 'pigz', debian: 'pigz', proves: 'layers by pigz' },
+  { command: 'bgzip', debian: 'tabix', proves: 'layers by bgzip' },
+  { command: 'libdeflate-gzip', debian: 'libdeflate-tools', proves: 'layers by libdeflate' },
+  { command: 'igzip', debian: 'isal', proves: 'layers by igzip' },
+  { command: 'zopfli', debian: 'zopfli', proves: 'layers by zopfli' },
+  { command: '7z', debian: 'p7zip-full', proves: 'layers by 7-Zip' },
   { command: 'tar', debian: 'tar', proves: 'what GNU tar writes' },
   { command: 'python3', debian: 'python3-minimal', proves: "what Python's tarfile reads" },
 ];

@@ -95,11 +95,6 @@ const FAULTS: readonly Fault[] = [
   'type',
 ];
 
-export interface Deflated {
-  readonly bytes: Buffer;
-  readonly outputBytes: number;
-}
-
 /** @param isBroken one block may break a rule of the format */
 export function buildDeflate(random: Random, isBroken: boolean): Buffer {
   const out = new BitWriter();
@@ -235,13 +230,22 @@ function writeSymbols(out: BitWriter, random: Random, block: { sets: Sets; produ
     const extra = lengthExtra(symbol);
     const value = random(1 << extra);
     out.write(value, extra);
-    const far = reachable[random(reachable.length)]!;
+    const edge = random(4) === 0 ? distanceAt(distances, produced + (isFar ? 1 : 0)) : undefined;
+    const far = edge ?? reachable[random(reachable.length)]!;
     out.write(distance.codes[far]!, distance.lengths[far]!);
-    out.write(random(1 << distanceExtra(far)), distanceExtra(far));
+    const farValue = edge === undefined ? random(1 << distanceExtra(far)) : produced + (isFar ? 1 : 0) - distanceBase(far);
+    out.write(farValue, distanceExtra(far));
     produced += lengthBase(symbol) + value;
   }
   out.write(litlen.codes[256] ?? 0, litlen.lengths[256] ?? 0);
   return produced - block.produced;
+}
+
+/** The symbol, of those that have a code, that says exactly this distance. */
+function distanceAt(symbols: readonly number[], distance: number): number | undefined {
+  return symbols.find(
+    (each) => each < 30 && distance >= distanceBase(each) && distance < distanceBase(each) + (1 << distanceExtra(each)),
+  );
 }
 
 function lengthExtra(symbol: number): number {
