@@ -22,6 +22,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       out: { type: 'string', default: 'bench' },
     },
   });
+  if (Number(values.scale) !== 1 && values.out === 'bench') throw new Error('--scale makes no figures to keep: give --out too');
   const claims = positionals.length === 0 ? CLAIMS : positionals.map(claimNamed);
   return { claims, runs: positive('runs', values.runs), scale: positive('scale', values.scale), out: values.out };
 }

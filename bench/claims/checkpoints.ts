@@ -29,12 +29,17 @@ export const checkpoints: Claim = {
 async function heatOf(context: BenchContext, title: string, tar: TarFile): Promise<Heat> {
   const file = await packTar(tar, { ...context, packer: 'gzip' });
   if (file === undefined) throw new Error('gzip is always at hand');
-  const enter = (name: string, intervalBytes: number) => ({
+  const enter = (name: string, decoder: string) => ({
     name,
     isOurs: true,
-    command: () => context.program('inflate', `clipctl:${intervalBytes}`, file.path),
+    command: () => context.program('inflate', `clipctl:${decoder}`, file.path),
   });
-  const contestants = [enter(OFF, 0), enter(ON, 4 * MIB), enter('every 1 MiB', MIB)];
+  const contestants = [
+    enter(OFF, '0'),
+    enter(ON, `${4 * MIB}`),
+    enter('every 4 MiB, windows not packed', `${4 * MIB}:plain`),
+    enter('every 1 MiB', `${MIB}`),
+  ];
   // Differences of one percent need more runs than ratios of two.
   const standings = await interleave(contestants, { runs: context.runs * 2, onRun: context.tell });
   requireOutput(standings, file.bytes);

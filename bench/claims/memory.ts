@@ -58,6 +58,23 @@ async function memoryHeat(
   return { title: 'index, warm, push-cache', data, standings, missing: field.missing };
 }
 
+const VERBS = ['index', 'warm', 'push-cache'];
+/** Two runs of the same differ by so much. */
+const FLAT_MIB = 16;
+
+function flatTargets(verb: string, growth: (name: string) => number | undefined): readonly Target[] {
+  const pairs = [
+    ['10 layers of 60 MB', '2 layers of 400 MB'],
+    ['1 layer of 10 GB', '1 layer of 800 MB'],
+  ];
+  return pairs.map(([large, small]) => {
+    const [high, low] = [growth(`${verb}: ${large}`), growth(`${verb}: ${small}`)];
+    const value = high === undefined || low === undefined ? undefined : high - low;
+    const text = `${verb}: ${large} at most ${FLAT_MIB} MiB over ${small}`;
+    return { text, kind: 'at most', bound: FLAT_MIB, value };
+  });
+}
+
 function addCase(context: BenchContext, field: Field, { title, image, reference }: Case & { readonly reference: string }): void {
   const enter = (verb: string, command: Contestant['command']): void => {
     field.add({ name: `${verb}: ${title}`, isOurs: true, command });
@@ -81,8 +98,9 @@ function targetsOf(standings: readonly Standing[]): readonly Target[] {
     return peak === undefined || idle === undefined ? undefined : Math.round((peak - idle) / MIB);
   };
   const ours = standings.filter(({ isOurs, name }) => isOurs && name !== IDLE);
-  return ours.map(({ name }) => {
+  const grown = ours.map(({ name }): Target => {
     const bound = name.startsWith('push-cache') ? 64 : 112;
     return { text: `${name}: at most ${bound} MiB over idle`, kind: 'at most', bound, value: growth(name) };
   });
+  return [...grown, ...VERBS.flatMap((verb) => flatTargets(verb, growth))];
 }

@@ -6,14 +6,19 @@ import { interleave, type Standing } from '../measure/interleave.ts';
 
 const OURS = 'clipctl';
 const TAR_STREAM = 'tar-stream';
+const FIRST = ', first scan of a process';
 
 export const tarScan: Claim = {
   name: 'tar-scan',
   title: 'Listing the entries of a tar in memory',
   measure: async ({ data, program, runs, tell }) => {
     const tar = await smallTar(data);
-    const enter = (name: string, isOurs: boolean) => ({ name, isOurs, command: () => program('tar-scan', name, tar.path) });
-    const contestants = [enter(OURS, true), enter(TAR_STREAM, false)];
+    const enter = (scanner: string, turn: string) => ({
+      name: turn === 'first' ? `${scanner}${FIRST}` : scanner,
+      isOurs: scanner === OURS,
+      command: () => program('tar-scan', scanner, turn, tar.path),
+    });
+    const contestants = [OURS, TAR_STREAM].flatMap((scanner) => [enter(scanner, 'second'), enter(scanner, 'first')]);
     const standings = await interleave(contestants, { runs, onRun: tell });
     const entries = entriesOf(standings);
     const perSecond = (standing: Standing): number => Math.round((entries / standing.cpuMs) * 1000);

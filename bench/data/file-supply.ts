@@ -1,5 +1,5 @@
 /** Files of this machine, a measured amount at a time: what data sets are made of. */
-import { existsSync } from 'node:fs';
+import { existsSync, type Stats } from 'node:fs';
 import { resolve } from 'node:path';
 import { walkTree, type ChosenFile } from '../../demo/choose-files.ts';
 
@@ -16,8 +16,16 @@ export interface FileKind {
 export const LIBRARIES: FileKind = {
   name: 'lib',
   description: 'shared libraries, compilers and programs',
-  folders: ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib/gcc', '/usr/libexec', '/usr/bin'],
-  maxFileBytes: 64 * MB,
+  folders: [
+    '/usr/lib/x86_64-linux-gnu',
+    '/usr/lib/aarch64-linux-gnu',
+    '/usr/lib64',
+    '/usr/lib/gcc',
+    '/usr/bin',
+    '/usr/local/go/pkg',
+    '/usr/libexec',
+  ],
+  maxFileBytes: 128 * MB,
 };
 
 /** Many small files: what language packages are. */
@@ -28,10 +36,11 @@ export const SMALL_FILES: FileKind = {
   maxFileBytes: MB / 4,
 };
 
-/** Hands out each file once. */
+/** Hands out each file once; names of one file after the first (hard links) would be entries without bytes, and are left out. */
 export class FileSupply {
   readonly #kind: FileKind;
   readonly #files: AsyncIterator<ChosenFile>;
+  readonly #linked = new Set<string>();
 
   constructor(kind: FileKind) {
     this.#kind = kind;
@@ -45,10 +54,19 @@ export class FileSupply {
       const next = await this.#files.next();
       if (next.done === true) return;
       const { stats } = next.value;
-      if (stats.isFile() && stats.size > Math.min(this.#kind.maxFileBytes, bytes)) continue;
+      if (stats.isFile() && !this.#isWanted(stats, bytes)) continue;
       if (stats.isFile()) left -= stats.size;
       yield next.value;
     }
+  }
+
+  #isWanted({ size, nlink, dev, ino }: Stats, bytes: number): boolean {
+    if (size > Math.min(this.#kind.maxFileBytes, bytes)) return false;
+    if (nlink === 1) return true;
+    const inode = `${dev}:${ino}`;
+    if (this.#linked.has(inode)) return false;
+    this.#linked.add(inode);
+    return true;
   }
 }
 

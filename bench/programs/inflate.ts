@@ -1,6 +1,9 @@
 /** `inflate.js DECODER FILE`: inflates a file of one gzip member, drops the output, says what the work alone cost. */
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
+import { GunzipStream } from '../../src/lib/compression/gzip/gunzip-stream.ts';
+import { borrowKernel } from '../../src/lib/compression/gzip/inflate-kernel.ts';
+import { checkedKernelModule } from '../../src/lib/compression/gzip/kernel-check.ts';
 import { createDecoder } from '../../src/lib/compression/open-decoder.ts';
 import { DEFAULT_LIMITS } from '../../src/lib/compression/limits.ts';
 import { inflateWithHandle } from '../peers/zlib-handle.ts';
@@ -14,10 +17,11 @@ export interface Inflated {
   readonly decoder?: string;
 }
 
-/** `clipctl:INTERVAL[:crc]`, or a way to use node:zlib. */
+/** `clipctl:INTERVAL[:crc|:plain]`, or a way to use node:zlib. */
 async function inflate(name: string, path: string): Promise<Inflated> {
-  const [decoder, interval, crc] = name.split(':');
-  if (decoder === 'clipctl') return inflateWithClipctl(path, Number(interval), crc !== undefined);
+  const [decoder, interval, how] = name.split(':');
+  if (decoder === 'clipctl' && how === 'plain') return inflateWithPlainWindows(path, Number(interval));
+  if (decoder === 'clipctl') return inflateWithClipctl(path, Number(interval), how === 'crc');
   if (decoder === 'handle') return { outputBytes: inflateWithHandle(readPieces(path), INPUT_BYTES) };
   if (decoder === 'stream') return inflateWithStream(path, interval === undefined ? undefined : Number(interval));
   throw new Error(`no decoder ${name}`);
@@ -37,6 +41,23 @@ async function inflateWithClipctl(path: string, checkpointIntervalBytes: number,
   const result = await decoder.finish();
   decoder.close();
   return { outputBytes, decoder: result.decoder };
+}
+
+/** The kernel as it would be if windows were kept as they are: what packing them costs. */
+function inflateWithPlainWindows(path: string, checkpointIntervalBytes: number): Inflated {
+  let outputBytes = 0;
+  const module = checkedKernelModule();
+  if (module === undefined) throw new Error('no kernel on this machine');
+  const stream = new GunzipStream(borrowKernel(module), {
+    checkpointIntervalBytes,
+    isSummed: false,
+    keepsPlainWindows: true,
+    deliver: (view) => {
+      outputBytes += view.length;
+    },
+  });
+  for (const piece of readPieces(path)) stream.write(piece);
+  return { outputBytes, decoder: 'kernel' };
 }
 
 /** node:zlib as programs use it; with a size, both streams are given pieces of up to 1 MiB. */

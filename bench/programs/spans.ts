@@ -6,6 +6,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { Worker, isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import type { Checkpoint } from '../../src/lib/compression/decoder.ts';
+import { firstByteOf } from '../../src/lib/compression/gzip/gunzip-stream.ts';
 import { createKernelInflate } from '../../src/lib/compression/gzip/kernel-inflate.ts';
 import { DEFAULT_LIMITS } from '../../src/lib/compression/limits.ts';
 import { createDecoder } from '../../src/lib/compression/open-decoder.ts';
@@ -71,7 +72,7 @@ function inflateSpan(file: number, checkpoint: Checkpoint, endOffset: number): n
       outputBytes += view.length;
     },
   });
-  let position = checkpoint.compressedOffset - (checkpoint.bit === 0 ? 0 : 1);
+  let position = firstByteOf(checkpoint);
   while (!span.isDone) {
     const length = readSync(file, input, 0, INPUT_BYTES, position);
     if (length === 0) break;

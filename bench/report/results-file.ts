@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { holds, type Claim, type ClaimResult, type Heat } from '../claim.ts';
+import type { Report } from '../measure/contestant.ts';
 import type { Machine } from '../measure/machine.ts';
 import type { Standing } from '../measure/interleave.ts';
 
@@ -32,7 +33,7 @@ function plainHeat({ standings, ...heat }: Heat): object {
   return { ...heat, standings: standings.map(plainStanding) };
 }
 
-/** All runs, of each only what differs. */
+/** All times; other figures of the program are the same each run. */
 function plainStanding({ samples, cpuMs, wallMs, processCpuMs, ...standing }: Standing): object {
   return {
     ...standing,
@@ -41,7 +42,12 @@ function plainStanding({ samples, cpuMs, wallMs, processCpuMs, ...standing }: St
     processCpuMs: round(processCpuMs),
     allCpuMs: samples.map((sample) => round(sample.cpuMs)),
     allWallMs: samples.map((sample) => round(sample.wallMs)),
+    report: otherFigures(samples[0]?.report ?? {}),
   };
+}
+
+function otherFigures({ cpuMs: _cpuMs, wallMs: _wallMs, ...report }: Report): object {
+  return report;
 }
 
 function round(ms: number): number {
