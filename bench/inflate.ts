@@ -82,7 +82,7 @@ function buildGo(): string | undefined {
 function measureAll(data: DataSet, rounds: number): Map<string, Measured> {
   const best = new Map<string, Measured>();
   const go = buildGo();
-  const programs = { ...PROGRAMS, ...(go === undefined ? {} : { [GO]: [go] }) };
+  const programs: Readonly<Record<string, readonly string[]>> = { ...PROGRAMS, ...(go === undefined ? {} : { [GO]: [go] }) };
   for (let round = 0; round < rounds; round++) {
     for (const peer of [...NODE_PEERS, ...Object.keys(programs)]) {
       const command = programs[peer];
