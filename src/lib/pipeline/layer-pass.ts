@@ -29,7 +29,13 @@ export class LayerPass {
   constructor(job: LayerJob) {
     this.#job = job;
     this.#outputs = new LayerOutputs(job);
-    this.#decoder = createDecoder({ limits: job.limits, onOutput: (view) => this.#outputs.write(view) });
+    this.#decoder = createDecoder({
+      limits: job.limits,
+      onOutput: (view) => this.#outputs.write(view),
+      // The diffID is compared, which says more than CRC-32 does; only an index has a use for checkpoints.
+      skipChecksum: true,
+      ...(job.scan ? {} : { checkpointIntervalBytes: 0 }),
+    });
   }
 
   /** @throws ClipctlError SIZE_MISMATCH when more comes than promised, LIMIT_* for a bomb, STORAGE_* */

@@ -52,7 +52,12 @@ function fingerprint({ checkpoints, ...rest }: DecodeResult): string {
     .digest('hex');
 }
 
-function readFrom(packed: Uint8Array, checkpoint: Checkpoint, endOffset?: number, pieceBytes = 50_000): Buffer {
+interface Reading {
+  readonly endOffset?: number;
+  readonly pieceBytes?: number;
+}
+
+function readFrom(packed: Uint8Array, checkpoint: Checkpoint, { endOffset, pieceBytes = 50_000 }: Reading = {}): Buffer {
   const pieces: Buffer[] = [];
   const onOutput = (output: Uint8Array): void => void pieces.push(Buffer.from(output));
   const span = createKernelInflate({ checkpoint, onOutput, ...(endOffset === undefined ? {} : { endOffset }) });
@@ -110,9 +115,9 @@ describe('resume', () => {
         const checkpoint = checkpoints[index]!;
         const end = checkpoint.uncompressedOffset + length;
         const expected = content.subarray(checkpoint.uncompressedOffset, end);
-        expect(readFrom(packed, checkpoint, end, pieceBytes).equals(expected)).toBe(true);
+        expect(readFrom(packed, checkpoint, { endOffset: end, pieceBytes }).equals(expected)).toBe(true);
         if (checkpoint.compressedOffset + length * 1.1 + 100_000 > packed.length - 200_000) return;
-        expect(readFrom(damaged, checkpoint, end, pieceBytes).equals(expected)).toBe(true);
+        expect(readFrom(damaged, checkpoint, { endOffset: end, pieceBytes }).equals(expected)).toBe(true);
       }),
       { numRuns: 40 },
     );
@@ -122,7 +127,9 @@ describe('resume', () => {
     const packed = gzipSync(content);
     const checkpoint = decode(packed, MIB).checkpoints[1]!;
     expect(() => readFrom(packed.subarray(0, checkpoint.compressedOffset + 5000), checkpoint)).toThrow(/ends? early/);
-    expect(() => readFrom(packed.subarray(0, checkpoint.compressedOffset + 5000), checkpoint, 4 * MIB)).toThrow(/ends? early/);
+    expect(() => readFrom(packed.subarray(0, checkpoint.compressedOffset + 5000), checkpoint, { endOffset: 4 * MIB })).toThrow(
+      /ends? early/,
+    );
   });
 
   test('inside one huge block: a checkpoint for each interval that it goes on for', () => {
@@ -158,7 +165,7 @@ describe('resume', () => {
     const packed = Buffer.concat(parts.map((part) => gzipSync(part)));
     for (const checkpoint of decode(packed, 60_000).checkpoints) {
       expect(
-        readFrom(packed, checkpoint, undefined, 999).equals(content.subarray(checkpoint.uncompressedOffset, 1_300_000)),
+        readFrom(packed, checkpoint, { pieceBytes: 999 }).equals(content.subarray(checkpoint.uncompressedOffset, 1_300_000)),
       ).toBe(true);
     }
   });
