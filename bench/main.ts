@@ -27,7 +27,10 @@ async function main(options: BenchOptions): Promise<void> {
     const load = [loadBefore, currentLoad()] as const;
     await writeResults(join(options.out, 'results.json'), { claim, result, machine, runs: options.runs, load });
     for (const [index, plot] of result.plots.entries()) {
-      await writeFile(join(plots, `${claim.name}${index === 0 ? '' : `-${index + 1}`}.svg`), drawPlot(plot));
+      await writeFile(
+        join(plots, `${claim.name}${index === 0 ? '' : `-${index + 1}`}.svg`),
+        drawPlot({ ...plot, title: `${claim.title}: ${plot.title}` }),
+      );
     }
   }
 }

@@ -42,7 +42,7 @@ export const memory: Claim = {
       isOurs: each.isOurs,
       value: Math.round((each.peakRssBytes ?? 0) / MIB),
     }));
-    const plot = { title: 'Peak resident memory', unit: 'MiB, whole process', bars };
+    const plot = { title: 'index, warm, push-cache', unit: 'MiB resident at the peak', bars };
     return { heats: [heat], targets: targetsOf(heat.standings), plots: [plot] };
   },
 };

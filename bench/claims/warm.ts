@@ -6,7 +6,7 @@ import { withRegistry } from '../data/serve-images.ts';
 import { interleave, requireOutput } from '../measure/interleave.ts';
 
 const OURS = 'clipctl warm';
-const STREAMS = 'fetch, createGunzip and node streams, defaults';
+const STREAMS = 'fetch and node streams, defaults';
 
 export const warm: Claim = {
   name: 'warm',

@@ -32,7 +32,9 @@ function describeCommit(): string {
   try {
     const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
     const commit = git('rev-parse', '--short', 'HEAD');
-    return git('status', '--porcelain', '--untracked-files=no') === '' ? commit : `${commit}+`;
+    return git('status', '--porcelain', '--untracked-files=no', '--', '.', ':!bench/results.json', ':!bench/plots') === ''
+      ? commit
+      : `${commit}+`;
   } catch (error) {
     return `unknown (${error instanceof Error ? error.message.split('\n')[0] : String(error)})`;
   }

@@ -42,7 +42,7 @@ function drawBar({ name, value, isOurs }: Bar, { top, most }: { readonly top: nu
 }
 
 function formatValue(value: number): string {
-  if (value >= 100) return Math.round(value).toLocaleString('en-US');
+  if (value >= 100 || Number.isInteger(value)) return Math.round(value).toLocaleString('en-US');
   return value.toFixed(value >= 10 ? 1 : 2);
 }
 
