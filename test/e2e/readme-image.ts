@@ -29,7 +29,7 @@ export async function writeReadmeImage(directory: string): Promise<void> {
     const layer = await writeLayer(directory, tarOf(recipe), recipe.compression);
     layers.push({ ...layer, createdBy: recipe.createdBy });
   }
-  const config = { Entrypoint: ['node', '/app/dist/server.js'], WorkingDir: '/app', User: 'node' };
+  const config = { Env: ['NODE_ENV=production'], Entrypoint: ['node', '/app/dist/server.js'], WorkingDir: '/app', User: 'node' };
   await writeImage(directory, { layers, tag: 'v1', created: '2026-01-15T08:00:00Z', architecture: 'amd64', config });
 }
 

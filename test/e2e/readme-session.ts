@@ -71,7 +71,8 @@ export function jq(document: unknown, filter: string): string {
   let values: unknown[] = [document];
   for (const [step] of path.matchAll(/\[\]|[a-zA-Z]+/g)) {
     values = values.flatMap((value) => {
-      if (step === '[]') return value as unknown[];
+      // flatMap puts the elements in its place.
+      if (step === '[]') return value;
       if (typeof value !== 'object' || value === null || !(step in value)) throw new Error(`jq ${filter}: no field ${step}`);
       return [(value as Record<string, unknown>)[step]];
     });

@@ -13,9 +13,10 @@ import {
   flagsNamed,
   localLinks,
   renderTranscripts,
+  splitWords,
   transcriptsOf,
 } from './readme-markdown.ts';
-import { maskFigures, openReadmeSession, type ReadmeSession } from './readme-session.ts';
+import { jq, maskFigures, openReadmeSession, type ReadmeSession } from './readme-session.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const README = join(ROOT, 'README.md');
@@ -100,12 +101,39 @@ describe('examples', () => {
     expect(await runGate(gate?.text ?? '', 'localhost:5000/team/missing:v1')).toBe(4);
   });
 
+  it('of fields in docs/scripting.md are in the documents', async () => {
+    const image = 'localhost:5000/team/app:v1';
+    const calls: Readonly<Record<string, string>> = {
+      '`index`': `index ${image}`,
+      '`warm`': `warm ${image}`,
+      '`push-cache`': `push-cache ${image} --to file:///mnt/fields`,
+      '`inspect`': `inspect ${image}`,
+      'any, with `--dry-run`': `warm ${image} --to file:///mnt/fields --dry-run`,
+      'any that failed': 'inspect oci:nowhere',
+    };
+    const rows = [...read('docs/scripting.md').matchAll(/^\| (\S.*?) +\| (.*`\.[a-z].*) \|$/gm)];
+    expect(rows.map((row) => row[1])).toEqual(Object.keys(calls));
+    for (const [, title = '', fields = ''] of rows) {
+      const words = splitWords(session.localize(calls[title] ?? ''), {});
+      const env = { CLIPCTL_PLATFORM: 'linux/amd64' };
+      const document = (await session.home.run([...words, '--json'], { cwd: session.home.path('work'), env })).json();
+      for (const [, path = ''] of fields.matchAll(/`(\.[^`]+)`/g)) expect(jq(document, path), `${title} ${path}`).not.toBe('');
+    }
+  });
+
   it('of a config file have no key that clipctl does not know', async () => {
     const blocks = GUIDES.flatMap((page) => codeBlocks(read(page))).filter(({ text }) => text.includes('"cacheDir"'));
     expect(blocks).not.toEqual([]);
     for (const { text } of blocks) {
       await writeFile(session.home.path('config.json'), session.localize(text));
-      const { code, stderr } = await session.home.run(['inspect', FIXTURE, '-q', '--config', session.home.path('config.json')]);
+      const { code, stderr } = await session.home.run([
+        'inspect',
+        FIXTURE,
+        '--progress',
+        'none',
+        '--config',
+        session.home.path('config.json'),
+      ]);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     }
   });
