@@ -13,6 +13,8 @@ export interface WarmLayerRequest {
   readonly remotes: readonly ContentCache[];
   /** Asked only when no nearer tier has the layer. */
   readonly source: () => ImageSource;
+  /** No other layer is still to start. */
+  readonly isLast: boolean;
 }
 
 export interface ServedLayer {
@@ -49,7 +51,7 @@ export async function warmLayer(session: Session, request: WarmLayerRequest): Pr
     return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, warnings };
   }
   const source = request.source();
-  const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true });
+  const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true, isLast: request.isLast });
   const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? readBytes : 0);
   return { servedBy: source.kind, uncompressedBytes: facts.uncompressedBytes, downloadedBytes, warnings };
 }
