@@ -93,7 +93,7 @@ function runPass(
       limits: context.limits,
       maxEntries: context.maxEntries,
     },
-    open: () => source.openBlob(layer, { signal }),
+    open: (ended) => source.openBlob(layer, { signal: ended }),
     pool: context.pool,
     budget: context.budget,
     signal,
