@@ -76,6 +76,7 @@ async function warmTask(
     remotes: options.from,
     source: task.image.source,
     isLast: options.isLast,
+    map: task.image.mapOf(task.layer.digest),
   });
   const sent = await sendLayerToAll(session, options.to, {
     digest: task.layer.digest,

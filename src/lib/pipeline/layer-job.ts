@@ -5,6 +5,7 @@ import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
+import type { SpanRun } from './span-plan.ts';
 
 /** One layer to take through a worker. */
 export interface LayerJob {
@@ -43,16 +44,26 @@ export interface OutputLink {
   readonly port: MessagePort;
 }
 
+/** One run of a layer that an index knows (span-plan.ts). */
+export interface SpanJob {
+  readonly digest: Digest;
+  readonly run: SpanRun;
+  /** Written in its place; the file must exist. */
+  readonly ingestPath: string;
+}
+
 export type ToWorker =
   | { readonly type: 'begin'; readonly job: LayerJob; readonly shared: SharedArrayBuffer; readonly link?: OutputLink }
   | { readonly type: 'piece'; readonly slot: number; readonly length: number }
   | { readonly type: 'end' }
+  | { readonly type: 'begin-span'; readonly job: SpanJob; readonly shared: SharedArrayBuffer }
   | { readonly type: 'begin-outputs'; readonly job: LayerJob; readonly link: OutputLink };
 
 export type FromWorker =
   | { readonly type: 'free'; readonly slot: number }
   | { readonly type: 'decoded'; readonly facts: DecodedFacts }
   | { readonly type: 'outputs'; readonly facts: OutputFacts }
+  | { readonly type: 'span' }
   | { readonly type: 'failed'; readonly error: PlainError };
 
 /** An error as it crosses threads (structured clone would drop its class). */

@@ -4,11 +4,12 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { ClipctlError, errorCodeOf } from '../errors.ts';
-import { SLOT_BYTES, type FromWorker, type LayerJob, type OutputLink, type ToWorker } from './layer-job.ts';
+import { SLOT_BYTES, type FromWorker, type LayerJob, type OutputLink, type SpanJob, type ToWorker } from './layer-job.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import { LayerPass } from './layer-pass.ts';
 import { RingReader, RingWriter, type RingMessage } from './output-ring.ts';
 import { plainErrorOf } from './plain-error.ts';
+import { SpanPass } from './span-pass.ts';
 
 const port = parentPort;
 if (port === null) throw new ClipctlError('INTERNAL', 'layer-worker is started by the worker pool');
@@ -16,8 +17,9 @@ if (port === null) throw new ClipctlError('INTERNAL', 'layer-worker is started b
 /** What the bytes of the layer in hand go through; undefined after its end or its failure. */
 interface Stages {
   readonly slots: Uint8Array;
-  readonly pass: LayerPass;
-  readonly finishOutputs: () => Promise<void>;
+  readonly write: (input: Uint8Array) => Promise<void>;
+  /** Ends the layer and gives what there is to say. */
+  readonly finish: () => Promise<readonly FromWorker[]>;
   readonly close: () => void;
 }
 
@@ -33,14 +35,15 @@ port.on('message', (message: ToWorker) => {
 async function handle(message: ToWorker): Promise<void> {
   if (message.type === 'begin') {
     stages = message.link === undefined ? openWhole(message.job, message.shared) : openInflating(message.job, message.link);
-  } else if (message.type === 'piece') await takePiece(message.slot, message.length);
+  } else if (message.type === 'begin-span') stages = openSpan(message.job, message.shared);
+  else if (message.type === 'piece') await takePiece(message.slot, message.length);
   else if (message.type === 'end') await finish();
   else takeOutputs(message.job, message.link);
 }
 
 async function takePiece(slot: number, length: number): Promise<void> {
   try {
-    await stages?.pass.write(stages.slots.subarray(slot * SLOT_BYTES, slot * SLOT_BYTES + length));
+    await stages?.write(stages.slots.subarray(slot * SLOT_BYTES, slot * SLOT_BYTES + length));
   } finally {
     // Every piece is answered, failed or not: the main thread waits for all of them before it reuses this worker.
     say({ type: 'free', slot });
@@ -49,10 +52,9 @@ async function takePiece(slot: number, length: number): Promise<void> {
 
 async function finish(): Promise<void> {
   if (stages === undefined) return;
-  const facts = await stages.pass.finish();
-  await stages.finishOutputs();
+  const answers = await stages.finish();
   close();
-  say({ type: 'decoded', facts });
+  for (const answer of answers) say(answer);
 }
 
 function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
@@ -60,8 +62,11 @@ function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
   const pass = new LayerPass(job, (view) => outputs.write(view));
   return {
     slots: new Uint8Array(shared),
-    pass,
-    finishOutputs: async () => say({ type: 'outputs', facts: await outputs.finish() }),
+    write: (input) => pass.write(input),
+    finish: async () => [
+      { type: 'decoded', facts: await pass.finish() },
+      { type: 'outputs', facts: await outputs.finish() },
+    ],
     close: () => {
       pass.close();
       outputs.close();
@@ -74,12 +79,29 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
   const pass = new LayerPass(job, (view) => ring.write(view));
   return {
     slots: new Uint8Array(link.shared),
-    pass,
-    finishOutputs: async () => ring.end(),
+    write: (input) => pass.write(input),
+    finish: async () => {
+      const facts = await pass.finish();
+      ring.end();
+      return [{ type: 'decoded', facts }];
+    },
     close: () => {
       pass.close();
       link.port.close();
     },
+  };
+}
+
+function openSpan(job: SpanJob, shared: SharedArrayBuffer): Stages {
+  const pass = new SpanPass(job);
+  return {
+    slots: new Uint8Array(shared),
+    write: (input) => pass.write(input),
+    finish: async () => {
+      await pass.finish();
+      return [{ type: 'span' }];
+    },
+    close: () => pass.close(),
   };
 }
 
