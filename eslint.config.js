@@ -35,7 +35,7 @@ const PRODUCT = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'coverage/', 'node_modules/', 'test/fixtures/'] },
+  { ignores: ['dist/', 'build/', 'coverage/', 'node_modules/', 'test/fixtures/', 'assembly/'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],

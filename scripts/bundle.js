@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
+import { KERNEL_NAME, KERNEL_PATH } from './build-kernel.js';
 import { namedCommonJsImports } from './commonjs-imports.js';
 import { collectLicenses } from './licenses.js';
 import { ROOT } from './root.js';
@@ -54,6 +55,7 @@ export async function bundle() {
   const licenses = await collectLicenses(Object.keys(result.metafile.inputs));
   const files = [
     ...result.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents })),
+    { name: KERNEL_NAME, contents: await readFile(KERNEL_PATH) },
     { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
   ];
   await replaceDist(files);

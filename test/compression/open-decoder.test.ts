@@ -33,7 +33,7 @@ describe('createDecoder', () => {
   );
 
   test('names the decoder that did the work', async () => {
-    expect((await decodeLayer(PACKED.gzip)).result.decoder).toBe('node-zlib');
+    expect((await decodeLayer(PACKED.gzip)).result.decoder).toBe('kernel');
     expect((await decodeLayer(PACKED.zstd)).result.decoder).toBe('wasm-zstd');
     expect((await decodeLayer(PACKED.none)).result.decoder).toBe('none');
   });

@@ -40,6 +40,7 @@ interface Pass {
   readonly maxLayerBytes?: number;
   readonly signal?: AbortSignal;
   readonly afterPiece?: () => void;
+  readonly isLast?: boolean;
 }
 
 async function* cut(bytes: Uint8Array, pieceBytes: number, afterPiece: () => void): AsyncGenerator<Uint8Array> {
@@ -63,6 +64,7 @@ function pass(layer: Pick<FixtureLayer, 'digest' | 'diffId' | 'bytes'>, options:
     pool,
     budget,
     signal: options.signal ?? new AbortController().signal,
+    isLast: options.isLast ?? false,
     onBytes: () => undefined,
   });
 }

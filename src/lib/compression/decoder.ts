@@ -15,7 +15,10 @@ export interface Checkpoint {
   /** 0..7: bits of the byte at `compressedOffset - 1` still to be used; 0 when it starts on a byte. */
   readonly bit: number;
   readonly uncompressedOffset: number;
-  /** The output before the checkpoint that matches may reach (≤ 32 KiB); empty at the start of a gzip member. */
+  /**
+   * The output before the checkpoint that matches may reach (≤ 32 KiB), packed with what else it takes to go on
+   * (window-codec.ts); empty at the start of a gzip member, and nowhere else.
+   */
   readonly window: Uint8Array;
 }
 
@@ -57,4 +60,8 @@ export interface Decoder {
 export interface DecoderOptions {
   readonly onOutput: OutputSink;
   readonly limits: DecompressionLimits;
+  /** Output between two checkpoints of a gzip layer; default 4 MiB, 0 for none but the start. */
+  readonly checkpointIntervalBytes?: number;
+  /** Leave out the CRC-32 of gzip members: for who compares the sha256 of the output with a known diffID. */
+  readonly skipChecksum?: boolean;
 }

@@ -1,12 +1,12 @@
 import { closedError } from './decode-errors.ts';
 import type { Compression, DecodeResult, Decoder, DecoderOptions } from './decoder.ts';
-import { createNodeGunzip } from './gzip/node-gunzip.ts';
+import { createGunzip } from './gzip/kernel-gunzip.ts';
 import { createIdentity } from './identity.ts';
 import { SNIFF_BYTES, sniffCompression } from './sniff.ts';
 import { createZstdDecoder } from './zstd/zstd-decoder.ts';
 
 const FACTORIES: Readonly<Record<Compression, (options: DecoderOptions) => Decoder>> = {
-  gzip: createNodeGunzip,
+  gzip: createGunzip,
   zstd: createZstdDecoder,
   none: createIdentity,
 };

@@ -116,15 +116,22 @@ interface IndexLayersRequest {
 async function indexLayers(session: Session, request: IndexLayersRequest): Promise<Map<Digest, IndexedOnce>> {
   const distinct = new Map(request.images.flatMap((image) => image.layers.map((layer) => [layer.digest, layer] as const)));
   const layers = [...distinct.values()];
-  const settled = await runLimited(layers, session.options.jobs, (layer) => indexLayer(session, request, layer));
+  const settled = await runLimited(layers, session.options.jobs, (layer, at) =>
+    indexLayer(session, request, { layer, isLast: at === layers.length - 1 }),
+  );
   const results = valuesOrThrow(settled, 'layers');
   return new Map(results.map((result) => [result.facts.digest, result]));
 }
 
-async function indexLayer(session: Session, request: IndexLayersRequest, layer: LayerDescriptor): Promise<IndexedOnce> {
+interface IndexTask {
+  readonly layer: LayerDescriptor;
+  readonly isLast: boolean;
+}
+
+async function indexLayer(session: Session, request: IndexLayersRequest, { layer, isLast }: IndexTask): Promise<IndexedOnce> {
   // What stands verified on disk is not written again; it is still read once, for its entries and offsets.
   const keep = request.keep && (await sizeOnDisk(session, layer)) === undefined;
-  const { facts } = await ingestLayer(session, { layer, source: request.source, scan: true, keep });
+  const { facts } = await ingestLayer(session, { layer, source: request.source, scan: true, keep, isLast });
   const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
   if (request.remotes.length === 0) return { facts, sent: undefined };
   return { facts, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };

@@ -5,9 +5,10 @@ import type { ClipFile, ExtensionLayer } from '../clip/clip-file.ts';
 import type { ClipProblem } from '../clip/clip-problem.ts';
 import { describeProblem, validateClip } from '../clip/validate-clip.ts';
 import { ClipctlError, storageError } from '../errors.ts';
-import { digestOfHash, parseContentHash, parseDigest } from '../oci/digest.ts';
+import { digestOfHash, parseContentHash, parseDigest, type Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { LayerMap } from '../pipeline/span-plan.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import type { Session } from './open-session.ts';
 
@@ -22,6 +23,8 @@ export interface OpenedImage {
   readonly source: () => ImageSource;
   /** What a person should know of it. */
   readonly warnings: readonly string[];
+  /** How to cut a layer into runs; only an index of ours knows. */
+  readonly mapOf: (digest: Digest) => LayerMap | undefined;
   /** Set when the name was an image. */
   readonly resolved?: ResolvedImage;
   /** Set when the name was a `.clip`. */
@@ -45,7 +48,7 @@ export async function openImage(session: Session, name: string, options: OpenIma
     signal: session.signal,
     ...(options.platform === undefined ? {} : { platform: options.platform }),
   });
-  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, resolved };
+  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, mapOf: () => undefined, resolved };
 }
 
 /** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
@@ -64,7 +67,8 @@ async function openClipImage(session: Session, name: string): Promise<OpenedImag
   const file = decodeClip(bytes);
   const warnings = clipWarnings(name, file);
   const source = (): ImageSource => sourceOfClip(session, name, file);
-  return { name, layers: layersOfClip(file, name), source, warnings, clip: { file, indexBytes: bytes.length } };
+  const clip = { file, indexBytes: bytes.length };
+  return { name, layers: layersOfClip(file, name), source, warnings, mapOf: (digest) => layerMapOf(file, digest), clip };
 }
 
 /** What Go CLIP makes of ordinary images: paths below a symlink or a file, hard links to symlinks (FORMATS §1 point 6). */
@@ -100,6 +104,11 @@ async function readClip(path: string): Promise<Uint8Array> {
   } finally {
     await handle.close();
   }
+}
+
+function layerMapOf({ extension, storageInfo }: ClipFile, digest: Digest): LayerMap | undefined {
+  const layer = extension?.layers.find((found) => found.digest === digest);
+  return layer === undefined ? undefined : { ...layer, zstdFrames: storageInfo.zstdIndexByLayer.get(digest) ?? [] };
 }
 
 /** The layers an index names, held to the same checks as a manifest's. */

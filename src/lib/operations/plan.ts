@@ -39,6 +39,7 @@ export async function planIndex(session: Session, request: IndexRequest): Promis
     layers: image.layers,
     source: () => source,
     warnings: image.warnings,
+    mapOf: () => undefined,
     resolved: image,
   }));
   return plan(session, images, { from: [], to, rereads: true });

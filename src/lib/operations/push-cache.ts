@@ -28,9 +28,15 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const images = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   announceImages(session, images.map(announced));
   const tasks = distinctTasks(images);
-  const settled = await runLimited(tasks, session.options.jobs, async ({ layer, image }) => {
+  const settled = await runLimited(tasks, session.options.jobs, async ({ layer, image }, at) => {
     // A layer that is not on disk is warmed first: the committed file is what is sent.
-    const served = await warmLayer(session, { layer, remotes: [], source: image.source });
+    const served = await warmLayer(session, {
+      layer,
+      remotes: [],
+      source: image.source,
+      isLast: at === tasks.length - 1,
+      map: image.mapOf(layer.digest),
+    });
     const sizeBytes = served.uncompressedBytes;
     const sends = await runLimited(remotes, remotes.length, (remote) =>
       sendRequired(session, remote, { digest: layer.digest, diffId: layer.diffId, sizeBytes }),

@@ -46,7 +46,9 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   requireLayers(images, request.layers, opened.length);
   announceImages(session, images.map(announced));
   const tasks = distinctTasks(images);
-  const settled = await runLimited(tasks, session.options.jobs, (task) => warmTask(session, task, { from, to }));
+  const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
+    warmTask(session, task, { from, to, isLast: at === tasks.length - 1 }),
+  );
   throwFailures([...opened, ...settled]);
   const outcomes = new Map<DiffId, TaskOutcome>();
   settled.forEach((result, at) => {
@@ -67,10 +69,16 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
 async function warmTask(
   session: Session,
   task: WarmTask,
-  remotes: { from: ContentCache[]; to: ContentCache[] },
+  options: { from: ContentCache[]; to: ContentCache[]; isLast: boolean },
 ): Promise<TaskOutcome> {
-  const served = await warmLayer(session, { layer: task.layer, remotes: remotes.from, source: task.image.source });
-  const sent = await sendLayerToAll(session, remotes.to, {
+  const served = await warmLayer(session, {
+    layer: task.layer,
+    remotes: options.from,
+    source: task.image.source,
+    isLast: options.isLast,
+    map: task.image.mapOf(task.layer.digest),
+  });
+  const sent = await sendLayerToAll(session, options.to, {
     digest: task.layer.digest,
     diffId: task.layer.diffId,
     sizeBytes: served.uncompressedBytes,

@@ -33,6 +33,8 @@ export interface IngestRequest {
   readonly scan: boolean;
   /** Commit the decompressed layer to the disk cache. */
   readonly keep: boolean;
+  /** No other layer is still to start: this one may take two cores. */
+  readonly isLast: boolean;
 }
 
 export interface IngestedLayer {
@@ -78,7 +80,7 @@ async function ingestOnce(context: PipelineContext, request: IngestRequest, coun
 
 function runPass(
   context: PipelineContext,
-  { layer, source, scan }: IngestRequest,
+  { layer, source, scan, isLast }: IngestRequest,
   { ingestPath, counter }: { ingestPath: string | undefined; counter: { bytes: number } },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
@@ -91,10 +93,11 @@ function runPass(
       limits: context.limits,
       maxEntries: context.maxEntries,
     },
-    open: () => source.openBlob(layer, { signal }),
+    open: (ended) => source.openBlob(layer, { signal: ended }),
     pool: context.pool,
     budget: context.budget,
     signal,
+    isLast,
     onBytes: (bytes) => {
       counter.bytes = before + bytes;
       onProgress({ type: 'layer-progress', layer: layer.digest, action: actionOf(source), bytes, totalBytes: layer.sizeBytes });

@@ -6,6 +6,12 @@ const WORKER_URL = import.meta.url.endsWith('.ts')
   ? new URL('../../../dist/layer-worker.js', import.meta.url)
   : new URL('./layer-worker.js', import.meta.url);
 
+export interface LendOptions {
+  readonly signal: AbortSignal;
+  /** Lend a second worker too when one is free now and nobody waits for it. */
+  readonly wantsMate?: boolean;
+}
+
 export class WorkerPool {
   readonly #size: number;
   readonly #idle: Worker[] = [];
@@ -17,25 +23,18 @@ export class WorkerPool {
     this.#size = Math.max(1, size);
   }
 
-  /** Lends a worker to `use`. One that failed `use` by throwing is not lent again: its state is unknown. */
-  async run<T>(use: (worker: Worker) => Promise<T>, signal: AbortSignal): Promise<T> {
+  /** Lends a worker, or two, to `use`. Those that saw `use` fail are not lent again: their state is unknown. */
+  async run<T>(use: (worker: Worker, mate: Worker | undefined) => Promise<T>, options: LendOptions): Promise<T> {
     while (this.#busy >= this.#size) await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    this.#busy++;
+    const hasMate = options.wantsMate === true && this.#busy + 2 <= this.#size && this.#waiters.length === 0;
+    const count = hasMate ? 2 : 1;
+    this.#busy += count;
     try {
-      signal.throwIfAborted();
-      const worker = this.#idle.pop() ?? this.#start();
-      try {
-        const result = await use(worker);
-        worker.unref();
-        this.#idle.push(worker);
-        return result;
-      } catch (error) {
-        await this.#drop(worker);
-        throw error;
-      }
+      options.signal.throwIfAborted();
+      return await this.#lend(count, use);
     } finally {
-      this.#busy--;
-      this.#waiters.shift()?.();
+      this.#busy -= count;
+      for (let freed = 0; freed < count; freed++) this.#waiters.shift()?.();
     }
   }
 
@@ -43,6 +42,20 @@ export class WorkerPool {
   async close(): Promise<void> {
     await Promise.all([...this.#all].map((worker) => this.#drop(worker)));
     this.#idle.length = 0;
+  }
+
+  async #lend<T>(count: number, use: (worker: Worker, mate: Worker | undefined) => Promise<T>): Promise<T> {
+    const lent = Array.from({ length: count }, () => this.#idle.pop() ?? this.#start());
+    try {
+      const [worker, mate] = lent as [Worker, Worker | undefined];
+      const result = await use(worker, mate);
+      for (const idle of lent) idle.unref();
+      this.#idle.push(...lent);
+      return result;
+    } catch (error) {
+      await Promise.all(lent.map((worker) => this.#drop(worker)));
+      throw error;
+    }
   }
 
   #start(): Worker {

@@ -1,0 +1,17 @@
+/** The kernel as the host sees it: src/lib/compression/gzip/inflate-kernel.ts is its only caller. */
+export { initialize, reset, resetInside, run } from './inflate';
+export { packWindow } from './pack-window';
+export {
+  BLOCK_HEADER,
+  HISTORY_BYTES,
+  INPUT,
+  INPUT_BYTES,
+  MEMORY_BYTES,
+  OUTPUT,
+  OUTPUT_BYTES,
+  PACKED,
+  STATE_HEADER_BIT,
+  STATE_HEADER_BITS,
+  STATE_OUT,
+  STATE_POSITION,
+} from './layout';

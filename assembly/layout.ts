@@ -1,0 +1,79 @@
+/**
+ * Where everything lies in the kernel's linear memory, which the host makes and imports. Addresses are constants, not
+ * `memory.data` segments: those would put their zeros into the .wasm.
+ *
+ *   0x00000  state, code lengths, tables (this file)
+ *   0x10000  input:  unread tail + up to 256 KiB | slack that a look-ahead may read (its content never matters)
+ *   0x60000  output: 32 KiB history | 1 MiB | slack that a match may overshoot into
+ *  0x170000  window packer: hash heads, chains, tokens, packed bytes (deflate/)
+ *
+ * A position in the input is a bit address: byte address * 8 + bit (RFC 1951 §3.1.1 counts bits from the low end).
+ */
+
+/** What `run` left behind, read by the host. */
+export const STATE_POSITION: usize = 0x0000;
+export const STATE_OUT: usize = 0x0004;
+/** Of the block that is being decoded: the bit its header starts at in BLOCK_HEADER, and its length in bits. */
+export const STATE_HEADER_BIT: usize = 0x0008;
+export const STATE_HEADER_BITS: usize = 0x000c;
+
+/** 16 swizzle patterns of 16 bytes: pattern d repeats the first d bytes. */
+export const REPEAT_PATTERNS: usize = 0x0100;
+/** Code lengths as the header lists them: literal/length codes, then distance codes (RFC 1951 §3.2.7). One byte each. */
+export const CODE_LENGTHS: usize = 0x0400;
+/** Lengths of the code length code, by symbol. */
+export const PRECODE_LENGTHS: usize = 0x0600;
+/** Number of codes of each length 0..15, then the index of the first code of each length; u32 each. */
+export const LENGTH_COUNTS: usize = 0x0640;
+export const LENGTH_OFFSETS: usize = 0x0680;
+/** Bytes of the header of the block being decoded: what a checkpoint inside of the block needs. */
+export const BLOCK_HEADER: usize = 0x0800;
+/** Symbols sorted by code length, u16 each. */
+export const SORTED_SYMBOLS: usize = 0x0c00;
+/** Table entries of each symbol but for the length of its code. */
+export const LITLEN_SYMBOLS: usize = 0x1000;
+export const DISTANCE_SYMBOLS: usize = 0x1800;
+export const PRECODE_SYMBOLS: usize = 0x1a00;
+export const PRECODE_TABLE: usize = 0x1c00;
+/** 2,342 entries of 4 bytes: the most that 286 codes of ≤ 15 bits can need with an 11-bit root (zlib's enough.c). */
+export const LITLEN_TABLE: usize = 0x2000;
+/** 592 entries of 8 bytes: 30 codes of ≤ 15 bits with a 9-bit root. */
+export const DISTANCE_TABLE: usize = 0x5000;
+
+export const INPUT: usize = 0x10000;
+/** The unread tail of one call to the next: at most a block header (563 bytes), so 1 KiB, and 256 KiB of new input. */
+export const INPUT_BYTES: usize = 0x40400;
+/** A header may be parsed past the end of the input, to be parsed again when there is more: at most 572 bytes. */
+export const INPUT_SLACK: usize = 0x400;
+
+export const OUTPUT: usize = 0x60000;
+export const HISTORY_BYTES: usize = 0x8000;
+export const OUTPUT_BYTES: usize = 0x100000;
+/** One symbol group overshoots by at most 3 literals, a match of 258 and 32 bytes of vector stores. */
+export const OUTPUT_SLACK: usize = 0x1000;
+
+export const PACKER: usize = 0x170000;
+/** Positions in the window plus 1, by hash; u16 each. Then the position before with the same hash. */
+export const HASH_HEADS: usize = PACKER;
+export const HASH_CHAIN: usize = PACKER + 0x10000;
+/** Literals and matches, 4 bytes each, at most one a byte. */
+export const TOKENS: usize = PACKER + 0x20000;
+/** u32 counts: literal/length symbols, distance symbols, code length symbols. */
+export const LITLEN_COUNTS: usize = PACKER + 0x40000;
+export const DISTANCE_COUNTS: usize = PACKER + 0x40480;
+export const PRECODE_COUNTS: usize = PACKER + 0x40500;
+/** Lengths (u8) and codes (u16) of the set of each. */
+export const LITLEN_LENGTHS: usize = PACKER + 0x40600;
+export const DISTANCE_LENGTHS: usize = PACKER + 0x40740;
+export const PACK_PRECODE_LENGTHS: usize = PACKER + 0x40780;
+export const LITLEN_WORDS: usize = PACKER + 0x40800;
+export const DISTANCE_WORDS: usize = PACKER + 0x40a80;
+export const PRECODE_WORDS: usize = PACKER + 0x40b00;
+/** Code lengths as a sequence of code length symbols: symbol, extra bits; u8 each. */
+export const LENGTH_RUNS: usize = PACKER + 0x40c00;
+/** Symbols by count, and the tree that is made of them; u32 each. */
+export const SYMBOLS_BY_COUNT: usize = PACKER + 0x41000;
+export const TREE: usize = PACKER + 0x41800;
+/** The result: 32 KiB cost at most 44 KiB, were every token a match of 3 bytes in codes of one length. */
+export const PACKED: usize = PACKER + 0x42000;
+export const MEMORY_BYTES: usize = PACKER + 0x60000;

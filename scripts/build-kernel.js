@@ -1,0 +1,41 @@
+/**
+ * Builds the inflate kernel of assembly/ into the one .wasm that is committed and shipped: users and CI need no compiler
+ * for it, and test/compression/gzip/kernel-build.test.ts proves that the committed bytes are those of these sources.
+ */
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ROOT } from './root.js';
+import { mustRun, runMain } from './run.js';
+
+export const KERNEL_NAME = 'inflate.wasm';
+export const KERNEL_PATH = join(ROOT, 'src/lib/compression/gzip', KERNEL_NAME);
+
+const COMPILER = join(ROOT, 'node_modules/assemblyscript/bin/asc.js');
+const FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd,bulk-memory'];
+
+/** Compiles the sources; the same bytes each time. */
+export async function compileKernel() {
+  const folder = await mkdtemp(join(tmpdir(), 'clipctl-kernel-'));
+  try {
+    const outFile = join(folder, KERNEL_NAME);
+    await mustRun(process.execPath, [COMPILER, 'assembly/index.ts', ...FLAGS, '--outFile', outFile]);
+    return await readFile(outFile);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes the .wasm when it differs from what stands there, whole or not at all. */
+export async function buildKernel() {
+  const bytes = await compileKernel();
+  const present = await readFile(KERNEL_PATH).catch(() => undefined);
+  if (present?.equals(bytes) === true) return;
+  const temporary = `${KERNEL_PATH}.${process.pid}`;
+  await writeFile(temporary, bytes);
+  await rename(temporary, KERNEL_PATH);
+  process.stderr.write(`${KERNEL_NAME}: ${bytes.length} bytes, rebuilt\n`);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(buildKernel);

@@ -1,0 +1,163 @@
+/**
+ * One instance of the inflate kernel (assembly/) with its memory, which is sized once and never grows: 32 KiB of history
+ * and 1 MiB of output, 256 KiB of input, tables. A decoder borrows an instance and gives it back; a thread that decodes one
+ * layer after another has one for its whole life.
+ */
+import { ClipctlError } from '../../errors.ts';
+import { webAssembly, type WasmModule } from './webassembly.ts';
+
+/** assembly/status.ts */
+export const KERNEL_STATUS = { needInput: 0, needOutput: 1, atBoundary: 2, endOfStream: 3, insideBlock: 4 } as const;
+
+/** zlib's words, so that messages can be looked up. */
+const KERNEL_ERRORS: Readonly<Record<number, string>> = {
+  [-1]: 'invalid block type',
+  [-2]: 'invalid stored block lengths',
+  [-3]: 'too many length or distance symbols',
+  [-4]: 'invalid code lengths set',
+  [-5]: 'invalid bit length repeat',
+  [-6]: 'invalid code -- missing end-of-block',
+  [-7]: 'invalid literal/lengths set',
+  [-8]: 'invalid distances set',
+  [-9]: 'invalid literal/length code',
+  [-10]: 'invalid distance code',
+  [-11]: 'invalid distance too far back',
+};
+
+/** An address. */
+interface WasmGlobal {
+  readonly value: number;
+}
+
+/** What assembly/index.ts exports: functions, and addresses as globals. */
+interface KernelExports {
+  readonly initialize: () => void;
+  readonly reset: () => void;
+  readonly resetInside: (headerPosition: number, inEnd: number) => number;
+  readonly run: (...registers: RunRegisters) => number;
+  readonly packWindow: (start: number, end: number) => number;
+  readonly PACKED: WasmGlobal;
+  readonly BLOCK_HEADER: WasmGlobal;
+  readonly INPUT: WasmGlobal;
+  readonly INPUT_BYTES: WasmGlobal;
+  readonly OUTPUT: WasmGlobal;
+  readonly OUTPUT_BYTES: WasmGlobal;
+  readonly MEMORY_BYTES: WasmGlobal;
+}
+
+type RunRegisters = [
+  position: number,
+  inEnd: number,
+  out: number,
+  outEnd: number,
+  checkpointAt: number,
+  insideAt: number,
+  windowStart: number,
+];
+
+/** As addresses of the kernel's memory. */
+export interface RunLimits {
+  readonly inEnd: number;
+  readonly outEnd: number;
+  readonly checkpointAt: number;
+  readonly insideAt: number;
+  readonly windowStart: number;
+}
+
+const WASM_PAGE_BYTES = 64 * 1024;
+/** assembly/layout.ts MEMORY_BYTES; checked when an instance is made. */
+const MEMORY_PAGES = 29;
+export const HISTORY_BYTES = 32 * 1024;
+/** An address that no output reaches. */
+export const NEVER = 0x7fffffff;
+
+/** Word indexes of assembly/layout.ts. */
+const STATE = { position: 0, out: 1, headerBit: 2, headerBits: 3 } as const;
+
+export class InflateKernel {
+  readonly memory: Uint8Array;
+  readonly inputAt: number;
+  readonly inputBytes: number;
+  /** Where output starts; the history lies right before it. */
+  readonly outputAt: number;
+  readonly outputBytes: number;
+  readonly #state: Uint32Array;
+  readonly #exports: KernelExports;
+
+  constructor(module: WasmModule) {
+    if (webAssembly === undefined) throw new ClipctlError('INTERNAL', 'this Node has no WebAssembly');
+    const memory = new webAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
+    const { exports } = new webAssembly.Instance(module, { env: { memory } });
+    this.#exports = exports as unknown as KernelExports;
+    if (this.#exports.MEMORY_BYTES.value !== MEMORY_PAGES * WASM_PAGE_BYTES)
+      throw new TypeError('not the kernel of this version');
+    this.memory = new Uint8Array(memory.buffer, 0, MEMORY_PAGES * WASM_PAGE_BYTES);
+    this.#state = new Uint32Array(memory.buffer, 0, 4);
+    this.inputAt = this.#exports.INPUT.value;
+    this.inputBytes = this.#exports.INPUT_BYTES.value;
+    this.outputAt = this.#exports.OUTPUT.value + HISTORY_BYTES;
+    this.outputBytes = this.#exports.OUTPUT_BYTES.value;
+    this.#exports.initialize();
+  }
+
+  /** Bit address of the next bit of input after `run`. */
+  get position(): number {
+    return this.#state[STATE.position]!;
+  }
+
+  /** Where the next byte of output goes after `run`. */
+  get out(): number {
+    return this.#state[STATE.out]!;
+  }
+
+  /** The next `run` starts at a block header; or, with one, behind some symbol of the block that it is the header of. */
+  reset(blockHeader?: Uint8Array): boolean {
+    this.#exports.reset();
+    if (blockHeader === undefined) return true;
+    if (blockHeader.length > this.inputBytes) return false;
+    this.memory.set(blockHeader, this.inputAt);
+    return this.#exports.resetInside(this.inputAt * 8, this.inputAt + blockHeader.length) !== 0;
+  }
+
+  /** @returns one of KERNEL_STATUS, or less than 0 for an error */
+  run(position: number, out: number, limits: RunLimits): number {
+    const { inEnd, outEnd, checkpointAt, insideAt, windowStart } = limits;
+    return this.#exports.run(position, inEnd, out, outEnd, checkpointAt, insideAt, windowStart);
+  }
+
+  /** Header of the block that is being decoded, moved to bit 0 of its first byte and padded with zeros. */
+  copyBlockHeader(): Uint8Array {
+    const at = this.#exports.BLOCK_HEADER.value;
+    const bit = this.#state[STATE.headerBit]!;
+    const bits = this.#state[STATE.headerBits]!;
+    const header = Uint8Array.from({ length: Math.ceil(bits / 8) }, (_, index) => {
+      const two = this.memory[at + index]! | (this.memory[at + index + 1]! << 8);
+      return two >> bit;
+    });
+    if (bits % 8 > 0) header[header.length - 1]! &= (1 << (bits % 8)) - 1;
+    return header;
+  }
+
+  /** Compresses history with the packer that is part of the kernel: raw DEFLATE, the same bytes on every machine. */
+  packWindow(start: number, end: number): Uint8Array {
+    const bytes = this.#exports.packWindow(start, end);
+    const at = this.#exports.PACKED.value;
+    return this.memory.slice(at, at + bytes);
+  }
+}
+
+export function kernelErrorText(status: number): string {
+  return KERNEL_ERRORS[status] ?? `status ${status}`;
+}
+
+const idle: InflateKernel[] = [];
+
+/** An instance that nobody else uses until it is given back. */
+export function borrowKernel(module: WasmModule): InflateKernel {
+  return idle.pop() ?? new InflateKernel(module);
+}
+
+/** One is kept for the next layer of this thread. */
+export function returnKernel(kernel: InflateKernel): void {
+  if (idle.length === 0) idle.push(kernel);
+}
