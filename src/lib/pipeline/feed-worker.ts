@@ -27,7 +27,7 @@ export interface FeedRequest<T> {
 
 /** @throws what the workers and the source throw; the signal's reason */
 export async function feedWorker<T>(request: FeedRequest<T>): Promise<T> {
-  const { signal, workers } = request;
+  const { signal } = request;
   const feed = new WorkerFeed(request);
   const onAbort = (): void => feed.fail(signal.reason as Error);
   signal.addEventListener('abort', onAbort, { once: true });
@@ -36,7 +36,7 @@ export async function feedWorker<T>(request: FeedRequest<T>): Promise<T> {
     return await feed.run();
   } finally {
     signal.removeEventListener('abort', onAbort);
-    for (const worker of workers) worker.removeAllListeners();
+    feed.stopListening();
   }
 }
 
@@ -45,6 +45,7 @@ class WorkerFeed<T> {
   readonly #slots: Uint8Array;
   readonly #free: number[] = Array.from({ length: SLOT_COUNT }, (_, index) => index);
   readonly #source = new AbortController();
+  readonly #deaf: (() => void)[] = [];
   #slot: number | undefined;
   #filled = 0;
   #takenBytes = 0;
@@ -77,6 +78,10 @@ class WorkerFeed<T> {
       this.#source.abort(error);
     }
     this.#wake?.();
+  }
+
+  stopListening(): void {
+    for (const stop of this.#deaf.splice(0)) stop();
   }
 
   async #feed(): Promise<void> {
@@ -115,11 +120,12 @@ class WorkerFeed<T> {
   }
 
   #listen(worker: Worker): void {
-    worker.removeAllListeners();
+    const onMessage = (message: FromWorker): void => this.#hear(message);
+    const onError = (error: unknown): void => this.fail(workerDied(error));
+    const onExit = (code: number): void => this.fail(workerDied(new Error(`exit code ${code}`)));
     worker.ref();
-    worker.on('message', (message: FromWorker) => this.#hear(message));
-    worker.on('error', (error) => this.fail(workerDied(error)));
-    worker.on('exit', (code) => this.fail(workerDied(new Error(`exit code ${code}`))));
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    this.#deaf.push(() => worker.off('message', onMessage).off('error', onError).off('exit', onExit));
   }
 
   #hear(message: FromWorker): void {

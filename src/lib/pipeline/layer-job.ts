@@ -52,6 +52,12 @@ export interface SpanJob {
   readonly ingestPath: string;
 }
 
+/** What every worker is started with. */
+export interface WorkerData {
+  /** Holds who has the permit for a large zstd window (window-permit.ts). */
+  readonly permitCell: Int32Array;
+}
+
 export type ToWorker =
   | { readonly type: 'begin'; readonly job: LayerJob; readonly shared: SharedArrayBuffer; readonly link?: OutputLink }
   | { readonly type: 'piece'; readonly slot: number; readonly length: number }

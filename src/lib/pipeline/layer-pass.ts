@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createDecoder } from '../compression/open-decoder.ts';
-import type { Decoder, DecodeResult, OutputSink } from '../compression/decoder.ts';
+import type { Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
 import { ClipctlError, errorCodeOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -22,13 +22,14 @@ export class LayerPass {
   #broken: unknown;
 
   /** @param onOutput takes the decompressed bytes; a view is valid only during the call */
-  constructor(job: LayerJob, onOutput: OutputSink) {
+  constructor(job: LayerJob, onOutput: OutputSink, largeWindows?: LargeWindowPermit) {
     this.#job = job;
     this.#decoder = createDecoder({
       limits: job.limits,
       onOutput,
       // The diffID is compared: a CRC-32 on top would prove nothing more.
       skipChecksum: true,
+      ...(largeWindows && { largeWindows }),
     });
   }
 

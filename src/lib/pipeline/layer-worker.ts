@@ -2,17 +2,29 @@
  * The worker thread: takes one layer after another through its pass, piece by piece, in the order they were sent. Of a
  * split layer it does one half: it inflates into the ring of another worker, or it takes the outputs from such a ring.
  */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { ClipctlError, errorCodeOf } from '../errors.ts';
-import { SLOT_BYTES, type FromWorker, type LayerJob, type OutputLink, type SpanJob, type ToWorker } from './layer-job.ts';
+import {
+  SLOT_BYTES,
+  type FromWorker,
+  type LayerJob,
+  type OutputLink,
+  type SpanJob,
+  type ToWorker,
+  type WorkerData,
+} from './layer-job.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import { LayerPass } from './layer-pass.ts';
 import { RingReader, RingWriter, type RingMessage } from './output-ring.ts';
 import { plainErrorOf } from './plain-error.ts';
 import { SpanPass } from './span-pass.ts';
+import { openPermit } from './window-permit.ts';
 
 const port = parentPort;
 if (port === null) throw new ClipctlError('INTERNAL', 'layer-worker is started by the worker pool');
+
+const { permitCell } = workerData as WorkerData;
+const largeWindows = openPermit(permitCell, threadId);
 
 /** What the bytes of the layer in hand go through; undefined after its end or its failure. */
 interface Stages {
@@ -59,7 +71,7 @@ async function finish(): Promise<void> {
 
 function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
   const outputs = new LayerOutputs(job);
-  const pass = new LayerPass(job, (view) => outputs.write(view));
+  const pass = new LayerPass(job, (view) => outputs.write(view), largeWindows);
   return {
     slots: new Uint8Array(shared),
     write: (input) => pass.write(input),
@@ -76,7 +88,7 @@ function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
 
 function openInflating(job: LayerJob, link: OutputLink): Stages {
   const ring = new RingWriter(link);
-  const pass = new LayerPass(job, (view) => ring.write(view));
+  const pass = new LayerPass(job, (view) => ring.write(view), largeWindows);
   return {
     slots: new Uint8Array(link.shared),
     write: (input) => pass.write(input),
@@ -93,7 +105,7 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
 }
 
 function openSpan(job: SpanJob, shared: SharedArrayBuffer): Stages {
-  const pass = new SpanPass(job);
+  const pass = new SpanPass(job, largeWindows);
   return {
     slots: new Uint8Array(shared),
     write: (input) => pass.write(input),

@@ -1,4 +1,5 @@
 /** One run of a layer in a worker: decompressed from its start, written straight into its place in the ingest file. */
+import type { LargeWindowPermit } from '../compression/decoder.ts';
 import { createDecoder } from '../compression/open-decoder.ts';
 import { createKernelInflate } from '../compression/gzip/kernel-inflate.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
@@ -19,12 +20,12 @@ export class SpanPass {
   readonly #decoder: RunDecoder;
 
   /** @throws ClipctlError STORAGE_*, CLIP_INVALID for an unusable checkpoint */
-  constructor(job: SpanJob) {
+  constructor(job: SpanJob, largeWindows?: LargeWindowPermit) {
     const { run } = job;
     this.#job = job;
     this.#writer = new PlacedWriter(job.ingestPath, { start: run.uncompressedStart, end: run.uncompressedEnd });
     try {
-      this.#decoder = this.#openDecoder();
+      this.#decoder = this.#openDecoder(largeWindows);
     } catch (error) {
       this.#writer.close();
       throw error;
@@ -48,10 +49,11 @@ export class SpanPass {
     this.#writer.close();
   }
 
-  #openDecoder(): RunDecoder {
+  #openDecoder(largeWindows?: LargeWindowPermit): RunDecoder {
     const { run } = this.#job;
     const onOutput = (view: Uint8Array): void => this.#writer.write(view);
-    if (run.checkpoint === undefined) return createDecoder({ onOutput, limits: DEFAULT_LIMITS });
+    if (run.checkpoint === undefined)
+      return createDecoder({ onOutput, limits: DEFAULT_LIMITS, ...(largeWindows && { largeWindows }) });
     return createKernelInflate({ checkpoint: run.checkpoint, endOffset: run.uncompressedEnd, onOutput });
   }
 }

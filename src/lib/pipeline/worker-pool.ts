@@ -1,5 +1,7 @@
 /** The workers of the process: at most `size`, started when first needed, kept until the pool is closed. */
 import { Worker } from 'node:worker_threads';
+import type { WorkerData } from './layer-job.ts';
+import { createPermitCell, releasePermit } from './window-permit.ts';
 
 /** Built by `npm run build`; sources run from a checkout (tests) use the built worker too. */
 const WORKER_URL = import.meta.url.endsWith('.ts')
@@ -17,6 +19,7 @@ export class WorkerPool {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   readonly #waiters: (() => void)[] = [];
+  readonly #permitCell = createPermitCell();
   #busy = 0;
 
   constructor(size: number) {
@@ -59,14 +62,23 @@ export class WorkerPool {
   }
 
   #start(): Worker {
-    const worker = new Worker(WORKER_URL);
+    const worker = new Worker(WORKER_URL, { workerData: { permitCell: this.#permitCell } satisfies WorkerData });
     this.#all.add(worker);
+    // One that dies while it is idle is nobody's failure: it is not lent again. A busy one's borrower listens too.
+    worker.on('error', () => this.#forget(worker));
     return worker;
   }
 
   async #drop(worker: Worker): Promise<void> {
-    this.#all.delete(worker);
-    worker.removeAllListeners();
+    const { threadId } = worker;
+    this.#forget(worker);
     await worker.terminate();
+    releasePermit(this.#permitCell, threadId);
+  }
+
+  #forget(worker: Worker): void {
+    this.#all.delete(worker);
+    const at = this.#idle.indexOf(worker);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 }
