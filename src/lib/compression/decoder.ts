@@ -57,12 +57,10 @@ export interface Decoder {
   close(): void;
 }
 
-/** Leave to have a zstd window above 8 MiB; one decoder of the process has it at a time. */
+/** Leave to have a zstd window above 8 MiB; one thread of the process has it at a time, until it ends. */
 export interface LargeWindowPermit {
   /** Waits; a second call by the holder returns at once. */
   take(): void;
-  /** Does nothing for who does not have it. */
-  giveBack(): void;
 }
 
 export interface DecoderOptions {

@@ -11,7 +11,10 @@ export function createPermitCell(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** The permit as a worker uses it: waiting blocks the thread, which has nothing else to do. */
+/**
+ * The permit as a worker uses it: waiting blocks the thread, which has nothing else to do. It is never given back by the
+ * worker: a WebAssembly memory lives until a garbage collection, so the pool ends the worker and frees the permit then.
+ */
 export function openPermit(cell: Int32Array, threadId: number): LargeWindowPermit {
   return {
     take: () => {
@@ -20,11 +23,15 @@ export function openPermit(cell: Int32Array, threadId: number): LargeWindowPermi
         holder = Atomics.compareExchange(cell, 0, FREE, threadId);
       }
     },
-    giveBack: () => releasePermit(cell, threadId),
   };
 }
 
-/** Frees the permit when this thread has it; for a thread that was ended, the main thread does that. */
+/** Whether this thread has the permit. */
+export function hasPermit(cell: Int32Array, threadId: number): boolean {
+  return Atomics.load(cell, 0) === threadId;
+}
+
+/** Frees the permit of a thread that has ended. */
 export function releasePermit(cell: Int32Array, threadId: number): void {
   if (Atomics.compareExchange(cell, 0, threadId, FREE) === threadId) Atomics.notify(cell, 0);
 }

@@ -1,7 +1,7 @@
 /** The workers of the process: at most `size`, started when first needed, kept until the pool is closed. */
 import { Worker } from 'node:worker_threads';
 import type { WorkerData } from './layer-job.ts';
-import { createPermitCell, releasePermit } from './window-permit.ts';
+import { createPermitCell, hasPermit, releasePermit } from './window-permit.ts';
 
 /** Built by `npm run build`; sources run from a checkout (tests) use the built worker too. */
 const WORKER_URL = import.meta.url.endsWith('.ts')
@@ -52,13 +52,19 @@ export class WorkerPool {
     try {
       const [worker, mate] = lent as [Worker, Worker | undefined];
       const result = await use(worker, mate);
-      for (const idle of lent) idle.unref();
-      this.#idle.push(...lent);
+      await Promise.all(lent.map((worker) => this.#takeBack(worker)));
       return result;
     } catch (error) {
       await Promise.all(lent.map((worker) => this.#drop(worker)));
       throw error;
     }
+  }
+
+  /** One with a large zstd window goes: only its end gives the memory back, and lets the next large window be made. */
+  async #takeBack(worker: Worker): Promise<void> {
+    if (hasPermit(this.#permitCell, worker.threadId)) return this.#drop(worker);
+    worker.unref();
+    this.#idle.push(worker);
   }
 
   #start(): Worker {

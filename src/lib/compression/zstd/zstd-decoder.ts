@@ -66,8 +66,6 @@ class ZstdDecoder implements Decoder {
     this.#failure ??= closedError();
     this.#stream?.close();
     this.#stream = undefined;
-    // Only now: the window lives as long as the stream does.
-    this.#largeWindows?.giveBack();
   }
 
   async #openAndTake(input: Uint8Array): Promise<void> {
