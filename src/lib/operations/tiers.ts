@@ -38,7 +38,11 @@ export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Prom
   if (state === 'missing' || state === 'bad') return undefined;
   if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')
     return undefined;
-  return (await session.disk.contentExists(hash, { signal: session.signal }))?.sizeBytes;
+  const found = await session.disk.contentExists(hash, { signal: session.signal });
+  if (found === undefined) return undefined;
+  await session.disk.touchLayer(hash);
+  await session.disk.recordDigest(hash, layer.digest, layer.sizeBytes);
+  return found.sizeBytes;
 }
 
 /** Brings a layer into the disk cache. @throws ClipctlError of the last tier asked */
@@ -100,12 +104,17 @@ async function fillLayer(session: Session, request: WarmLayerRequest): Promise<T
 async function fillFromNearest(session: Session, { layer, remotes }: WarmLayerRequest): Promise<TierFill> {
   const { onProgress, signal, disk, limits } = session;
   const about = { layer: layer.digest, action: 'download' } as const;
+  let isStarted = false;
   const fill = await fillFromRemotes(contentHashOf(layer.diffId), {
     disk,
     remotes,
     signal,
     maxBytes: limits.maxLayerBytes,
-    onBytes: (bytes, totalBytes) => onProgress({ type: 'layer-progress', ...about, bytes, totalBytes }),
+    onBytes: (bytes, totalBytes) => {
+      if (!isStarted) onProgress({ type: 'layer-start', ...about, totalBytes, from: 'remote' });
+      isStarted = true;
+      onProgress({ type: 'layer-progress', ...about, bytes, totalBytes });
+    },
   });
   if (fill.filled !== undefined) {
     onProgress({ type: 'layer-done', ...about, bytes: fill.filled.sizeBytes, note: `from ${fill.filled.url}` });

@@ -8,7 +8,7 @@ const FREE = 0;
 
 /** The cell that all workers of a pool share. */
 export function createPermitCell(): Int32Array {
-  return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  return new Int32Array(new SharedArrayBuffer(4));
 }
 
 /**
