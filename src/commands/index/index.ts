@@ -55,6 +55,8 @@ export class IndexCommand extends BaseCommand {
     const { indexImage } = await import('../../lib/operations/index-image.ts');
     const result = await indexImage(session, request);
     const { renderIndex } = await import('../../cli/render/index-summary.ts');
-    await this.print(result, renderIndex);
+    // What is sent on is read from the disk cache, so it stays there too.
+    const view = { kept: request.warm || request.to.length > 0 };
+    await this.print(result, (written, surface) => renderIndex(written, view, surface));
   }
 }

@@ -49,7 +49,6 @@ function hintFor({ status, hasCredentials, host }: Refusal, retryAfterMs: number
     return 'Log in with docker login or podman login, or pass --username and --password-stdin. Some registries answer so for an image that is not there.';
   }
   if (status === 401) return 'The credentials were refused: check them, and that the image exists.';
-  if (status === 407) return 'The proxy wants credentials: put them into HTTPS_PROXY.';
   if (status === 403) return 'This user may not read the repository; some registries answer so for one that is not there.';
   if (status === 404) return 'Check the name, the tag and the spelling; some registries answer so when you are not logged in.';
   if (status === 429) return rateLimitHint(retryAfterMs);
