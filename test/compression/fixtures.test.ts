@@ -61,6 +61,7 @@ describe('every layer of the fixtures decodes to its diffID', async () => {
           expect(result.compressedBytes).toBe(blob.length);
           const declared = /\+?(gzip|zstd)$/.exec(mediaType)?.[1] ?? 'none';
           expect(result.compression).toBe(declared);
+          if (declared === 'gzip') expect(result.decoder).toBe('kernel');
         }
       });
     }

@@ -126,7 +126,7 @@ export interface ExtensionCheckpoint {
   readonly compressedOffset: number;
   readonly bit: number;
   readonly uncompressedOffset: number;
-  /** Compressed with the codec that `ClipExtension` names; empty = no window. */
+  /** As compression/window-codec.ts packs it; empty at the start of a gzip member. */
   readonly window: Uint8Array;
 }
 

@@ -21,6 +21,8 @@ export interface GunzipStreamOptions {
   readonly deliver: (output: Uint8Array, compressedOffset: number) => void;
   readonly checkpointIntervalBytes: number;
   readonly isSummed: boolean;
+  /** Keep windows as they are: for checkpoints that are used at once, and to measure what packing costs. */
+  readonly keepsPlainWindows?: boolean;
   /** Where to start; undefined = at the start of the layer. */
   readonly from?: Checkpoint;
 }
@@ -144,7 +146,7 @@ export class GunzipStream {
     const { compressedOffset, bit } = this.#input;
     const { out, uncompressedOffset, windowStart } = this.#output;
     const window = this.#kernel.memory.subarray(windowStart, out);
-    const deflated = this.#kernel.packWindow(windowStart, out);
+    const deflated = this.#options.keepsPlainWindows === true ? undefined : this.#kernel.packWindow(windowStart, out);
     const state = isInside ? { window, blockHeader: this.#kernel.copyBlockHeader() } : { window };
     this.#plan.add({ compressedOffset, bit, uncompressedOffset, window: packWindow(state, deflated) });
   }

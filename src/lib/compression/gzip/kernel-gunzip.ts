@@ -36,7 +36,7 @@ class KernelGunzip implements Decoder {
   }
 
   write(input: Uint8Array): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwIfFailed();
     this.#compressedBytes += input.length;
     this.#isWriting = true;
     try {
@@ -51,7 +51,7 @@ class KernelGunzip implements Decoder {
   }
 
   finish(): DecodeResult {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwIfFailed();
     if (!this.#stream.isBetweenMembers) {
       this.#failure = corruptLayer('the gzip stream ends early');
       throw this.#failure;
@@ -76,9 +76,12 @@ class KernelGunzip implements Decoder {
   }
 
   #deliver(output: Uint8Array, compressedOffset: number): void {
-    if (this.#failure !== undefined) return;
     this.#meter.advanceTo(compressedOffset);
     this.#meter.emit(output);
-    if (this.#failure !== undefined) throw this.#failure as Error;
+    this.#throwIfFailed();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 }

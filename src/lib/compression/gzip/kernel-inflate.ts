@@ -75,14 +75,13 @@ class SpanInflate implements KernelInflate {
   }
 
   write(input: Uint8Array): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwIfFailed();
     if (this.isDone) return;
     this.#isWriting = true;
     try {
       this.#stream.write(input);
     } catch (error) {
-      // What is wrong behind the span is not the span's either.
-      if (this.isDone && this.#failure === undefined) return;
+      if (error === SPAN_IS_DONE) return;
       this.#failure ??= asError(error);
       throw this.#failure;
     } finally {
@@ -92,7 +91,7 @@ class SpanInflate implements KernelInflate {
   }
 
   finish(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwIfFailed();
     if (this.isDone || (this.#leftBytes === Infinity && this.#stream.isBetweenMembers)) return;
     throw corruptLayer('the compressed bytes of a span end early');
   }
@@ -107,15 +106,14 @@ class SpanInflate implements KernelInflate {
   }
 
   #deliver(output: Uint8Array): void {
-    if (this.#failure !== undefined) return;
     const wanted = output.subarray(0, Math.min(output.length, this.#leftBytes));
     this.#leftBytes -= wanted.length;
-    try {
-      if (wanted.length > 0) this.#onOutput(wanted);
-    } catch (error) {
-      this.#failure = asError(error);
-    }
-    if (this.#failure !== undefined) throw this.#failure as Error;
+    if (wanted.length > 0) this.#onOutput(wanted);
+    this.#throwIfFailed();
     if (this.isDone) throw SPAN_IS_DONE;
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 }

@@ -1,9 +1,10 @@
 import { constants, crc32 as nodeCrc32, deflateRawSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createGunzip } from '../../../src/lib/compression/gzip/kernel-gunzip.ts';
 import { createNodeGunzip } from '../../../src/lib/compression/gzip/node-gunzip.ts';
 import { DEFAULT_LIMITS } from '../../../src/lib/compression/limits.ts';
-import { decodeFailure, decodeLayer } from '../decode-layer.ts';
+import { decodeFailure as decodeFailureOf, decodeLayer as decode, type DecodeSetup } from '../decode-layer.ts';
 import { compress, isToolSkipped, sampleBytes } from '../tools.ts';
 
 const CONTENT = sampleBytes(300_000);
@@ -27,7 +28,15 @@ function memberWithAllFields(content: Uint8Array): Buffer {
   return Buffer.concat([header, headerCrc, deflateRawSync(content), uint(nodeCrc32(content), 4), uint(content.length, 4)]);
 }
 
-describe('a gzip layer', () => {
+const DECODERS = [
+  ['kernel', createGunzip],
+  ['node-zlib', createNodeGunzip],
+] as const;
+
+describe.each(DECODERS)('a gzip layer, decoded by %s,', (name, create) => {
+  const decodeLayer = (packed: Uint8Array, setup: DecodeSetup = {}) => decode(packed, { create, ...setup });
+  const decodeFailure = (packed: Uint8Array, setup: DecodeSetup = {}) => decodeFailureOf(packed, { create, ...setup });
+
   test('decodes to its content, whatever its level, strategy and pieces', async () => {
     const options = fc.record({
       level: fc.integer({ min: 0, max: 9 }),
@@ -61,6 +70,7 @@ describe('a gzip layer', () => {
     const { result } = await decodeLayer(PACKED);
     expect(result.checkpoints).toEqual([{ compressedOffset: 0, bit: 0, uncompressedOffset: 0, window: new Uint8Array(0) }]);
     expect(result.zstdFrames).toEqual([]);
+    expect(result.decoder).toBe(name);
   });
 
   test('may have extra, name, comment and header checksum; a wrong header checksum is refused', async () => {
@@ -83,7 +93,7 @@ describe('a gzip layer', () => {
     const firstBytes = gzipSync(sampleBytes(2000)).length;
     for (let length = 1; length < packed.length; length++) {
       if (length === firstBytes) continue;
-      const failure = await decodeFailure(packed.subarray(0, length), { create: createNodeGunzip });
+      const failure = await decodeFailure(packed.subarray(0, length));
       expect(failure, `cut to ${length} of ${packed.length}`).toBe('LAYER_CORRUPT');
     }
   });
@@ -121,7 +131,7 @@ describe('a gzip layer', () => {
       seenBytes += output.length;
       largestBytes = Math.max(largestBytes, output.length);
     };
-    const decoder = createNodeGunzip({ onOutput, limits: DEFAULT_LIMITS });
+    const decoder = create({ onOutput, limits: DEFAULT_LIMITS });
     await decoder.write(packed);
     expect(seenBytes).toBe(3_000_000);
     expect(largestBytes).toBeLessThanOrEqual(1024 * 1024);

@@ -1,0 +1,3 @@
+module clipctl/go-gzip
+
+go 1.21
