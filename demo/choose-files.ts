@@ -19,7 +19,7 @@ const LARGEST_FILE_BYTES = 32 * 1024 * 1024;
  */
 export async function* chooseFiles(folder: string, name: string, limitBytes: number): AsyncGenerator<ChosenFile> {
   let left = limitBytes;
-  for await (const file of walk(folder, name)) {
+  for await (const file of walkTree(folder, name)) {
     if (file.stats.isFile()) {
       if (file.stats.size > Math.min(left, LARGEST_FILE_BYTES)) continue;
       left -= file.stats.size;
@@ -29,13 +29,14 @@ export async function* chooseFiles(folder: string, name: string, limitBytes: num
   }
 }
 
-async function* walk(folder: string, name: string): AsyncGenerator<ChosenFile> {
+/** Everything below `folder` that this user can list, in the order of the names. */
+export async function* walkTree(folder: string, name: string): AsyncGenerator<ChosenFile> {
   for (const child of (await listNames(folder)).sort()) {
     const path = join(folder, child);
     const stats = await lstat(path).catch(absentIfUnreadable);
     if (stats === undefined) continue;
     yield { path, name: `${name}/${child}`, stats };
-    if (stats.isDirectory()) yield* walk(path, `${name}/${child}`);
+    if (stats.isDirectory()) yield* walkTree(path, `${name}/${child}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readSources } from './source-files.ts';
 import type { SourceFile } from './source-files.ts';
 
-const product = readSources('src', 'demo', 'scripts');
+const product = readSources('src', 'demo', 'scripts', 'bench');
 const everything = [...product, ...readSources('test')].filter((file) => !file.path.startsWith('test/architecture/'));
 
 function find(files: readonly SourceFile[], pattern: RegExp): string[] {

@@ -1,0 +1,24 @@
+import type { Claim } from '../claim.ts';
+import { checkpoints } from './checkpoints.ts';
+import { indexImage, indexLayer } from './index-image.ts';
+import { indexSize } from './index-size.ts';
+import { inflate } from './inflate.ts';
+import { memory } from './memory.ts';
+import { spans } from './spans.ts';
+import { tarScan } from './tar-scan.ts';
+import { warm } from './warm.ts';
+import { zstd } from './zstd.ts';
+
+/** In the order in which the table shows them. */
+export const CLAIMS: readonly Claim[] = [
+  inflate,
+  checkpoints,
+  spans,
+  tarScan,
+  zstd,
+  indexLayer,
+  indexImage,
+  warm,
+  indexSize,
+  memory,
+];
