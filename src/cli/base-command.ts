@@ -97,7 +97,7 @@ export abstract class BaseCommand extends Command {
   async #credentials(settings: Settings): Promise<Pick<SessionOptions, 'credentials'>> {
     const { username, passwordFromStdin } = settings;
     if (!passwordFromStdin || username === undefined) return {};
-    const password = await readPassword(process.stdin);
+    const password = await readPassword(process.stdin, this.#interruption.signal);
     this.#output.hideSecrets([password, Buffer.from(`${username}:${password}`).toString('base64')]);
     return { credentials: { username, password } };
   }

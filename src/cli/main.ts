@@ -63,6 +63,10 @@ function reportCrashes(argv: readonly string[]): void {
   process.on('uncaughtExceptionMonitor', (error) => {
     if (!earlyMode(argv, process.env).json || hasDocument(process.stdout)) return;
     const document = { schemaVersion: SCHEMA_VERSION, command: commandOf(argv), error: reportOf(error) };
-    writeSync(process.stdout.fd, `${escapeJson(JSON.stringify(document))}\n`);
+    try {
+      writeSync(process.stdout.fd, `${escapeJson(JSON.stringify(document))}\n`);
+    } catch {
+      // A full disk or a closed pipe: the crash itself is still told on stderr, and must not become another one.
+    }
   });
 }

@@ -36,6 +36,9 @@ export function hasDocument(stdout: object): boolean {
   return documented.has(stdout);
 }
 
+/** Shorter ones redactText leaves. */
+const MIN_SECRET_CHARS = 3;
+
 export class Output {
   readonly #streams: OutputStreams;
   readonly #command: string;
@@ -56,8 +59,12 @@ export class Output {
     this.#mode = mode;
   }
 
+  /** From now on, as they are and in base64: a registry may send back what it was sent. */
   hideSecrets(secrets: readonly string[]): void {
-    this.#secrets = secrets;
+    const long = secrets.filter((secret) => secret.length >= MIN_SECRET_CHARS);
+    const encoded = long.map((secret) => Buffer.from(secret).toString('base64').replace(/=+$/, ''));
+    // Longest first: a secret may be a part of another.
+    this.#secrets = [...new Set([...long, ...encoded])].sort((one, other) => other.length - one.length);
   }
 
   get stderrTerminal(): Terminal {

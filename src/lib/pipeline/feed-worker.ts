@@ -154,5 +154,9 @@ class WorkerFeed<T> {
 }
 
 function workerDied(cause: unknown): ClipctlError {
-  return new ClipctlError('INTERNAL', 'a layer worker died', { cause, hint: 'If memory is short, lower --jobs.' });
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ClipctlError('INTERNAL', `a layer worker died: ${reason}`, {
+    cause,
+    hint: 'If memory or open files (ulimit -n) are short, lower --jobs.',
+  });
 }
