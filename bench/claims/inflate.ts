@@ -6,8 +6,8 @@ import { interleave, requireOutput } from '../measure/interleave.ts';
 import { Field } from '../peers/peers.ts';
 
 const INTERVAL_BYTES = 4 * 1024 * 1024;
-const OURS = 'clipctl, checkpoints every 4 MiB';
-const OURS_SUMMED = 'clipctl, and CRC-32';
+const OURS = 'clipctl kernel';
+const OURS_SUMMED = 'clipctl kernel and CRC-32';
 const HANDLE = 'node:zlib, private handle';
 const STREAM = 'node:zlib createGunzip, default';
 const IGZIP = 'igzip -dc';
@@ -51,8 +51,9 @@ async function enterDecoders({ peers, program }: BenchContext, path: string): Pr
   const enter = (name: string, decoder: string, isOurs = false): void => {
     field.add({ name, isOurs, command: () => program('inflate', decoder, path) });
   };
-  enter(OURS, `clipctl:${INTERVAL_BYTES}`, true);
-  enter(OURS_SUMMED, `clipctl:${INTERVAL_BYTES}:crc`, true);
+  enter(OURS, 'clipctl:0', true);
+  enter(OURS_SUMMED, 'clipctl:0:crc', true);
+  enter('clipctl kernel, packed checkpoints', `clipctl:${INTERVAL_BYTES}`, true);
   enter(HANDLE, 'handle');
   enter(STREAM, 'stream');
   enter('node:zlib createGunzip, 1 MiB chunks', `stream:${1024 * 1024}`);

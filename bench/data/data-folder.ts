@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Raised when a recipe changes. */
-const RECIPES_VERSION = 2;
+const RECIPES_VERSION = 3;
 
 export interface DataFolder {
   readonly path: string;

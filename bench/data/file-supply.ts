@@ -47,21 +47,22 @@ export class FileSupply {
     this.#files = walkAll(kind.folders);
   }
 
-  /** The next files, until they hold `bytes` together, or the machine has no more. */
+  /** The next files, until they hold `bytes` together or the machine has no more. One that is too large is left out for good. */
   async *take(bytes: number): AsyncGenerator<ChosenFile> {
     let left = bytes;
-    while (left > 0) {
+    // What still fits into the last half percent may be far away.
+    while (left > bytes / 200) {
       const next = await this.#files.next();
       if (next.done === true) return;
       const { stats } = next.value;
-      if (stats.isFile() && !this.#isWanted(stats, bytes)) continue;
+      if (stats.isFile() && !this.#isWanted(stats, left)) continue;
       if (stats.isFile()) left -= stats.size;
       yield next.value;
     }
   }
 
-  #isWanted({ size, nlink, dev, ino }: Stats, bytes: number): boolean {
-    if (size > Math.min(this.#kind.maxFileBytes, bytes)) return false;
+  #isWanted({ size, nlink, dev, ino }: Stats, leftBytes: number): boolean {
+    if (size > Math.min(this.#kind.maxFileBytes, leftBytes)) return false;
     if (nlink === 1) return true;
     const inode = `${dev}:${ino}`;
     if (this.#linked.has(inode)) return false;
