@@ -149,6 +149,12 @@ export const platformsFlag = repeatable({
 });
 export const allPlatformsFlag = toggle({ name: 'all-platforms', summary: 'Every platform of the image index' });
 export const storageRefFlag = option({ name: 'storage-ref', summary: 'Image reference to write into the index', value: 'REF' });
+export const checkpointIntervalFlag = option({
+  name: 'checkpoint-interval',
+  summary: 'Content between two checkpoints of a gzip layer',
+  value: 'SIZE',
+  fallback: '4MiB',
+});
 export const warmFlag = toggle({ name: 'warm', summary: 'Also keep the layers in the disk cache' });
 export const toFlag = repeatable({ name: 'to', summary: 'Also send the layers to this remote cache', value: 'URL' });
 export const pushToFlag = repeatable({ name: 'to', summary: 'Remote cache to fill; required', value: 'URL' });

@@ -51,6 +51,7 @@ function split(
       expected: { digest: layer.digest, sizeBytes: layer.bytes.length, diffId: layer.diffId },
       ingestPath: undefined,
       scan: true,
+      checkpointIntervalBytes: 1 << 20,
       limits: DEFAULT_LIMITS,
       maxEntries: 1_000_000,
       ...job,

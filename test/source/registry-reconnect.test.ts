@@ -45,8 +45,8 @@ describe('a server that cuts every answer', () => {
     expect(seen).toHaveLength(9);
   });
 
-  test('is given up after 100 reconnects and one for each MiB, whatever the progress', async () => {
-    const budget = new ReconnectBudget({ what: 'blob', policy: { retries: 4 }, signal }, 5 * 1024 * 1024);
+  test('is given up after 100 reconnects and one for each 64 KiB, whatever the progress', async () => {
+    const budget = new ReconnectBudget({ what: 'blob', policy: { retries: 4 }, signal }, 5 * 64 * 1024);
     const cut = new ClipctlError('NETWORK', 'cut');
     for (let count = 0; count < 105; count++) await budget.broken(cut, PROGRESS_BYTES);
     const last = budget.broken(cut, PROGRESS_BYTES);

@@ -1,6 +1,7 @@
 import { BaseCommand, type Invocation } from '../../cli/base-command.ts';
 import {
   allPlatformsFlag,
+  checkpointIntervalFlag,
   dryRunFlag,
   indexableArg,
   outputFlag,
@@ -26,6 +27,7 @@ export class IndexCommand extends BaseCommand {
     output: outputFlag,
     platform: platformsFlag,
     'all-platforms': allPlatformsFlag,
+    'checkpoint-interval': checkpointIntervalFlag,
     'storage-ref': storageRefFlag,
     warm: warmFlag,
     to: toFlag,
@@ -36,6 +38,7 @@ export class IndexCommand extends BaseCommand {
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const output = values.text('output');
     const storageRef = values.text('storage-ref');
+    const checkpointIntervalBytes = values.sizeBytes('checkpoint-interval', '64KiB');
     const request = {
       image: String(args['image']),
       platforms: platformsRequest(values),
@@ -46,6 +49,7 @@ export class IndexCommand extends BaseCommand {
       strict: values.toggle('strict', values.config.strict),
       ...(output === undefined ? {} : { output }),
       ...(storageRef === undefined ? {} : { storageRef }),
+      ...(checkpointIntervalBytes === undefined ? {} : { checkpointIntervalBytes }),
     };
     if (values.toggle('dry-run')) {
       const { planIndex } = await import('../../lib/operations/plan.ts');

@@ -7,9 +7,10 @@ import { waitBeforeRetry, type RetryContext } from './retry.ts';
 
 /** New bytes since the last answer that make a cut free; fewer make it a failed try. */
 export const PROGRESS_BYTES = 64 * 1024;
-/** Reconnects of one body, free or not: this many, and one more for each MiB of the blob. */
+/** Reconnects of one body, free or not: this many, and one more for each 64 KiB of the blob, so that one cut
+ * at every 64 KiB (RELIABILITY §2 row 4) still arrives. */
 const BASE_RECONNECTS = 100;
-const BYTES_PER_RECONNECT = 1024 * 1024;
+const BYTES_PER_RECONNECT = 64 * 1024;
 
 export class ReconnectBudget {
   readonly #context: RetryContext;

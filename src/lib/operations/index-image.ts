@@ -3,6 +3,7 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import { ClipctlError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
+import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from '../compression/gzip/checkpoint-plan.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
@@ -37,7 +38,13 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers })),
     ({ digest }) => digest,
   );
-  const layers = await indexLayers(session, { source, images, remotes, keep: request.warm || remotes.length > 0 });
+  const layers = await indexLayers(session, {
+    source,
+    images,
+    remotes,
+    keep: request.warm || remotes.length > 0,
+    checkpointIntervalBytes: request.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
+  });
   const warnings: string[] = images.flatMap((image) => image.warnings);
   // All are composed before the first is written: one that is refused leaves no file of the others behind.
   const composed = targets.map(({ image, output }) => {
@@ -74,6 +81,7 @@ interface IndexLayersRequest {
   readonly images: readonly ResolvedImage[];
   readonly remotes: readonly ContentCache[];
   readonly keep: boolean;
+  readonly checkpointIntervalBytes: number;
 }
 
 /** Takes each distinct layer of all platforms through its one pass. */
@@ -95,7 +103,8 @@ interface IndexTask {
 async function indexLayer(session: Session, request: IndexLayersRequest, { layer, isLast }: IndexTask): Promise<IndexedOnce> {
   // What stands verified on disk is not written again; it is still read once, for its entries and offsets.
   const keep = request.keep && (await sizeOnDisk(session, layer)) === undefined;
-  const { facts } = await ingestLayer(session, { layer, source: request.source, scan: true, keep, isLast });
+  const { source, checkpointIntervalBytes } = request;
+  const { facts } = await ingestLayer(session, { layer, source, scan: true, checkpointIntervalBytes, keep, isLast });
   const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
   if (request.remotes.length === 0) return { facts, sent: undefined };
   return { facts, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };

@@ -10,6 +10,8 @@ export interface IndexRequest {
   readonly allPlatforms: boolean;
   /** The registry reference that a reader of the index fetches layers from. */
   readonly storageRef?: string;
+  /** Decompressed bytes between two checkpoints of a gzip layer; default 4 MiB. */
+  readonly checkpointIntervalBytes?: number;
   /** Keep the layers in the disk cache. */
   readonly warm: boolean;
   /** Remotes to fill out of the same pass; the layers are kept on disk then, from where they are sent. */
@@ -17,4 +19,3 @@ export interface IndexRequest {
   /** Refuse an image whose layers say something odd, instead of warning. */
   readonly strict: boolean;
 }
-

@@ -15,6 +15,8 @@ export interface LayerJob {
   readonly ingestPath: string | undefined;
   /** Scan the tar and take the 4 MiB content digests (what an index needs). */
   readonly scan: boolean;
+  /** Decompressed bytes between two checkpoints of a gzip layer; 0 = none but the start. */
+  readonly checkpointIntervalBytes: number;
   readonly limits: DecompressionLimits;
   readonly maxEntries: number;
 }

@@ -27,9 +27,9 @@ export class LayerPass {
     this.#decoder = createDecoder({
       limits: job.limits,
       onOutput,
-      // The diffID is compared, which says more than CRC-32 does; only an index has a use for checkpoints.
+      // The diffID is compared, which says more than CRC-32 does.
       skipChecksum: true,
-      ...(job.scan ? {} : { checkpointIntervalBytes: 0 }),
+      checkpointIntervalBytes: job.checkpointIntervalBytes,
       ...(largeWindows && { largeWindows }),
     });
   }
