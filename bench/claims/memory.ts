@@ -1,7 +1,14 @@
 /** Resident memory: how much more than an idle process the commands take, for one layer, several, ten, and one of 10 GB. */
 import { join } from 'node:path';
 import type { BenchContext, Claim, Heat, Target } from '../claim.ts';
-import { giantLayerImage, oneLayerImage, tenLayerImage, twoLayerImage, type MadeImage } from '../data/images.ts';
+import {
+  giantLayerImage,
+  oneFileLayerImage,
+  oneLayerImage,
+  tenLayerImage,
+  twoLayerImage,
+  type MadeImage,
+} from '../data/images.ts';
 import { withRegistry } from '../data/serve-images.ts';
 import type { Contestant } from '../measure/contestant.ts';
 import { interleave, type Standing } from '../measure/interleave.ts';
@@ -25,7 +32,8 @@ export const memory: Claim = {
       { title: '1 layer of 800 MB', image: await oneLayerImage(context) },
       { title: '2 layers of 400 MB', image: await twoLayerImage(context) },
       { title: '10 layers of 60 MB', image: await tenLayerImage(context) },
-      { title: '1 layer of 10 GB', image: await giantLayerImage(context) },
+      { title: '1 layer of 128 MB, one file', image: await oneFileLayerImage(context) },
+      { title: '1 layer of 10 GB, one file', image: await giantLayerImage(context) },
     ];
     const images = cases.map(({ image }) => image);
     const heat = await withRegistry(context, images, ({ referenceOf }) => memoryHeat(context, cases, referenceOf));
@@ -65,7 +73,7 @@ const FLAT_MIB = 16;
 function flatTargets(verb: string, growth: (name: string) => number | undefined): readonly Target[] {
   const pairs = [
     ['10 layers of 60 MB', '2 layers of 400 MB'],
-    ['1 layer of 10 GB', '1 layer of 800 MB'],
+    ['1 layer of 10 GB, one file', '1 layer of 128 MB, one file'],
   ];
   return pairs.map(([large, small]) => {
     const [high, low] = [growth(`${verb}: ${large}`), growth(`${verb}: ${small}`)];

@@ -15,13 +15,20 @@ import type { TarFile } from './tars.ts';
 
 const STRETCH_BYTES = 64 * MB;
 const CONTENT_BYTES = 8 * MB;
-const LAYER_BYTES = 10_000 * MB;
 
-export async function giantLayer(data: DataFolder, content: TarFile): Promise<PackedFile> {
-  const count = Math.max(1, Math.round((LAYER_BYTES * data.scale) / STRETCH_BYTES));
+interface GiantRecipe {
+  readonly name: string;
+  /** Decompressed, before the scale of the data. */
+  readonly layerBytes: number;
+  /** Whose start is repeated. */
+  readonly content: TarFile;
+}
+
+export async function giantLayer(data: DataFolder, { name, layerBytes, content }: GiantRecipe): Promise<PackedFile> {
+  const count = Math.max(1, Math.round((layerBytes * data.scale) / STRETCH_BYTES));
   const sizeBytes = count * STRETCH_BYTES;
-  const facts = `${data.path}/giant.diffid`;
-  const path = await data.keep('giant.gz', async (target) => {
+  const facts = `${data.path}/${name}.diffid`;
+  const path = await data.keep(`${name}.gz`, async (target) => {
     const stretch = await makeStretch(content.path);
     writeFileSync(facts, await writeMembers(target, { stretch, count }));
   });

@@ -46,9 +46,18 @@ export async function tenLayerImage(needs: Needs): Promise<MadeImage> {
   return imageOf(needs, 'ten-layers', await packedSeries(needs, 'ten', sizes));
 }
 
-/** One layer of 10 GB. */
+/** One layer of 10 GB that is one file. */
 export async function giantLayerImage(needs: Needs): Promise<MadeImage> {
-  return imageOf(needs, 'giant-layer', [await giantLayer(needs.data, await libTar(needs.data))]);
+  return oneFileImage(needs, 'giant-layer', 10_000 * MB);
+}
+
+/** The same with 128 MB: what the memory for the large one is compared with. */
+export async function oneFileLayerImage(needs: Needs): Promise<MadeImage> {
+  return oneFileImage(needs, 'one-file-layer', 128 * MB);
+}
+
+async function oneFileImage(needs: Needs, name: string, layerBytes: number): Promise<MadeImage> {
+  return imageOf(needs, name, [await giantLayer(needs.data, { name, layerBytes, content: await libTar(needs.data) })]);
 }
 
 async function packedSeries(needs: Needs, name: string, sizes: readonly number[]): Promise<readonly PackedFile[]> {
