@@ -6,13 +6,26 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const CLOSED_PIPE = 141;
+const STORAGE = 8;
+const STORAGE_CODES = { ENOSPC: 'STORAGE_FULL', EDQUOT: 'STORAGE_FULL' };
 
 // `clipctl … | head -1` closes our stdout: no stack trace. A running command also stops (src/cli/interruption.ts).
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exitCode = CLOSED_PIPE;
-  });
+// A result that could not be written is a failure; talk that could not be written is none.
+let isToldOnce = false;
+process.stdout.on('error', onStdoutError);
+process.stderr.on('error', ({ code }) => {
+  if (isClosed(code)) process.exitCode = CLOSED_PIPE;
+});
+
+function onStdoutError({ code }) {
+  process.exitCode = isClosed(code) ? CLOSED_PIPE : STORAGE;
+  if (isClosed(code) || isToldOnce) return;
+  isToldOnce = true;
+  process.stderr.write(`error: cannot write to stdout: ${code} [${STORAGE_CODES[code] ?? 'STORAGE_ERROR'}]\n`);
+}
+
+function isClosed(code) {
+  return code === 'EPIPE' || code === 'ECONNRESET';
 }
 
 const argv = process.argv.slice(2);
@@ -23,5 +36,9 @@ if (argv.length === 1 && argv[0] === '--version') {
   // Node 22.8 and newer keep compiled code between runs.
   nodeModule.enableCompileCache?.();
   const { main } = await import('../dist/cli.js');
+  // oclif's own listener, added by the import, throws: that would be a crash with a stack trace.
+  for (const listener of process.stdout.listeners('error')) {
+    if (listener !== onStdoutError) process.stdout.off('error', listener);
+  }
   await main(argv, ROOT);
 }

@@ -24,7 +24,7 @@ export type {
 export type { ContentHash, DiffId, Digest } from './lib/oci/digest.ts';
 export type { Platform } from './lib/oci/platform.ts';
 export type { ProgressEvent, ProgressListener } from './lib/pipeline/progress.ts';
-export type { IndexRequest } from './lib/operations/index-image.ts';
+export type { IndexRequest } from './lib/operations/index-request.ts';
 export type { InspectRequest } from './lib/operations/inspect.ts';
 export type { PushRequest } from './lib/operations/push-cache.ts';
 export type { WarmRequest } from './lib/operations/warm.ts';

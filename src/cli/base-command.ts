@@ -3,7 +3,7 @@
  * codes. A command adds its flags, makes one request, calls one operation and names a renderer for the result.
  */
 import { Command, type Interfaces } from '@oclif/core';
-import { ClipctlError, errorCodeOf } from '../lib/errors.ts';
+import { errorCodeOf } from '../lib/errors.ts';
 import type { Session } from '../lib/operations/open-session.ts';
 import type { PlanResult } from '../lib/operations/results.ts';
 import type { SessionOptions } from '../lib/operations/session.ts';
@@ -63,10 +63,9 @@ export abstract class BaseCommand extends Command {
     await this.print(plan, renderPlan);
   }
 
-  /** After a printed result that is the answer "no" (`--check-warm`). */
-  protected answerNo(message: string): void {
+  /** The printed result is the answer "no" (`--check-warm`), and says so. */
+  protected answerNo(): void {
     process.exitCode = exitCodeOf('NOT_WARM');
-    this.#output.note(message);
   }
 
   async #run(): Promise<void> {
@@ -74,7 +73,7 @@ export abstract class BaseCommand extends Command {
     const { settings, values, warnings } = await resolveSettings(raw, currentUser());
     this.#output.configure(settings);
     for (const warning of warnings) this.#output.warn(warning);
-    const credentials = await this.#credentials(settings, args);
+    const credentials = await this.#credentials(settings);
     const onProgress = await this.#startProgress(settings);
     const { openSession } = await import('../lib/operations/open-session.ts');
     const session = openSession({ ...settings, ...credentials, onProgress, signal: this.#interruption.signal });
@@ -95,14 +94,10 @@ export abstract class BaseCommand extends Command {
     }
   }
 
-  async #credentials(settings: Settings, args: Readonly<Record<string, unknown>>): Promise<Pick<SessionOptions, 'credentials'>> {
+  async #credentials(settings: Settings): Promise<Pick<SessionOptions, 'credentials'>> {
     const { username, passwordFromStdin } = settings;
     if (!passwordFromStdin || username === undefined) return {};
-    const images = Object.values(args).flat();
-    if (images.some((image) => typeof image === 'string' && image.endsWith('-archive:-'))) {
-      throw new ClipctlError('USAGE', '--password-stdin and an archive from stdin exclude each other');
-    }
-    const password = await readPassword(process.stdin);
+    const password = await readPassword(process.stdin, this.#interruption.signal);
     this.#output.hideSecrets([password, Buffer.from(`${username}:${password}`).toString('base64')]);
     return { credentials: { username, password } };
   }

@@ -88,8 +88,13 @@ export class FlagValues {
     });
   }
 
-  sizeBytes(name: string): number | undefined {
-    return this.#parsed(name, 'a size like 512, 32MiB, 10G or 10GB', (text) => parseSizeBytes(text) || undefined);
+  /** @param atLeast the smallest that will do, as a flag says it */
+  sizeBytes(name: string, atLeast = '1'): number | undefined {
+    const bound = atLeast === '1' ? '' : ` of at least ${atLeast}`;
+    return this.#parsed(name, `a size like 512, 32MiB, 10G or 10GB${bound}`, (text) => {
+      const bytes = parseSizeBytes(text) ?? 0;
+      return bytes < (parseSizeBytes(atLeast) ?? 1) ? undefined : bytes;
+    });
   }
 
   durationMs(name: string): number | undefined {

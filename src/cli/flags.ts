@@ -94,7 +94,7 @@ export const GLOBAL_FLAGS = {
     fallback: String(DEFAULT_MAX_ENTRIES),
     group: CACHE,
   }),
-  'allow-foreign': toggle({ name: 'allow-foreign', summary: 'Fetch layers from the URLs that a manifest names', group: CACHE }),
+  'allow-foreign': toggle({ name: 'allow-foreign', summary: 'Ask the registry for foreign layers too', group: CACHE }),
   offline: toggle({ name: 'offline', summary: 'Use no network; what is missing is an error', group: REGISTRY }),
   timeout: option({
     name: 'timeout',
@@ -149,6 +149,12 @@ export const platformsFlag = repeatable({
 });
 export const allPlatformsFlag = toggle({ name: 'all-platforms', summary: 'Every platform of the image index' });
 export const storageRefFlag = option({ name: 'storage-ref', summary: 'Image reference to write into the index', value: 'REF' });
+export const checkpointIntervalFlag = option({
+  name: 'checkpoint-interval',
+  summary: 'Content between two checkpoints of a gzip layer',
+  value: 'SIZE',
+  fallback: '4MiB',
+});
 export const warmFlag = toggle({ name: 'warm', summary: 'Also keep the layers in the disk cache' });
 export const toFlag = repeatable({ name: 'to', summary: 'Also send the layers to this remote cache', value: 'URL' });
 export const pushToFlag = repeatable({ name: 'to', summary: 'Remote cache to fill; required', value: 'URL' });
@@ -165,7 +171,7 @@ export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer i
 export const tiersFlag = toggle({ name: 'tiers', summary: 'Print which tier has which layer' });
 export const checkWarmFlag = toggle({ name: 'check-warm', summary: 'Exit 10 unless every layer is on disk' });
 
-const IMAGE_FORMS = 'REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or FILE.clip';
+const IMAGE_FORMS = 'REF, oci:DIR[:TAG] or FILE.clip';
 
 /** One image. oclif would read a missing argument from stdin: never. */
 export const imageArg = Args.string({ name: 'image', required: true, ignoreStdin: true, description: IMAGE_FORMS });
@@ -181,5 +187,5 @@ export const indexableArg = Args.string({
   name: 'image',
   required: true,
   ignoreStdin: true,
-  description: 'REF, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE',
+  description: 'REF or oci:DIR[:TAG]',
 });

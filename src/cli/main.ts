@@ -5,7 +5,7 @@ import { ClipctlError, errorCodeOf } from '../lib/errors.ts';
 import { earlyMode } from './early-mode.ts';
 import { EXIT_CLOSED_PIPE, exitCodeOf } from './exit-codes.ts';
 import { escapeJson } from './escape.ts';
-import { Output, SCHEMA_VERSION } from './output.ts';
+import { hasDocument, Output, SCHEMA_VERSION } from './output.ts';
 import { isOclifError, reportOf } from './report-error.ts';
 import { suggest } from './suggest.ts';
 
@@ -56,13 +56,17 @@ function commandOf(argv: readonly string[]): string {
 }
 
 /**
- * An exception that nobody caught ends the process whatever we do; with `--json` it shall still leave a document. The
- * write is synchronous because nothing runs after it.
+ * An exception that nobody caught ends the process whatever we do; with `--json` it shall still leave a document,
+ * unless the result stands there already. The write is synchronous because nothing runs after it.
  */
 function reportCrashes(argv: readonly string[]): void {
   process.on('uncaughtExceptionMonitor', (error) => {
-    if (!earlyMode(argv, process.env).json) return;
+    if (!earlyMode(argv, process.env).json || hasDocument(process.stdout)) return;
     const document = { schemaVersion: SCHEMA_VERSION, command: commandOf(argv), error: reportOf(error) };
-    writeSync(process.stdout.fd, `${escapeJson(JSON.stringify(document))}\n`);
+    try {
+      writeSync(process.stdout.fd, `${escapeJson(JSON.stringify(document))}\n`);
+    } catch {
+      // A full disk or a closed pipe: the crash itself is still told on stderr, and must not become another one.
+    }
   });
 }

@@ -29,6 +29,16 @@ export interface OutputStreams {
   readonly env: Environment;
 }
 
+const documented = new WeakSet<object>();
+
+/** True when a document was printed there: a reader of `--json` takes one, no more. */
+export function hasDocument(stdout: object): boolean {
+  return documented.has(stdout);
+}
+
+/** Shorter ones redactText leaves. */
+const MIN_SECRET_CHARS = 3;
+
 export class Output {
   readonly #streams: OutputStreams;
   readonly #command: string;
@@ -49,8 +59,12 @@ export class Output {
     this.#mode = mode;
   }
 
+  /** From now on, as they are and in base64: a registry may send back what it was sent. */
   hideSecrets(secrets: readonly string[]): void {
-    this.#secrets = secrets;
+    const long = secrets.filter((secret) => secret.length >= MIN_SECRET_CHARS);
+    const encoded = long.map((secret) => Buffer.from(secret).toString('base64').replace(/=+$/, ''));
+    // Longest first: a secret may be a part of another.
+    this.#secrets = [...new Set([...long, ...encoded])].sort((one, other) => other.length - one.length);
   }
 
   get stderrTerminal(): Terminal {
@@ -87,10 +101,10 @@ export class Output {
     else this.#streams.stderr.write(`warning: ${escapeText(redacted, { ascii: !this.stderrTerminal.unicode })}\n`);
   }
 
-  /** The error document, or one message line and a hint; more only with `-v`. */
+  /** The error document, or one message line and a hint; more only with `-v`. After a document it is lines too. */
   async error(error: unknown): Promise<void> {
     const report = reportOf(error, this.#secrets);
-    if (this.#mode.json) {
+    if (this.#mode.json && !hasDocument(this.#streams.stdout)) {
       this.#document({ error: report });
       return;
     }
@@ -104,18 +118,13 @@ export class Output {
     this.#streams.stderr.write(`${lines.join('\n')}\n`);
   }
 
-  /** A line beside a printed result; the document of `--json` says the same. */
-  note(message: string): void {
-    if (this.#mode.quiet || this.#mode.json) return;
-    this.#streams.stderr.write(`${escapeText(message, { ascii: !this.stderrTerminal.unicode })}\n`);
-  }
-
   /** A line for `-v`. */
   verbose(message: string): void {
     if (this.#mode.verbosity > 0 && !this.#mode.json) this.#streams.stderr.write(`${escapeText(message)}\n`);
   }
 
   #document(content: object): void {
+    documented.add(this.#streams.stdout);
     const json = JSON.stringify({ schemaVersion: SCHEMA_VERSION, command: this.#command, ...content });
     this.#streams.stdout.write(`${escapeJson(json)}\n`);
   }

@@ -1,13 +1,14 @@
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { ClipctlError } from '../lib/errors.ts';
 
 const MAX_PASSWORD_BYTES = 64 * 1024;
 
 /**
  * Reads a password from `--password-stdin`: everything up to the end, without one final line break.
- * @throws ClipctlError USAGE when it is empty, longer than 64 KiB, or stdin is a terminal that would echo it
+ * @param signal ends the wait and closes stdin, which would keep the process alive
+ * @throws ClipctlError USAGE when it is empty, longer than 64 KiB, or stdin is a terminal that would echo it; an AbortError
  */
-export async function readPassword(stdin: Readable & { readonly isTTY?: boolean }): Promise<string> {
+export async function readPassword(stdin: Readable & { readonly isTTY?: boolean }, signal: AbortSignal): Promise<string> {
   if (stdin.isTTY === true) {
     throw new ClipctlError('USAGE', '--password-stdin reads a pipe, and stdin is a terminal', {
       hint: 'Pipe the password in: printf %s "$TOKEN" | clipctl … --password-stdin',
@@ -15,7 +16,7 @@ export async function readPassword(stdin: Readable & { readonly isTTY?: boolean 
   }
   const pieces: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of stdin) {
+  for await (const piece of addAbortSignal(signal, stdin)) {
     const buffer = Buffer.from(piece as Uint8Array);
     bytes += buffer.length;
     if (bytes > MAX_PASSWORD_BYTES) throw new ClipctlError('USAGE', 'the password on stdin is longer than 64 KiB');

@@ -1,8 +1,9 @@
 /** The settings of one run, resolved: what every command has, whatever it does. */
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { type ConfigValues, defaultCacheDir, loadConfig, type UserEnvironment } from '../lib/config.ts';
 import { ClipctlError } from '../lib/errors.ts';
-import { parseDurationMs, parseSizeBytes } from '../lib/quantity.ts';
+import { homeOf } from '../lib/home-directory.ts';
+import { MIN_MEMORY, parseDurationMs, parseSizeBytes } from '../lib/quantity.ts';
 import { FlagValues, type FlagToken } from './flag-values.ts';
 import {
   DEFAULT_MAX_ENTRIES,
@@ -43,7 +44,7 @@ export interface ResolvedSettings {
 
 /** The real one; tests pass their own. */
 export function currentUser(): UserEnvironment {
-  return { env: process.env, homeDir: homedir() };
+  return { env: process.env, homeDir: homeOf(process.env) };
 }
 
 /** @throws ClipctlError USAGE, CONFIG_INVALID */
@@ -63,7 +64,7 @@ function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvir
   return {
     cacheDir: values.path('cache-dir') ?? config.cacheDir ?? defaultCacheDir(user),
     jobs: values.integer('jobs', 1) ?? config.jobs ?? availableParallelism(),
-    maxMemoryBytes: values.sizeBytes('max-memory') ?? config.maxMemory ?? parseSizeBytes(DEFAULT_MAX_MEMORY) ?? 0,
+    maxMemoryBytes: values.sizeBytes('max-memory', MIN_MEMORY) ?? config.maxMemory ?? parseSizeBytes(DEFAULT_MAX_MEMORY) ?? 0,
     maxLayerBytes: values.sizeBytes('max-layer-size') ?? config.maxLayerSize ?? parseSizeBytes(DEFAULT_MAX_LAYER_SIZE) ?? 0,
     maxEntries: values.integer('max-entries', 1) ?? config.maxEntries ?? DEFAULT_MAX_ENTRIES,
     allowForeign: values.toggle('allow-foreign', config.allowForeign),

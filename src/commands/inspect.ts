@@ -27,8 +27,6 @@ export class InspectCommand extends BaseCommand {
     const { renderInspect } = await import('../cli/render/inspect.ts');
     const view = { layers: values.toggle('layers'), tiers: values.toggle('tiers') };
     await this.print(result, (found, surface) => renderInspect(found, view, surface));
-    if (!values.toggle('check-warm') || result.warm) return;
-    const { layers, warmLayers } = result.totals;
-    this.answerNo(`not warm: ${layers - warmLayers} of ${layers} layers are not in the disk cache`);
+    if (values.toggle('check-warm') && !result.warm) this.answerNo();
   }
 }

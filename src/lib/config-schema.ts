@@ -1,6 +1,6 @@
 /** What a config file may say. Apart from config.ts, so that valibot is loaded only when there is a file. */
 import * as v from 'valibot';
-import { parseDurationMs, parseSizeBytes } from './quantity.ts';
+import { MIN_MEMORY, parseDurationMs, parseSizeBytes } from './quantity.ts';
 
 const sizeBytes = v.pipe(
   v.union([v.string(), v.number()], 'expected a size like "32MiB"'),
@@ -43,7 +43,7 @@ export const CONFIG_SCHEMA = v.object(
   {
     cacheDir: v.optional(text),
     jobs: v.optional(v.pipe(wholeNumber, v.minValue(1, 'expected 1 or more'))),
-    maxMemory: v.optional(sizeBytes),
+    maxMemory: v.optional(v.pipe(sizeBytes, v.minValue(parseSizeBytes(MIN_MEMORY) ?? 0, `expected at least ${MIN_MEMORY}`))),
     timeout: v.optional(durationMs),
     retries: v.optional(wholeNumber),
     offline: v.optional(truth),

@@ -2,17 +2,19 @@
  * The user's config file and directories. The file is `--config` or `$XDG_CONFIG_HOME/clipctl/config.json`; nothing in
  * the working directory is ever read, so an untrusted checkout can't point credentials or caches elsewhere.
  */
-import { open } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { ConfigValues } from './config-schema.ts';
 import { ClipctlError, storageError } from './errors.ts';
+import { absolute } from './home-directory.ts';
+import { isMissing, openRegular, readOpened } from './regular-file.ts';
 
 export type { ConfigValues } from './config-schema.ts';
 
-/** What the directories depend on: `process.env` and `os.homedir()`. */
+/** What the directories depend on: `process.env`, and {@link homeOf} it. */
 export interface UserEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly homeDir: string;
+  /** Absolute; `undefined` when the user has none. */
+  readonly homeDir: string | undefined;
 }
 
 export interface LoadedConfig {
@@ -25,20 +27,28 @@ export interface LoadedConfig {
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
-/** `$XDG_CACHE_HOME/clipctl`, else `~/.cache/clipctl`. */
+/**
+ * `$XDG_CACHE_HOME/clipctl`, else `~/.cache/clipctl`.
+ * @throws ClipctlError USAGE when there is neither
+ */
 export function defaultCacheDir(user: UserEnvironment): string {
-  return join(xdgDirectory(user, 'XDG_CACHE_HOME', '.cache'), 'clipctl');
+  const directory = xdgDirectory(user, 'XDG_CACHE_HOME', '.cache');
+  if (directory !== undefined) return join(directory, 'clipctl');
+  throw new ClipctlError('USAGE', 'missing --cache-dir: this user has no home directory', {
+    hint: 'Name a cache directory with --cache-dir or CLIPCTL_CACHE_DIR, or set HOME to an absolute path.',
+  });
 }
 
-/** `$XDG_CONFIG_HOME/clipctl/config.json`, else `~/.config/clipctl/config.json`. */
-export function defaultConfigPath(user: UserEnvironment): string {
-  return join(xdgDirectory(user, 'XDG_CONFIG_HOME', '.config'), 'clipctl', 'config.json');
+/** `$XDG_CONFIG_HOME/clipctl/config.json`, else `~/.config/clipctl/config.json`; `undefined` when there is neither. */
+export function defaultConfigPath(user: UserEnvironment): string | undefined {
+  const directory = xdgDirectory(user, 'XDG_CONFIG_HOME', '.config');
+  return directory === undefined ? undefined : join(directory, 'clipctl', 'config.json');
 }
 
 /** The XDG base directory specification: a relative path in such a variable is invalid and ignored. */
-function xdgDirectory(user: UserEnvironment, variable: string, fallback: string): string {
-  const value = user.env[variable];
-  return value !== undefined && isAbsolute(value) ? value : join(user.homeDir, fallback);
+function xdgDirectory(user: UserEnvironment, variable: string, fallback: string): string | undefined {
+  const value = absolute(user.env[variable]);
+  return value ?? (user.homeDir === undefined ? undefined : join(user.homeDir, fallback));
 }
 
 /**
@@ -48,15 +58,15 @@ function xdgDirectory(user: UserEnvironment, variable: string, fallback: string)
  */
 export async function loadConfig(user: UserEnvironment, explicitPath?: string): Promise<LoadedConfig> {
   const path = explicitPath === undefined ? defaultConfigPath(user) : resolve(explicitPath);
-  const text = await readCapped(path);
-  if (text === undefined) {
-    if (explicitPath === undefined) return { path: undefined, values: {}, warnings: [] };
+  const text = path === undefined ? undefined : await readCapped(path);
+  if (path === undefined || text === undefined) {
+    if (path === undefined || explicitPath === undefined) return { path: undefined, values: {}, warnings: [] };
     throw invalid(path, 'no such file', 'Check the path given with --config or CLIPCTL_CONFIG.');
   }
   return parseConfig(path, text, user.homeDir);
 }
 
-async function parseConfig(path: string, text: string, homeDir: string): Promise<LoadedConfig> {
+async function parseConfig(path: string, text: string, homeDir: string | undefined): Promise<LoadedConfig> {
   const { CONFIG_KEYS, parseConfigValues } = await import('./config-schema.ts');
   const document = parseJson(path, text);
   const parsed = parseConfigValues(document);
@@ -69,9 +79,10 @@ async function parseConfig(path: string, text: string, homeDir: string): Promise
 }
 
 /** No shell expands `~` here, and a relative path means "beside the file": the working directory changes by the run. */
-function resolveFrom(configPath: string, value: string, homeDir: string): string {
-  if (value === '~' || value.startsWith('~/')) return join(homeDir, value.slice(1));
-  return resolve(dirname(configPath), value);
+function resolveFrom(configPath: string, value: string, homeDir: string | undefined): string {
+  if (value !== '~' && !value.startsWith('~/')) return resolve(dirname(configPath), value);
+  if (homeDir !== undefined) return join(homeDir, value.slice(1));
+  throw invalid(configPath, 'cacheDir: this user has no home directory that ~ could mean', 'Write an absolute path.');
 }
 
 function parseJson(path: string, text: string): unknown {
@@ -84,18 +95,15 @@ function parseJson(path: string, text: string): unknown {
 
 async function readCapped(path: string): Promise<string | undefined> {
   try {
-    const file = await open(path, 'r');
-    try {
-      const { size } = await file.stat();
-      if (size > MAX_CONFIG_BYTES) throw invalid(path, `larger than ${MAX_CONFIG_BYTES} bytes`);
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
+    const file = await openRegular(path);
+    if (file === 'other') throw invalid(path, 'not a regular file');
+    if (file.sizeBytes <= MAX_CONFIG_BYTES) return (await readOpened(file)).toString('utf8');
+    await file.handle.close();
+    throw invalid(path, `larger than ${MAX_CONFIG_BYTES} bytes`);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+    if (isMissing(error)) return undefined;
     if (error instanceof ClipctlError) throw error;
-    throw invalid(path, storageError(error, path, 'read').message);
+    throw invalid(path, storageError(error, path, 'read').message, 'Check the file, or name another one with --config.');
   }
 }
 

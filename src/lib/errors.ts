@@ -122,18 +122,52 @@ const STORAGE_CODES: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'STORAGE_DENIED',
 };
 
-/** Wraps what the file system threw (`ENOSPC`, `EACCES`, …) as local storage breakage (exit 8) naming the path. */
-export function storageError(error: unknown, path: string, doing: string): ClipctlError {
+/** What was done to a path, and how the user names another one. */
+export interface StorageUse {
+  /** An infinitive: `write`. */
+  readonly doing: string;
+  /** Ends the hint: `another place with -o`. Default: the cache directory. */
+  readonly elsewhere?: string;
+}
+
+const ANOTHER_CACHE = 'another cache directory with --cache-dir or CLIPCTL_CACHE_DIR';
+
+/**
+ * Wraps what the file system threw (`ENOSPC`, `EACCES`, …) as local storage breakage (exit 8) naming the path.
+ * @param use what was done; with `elsewhere` where the path is not the cache directory
+ */
+export function storageError(error: unknown, path: string, use: string | StorageUse): ClipctlError {
   if (error instanceof ClipctlError) return error;
+  const { doing, elsewhere = ANOTHER_CACHE } = typeof use === 'string' ? { doing: use } : use;
   const errno = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   return new ClipctlError(STORAGE_CODES[errno] ?? 'STORAGE_ERROR', `cannot ${doing} ${path}: ${errno}`, {
     cause: error,
     details: { path, errno },
-    hint: STORAGE_HINTS[errno] ?? 'Check the path, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
+    hint: storageHint(errno, elsewhere),
   });
 }
 
+/** A storage error of a path that turned out to be something else than the cache directory; any other as it is. */
+export function elsewhereThan(error: unknown, path: string, elsewhere: string): unknown {
+  if (!(error instanceof ClipctlError)) return error;
+  const { code, message, cause, details, retryable } = error;
+  const { path: found, errno } = details;
+  if (typeof errno !== 'string' || typeof found !== 'string' || !found.startsWith(path)) return error;
+  return new ClipctlError(code, message, { cause, details, retryable, hint: storageHint(errno, elsewhere) });
+}
+
+/** @param elsewhere what else the user can choose, and how */
+function storageHint(errno: string, elsewhere: string): string {
+  return STORAGE_HINTS[errno] ?? `${STORAGE_STEPS[errno] ?? 'Check the path,'} or choose ${elsewhere}.`;
+}
+
+const STORAGE_STEPS: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free some space,',
+  EDQUOT: 'The quota is used up: free some space',
+};
+
+/** Where another path is no help. */
 const STORAGE_HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'Free some space, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
-  EDQUOT: 'The quota is used up: free some space or choose another cache directory with --cache-dir.',
+  EMFILE: 'Too many files are open: raise the limit (ulimit -n), or lower --jobs.',
+  ENFILE: 'Too many files are open on this machine: try again later, or lower --jobs.',
 };

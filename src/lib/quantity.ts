@@ -11,6 +11,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 /** What setTimeout can wait for. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
+/** The least `--max-memory`: less than this holds no transfer. As flags say it. */
+export const MIN_MEMORY = '4MiB';
+
 /** Whole bytes; `undefined` when the text is no size or no safe integer. */
 export function parseSizeBytes(text: string): number | undefined {
   const match = SIZE.exec(text.trim());

@@ -14,9 +14,10 @@ const BUDGET = 'src/lib/pipeline/memory-budget.ts';
 /** `file: expression` → why it is no buffer of the data path over 64 KiB. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/http/read-body.ts: Buffer.concat(pieces)': 'manifests, tokens and error bodies under a cap; layers never pass here',
-  'src/lib/source/layout-files.ts: Buffer.alloc(sizeBytes)': 'index.json and manifests under a cap; layers never pass here',
-  'src/lib/pipeline/layer-worker.ts: new Uint8Array(message.slots)': 'a view of shared memory that the budget lent',
-  'src/lib/pipeline/pass-layer.ts: new Uint8Array(shared)': 'a view of shared memory that the budget lent',
+  'src/lib/pipeline/feed-worker.ts: new Uint8Array(request.shared)': 'a view of shared memory that the budget lent',
+  'src/lib/pipeline/window-permit.ts: new Int32Array(new SharedArrayBuffer(4))': 'one number',
+  'src/lib/pipeline/layer-worker.ts: new Uint8Array(shared)': 'a view of shared memory that the budget lent',
+  'src/lib/pipeline/layer-worker.ts: new Uint8Array(link.shared)': 'a view of shared memory that the budget lent',
   'src/lib/pipeline/span-digests.ts: new Uint8Array(Buffer.concat(this.#digests))': 'a result, 32 bytes for 4 MiB of layer',
   'src/lib/pipeline/span-digests.ts: Buffer.concat(this.#digests)': 'a result, 32 bytes for 4 MiB of layer',
 };

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { authFilePaths, dockerConfigCredentials } from '../../src/lib/auth/docker-config.ts';
@@ -28,6 +29,21 @@ describe('dockerConfigCredentials', () => {
       '/h/.docker/config.json',
     ]);
     expect(authFilePaths({ HOME: '/h' })).toEqual(['/h/.docker/config.json']);
+  });
+
+  test('looks at no directory of the working directory', () => {
+    expect(authFilePaths({ HOME: '/h', XDG_RUNTIME_DIR: 'run', DOCKER_CONFIG: '.docker' })).toEqual(['/h/.docker/config.json']);
+    for (const HOME of ['', '.', 'h']) expect(authFilePaths({ HOME })).toEqual([join(userInfo().homedir, '.docker/config.json')]);
+  });
+
+  test('/dev/null means no credentials; a fifo is refused, not waited for', async () => {
+    const nowhere = join(home, 'nowhere');
+    expect(await dockerConfigCredentials({ HOME: nowhere, REGISTRY_AUTH_FILE: '/dev/null' })('r.io/x')).toBeUndefined();
+    const fifo = join(home, 'fifo.json');
+    execFileSync('mkfifo', [fifo]);
+    await expect(dockerConfigCredentials({ HOME: nowhere, REGISTRY_AUTH_FILE: fifo })('r.io/x')).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
   });
 
   test('the longest prefix of whole path components wins', async () => {

@@ -155,6 +155,8 @@ describe('a redirect to another server', () => {
       server === 'storage' ? { status: 401, headers: { 'www-authenticate': 'Basic realm="phish"' } } : undefined;
     const refused = await everythingOf(open(registry, { credentials: LOGIN }).resolve({ signal }));
     expect(refused.code).toBe('UNAUTHORIZED');
+    expect(refused.text).toMatch(/sent us on to 127\.0\.0\.1:\d+, and that storage host refused/);
+    expect(refused.text).not.toContain('credentials were refused');
     const atStorage = registry.requests.filter(({ server }) => server === 'storage');
     expect(atStorage.map(({ headers }) => headers['authorization'])).toEqual([undefined]);
   });

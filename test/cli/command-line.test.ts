@@ -155,6 +155,8 @@ describe('inspect --check-warm', () => {
     expect({ code: before.code, warm: before.json()['warm'] }).toEqual({ code: 10, warm: false });
     const quiet = await own.run(['inspect', IMAGE, '--check-warm', '-q']);
     expect(quiet).toMatchObject({ code: 10, stdout: '', stderr: '' });
+    const cold = await own.run(['inspect', IMAGE, '--check-warm', '--progress', 'none']);
+    expect((cold.stdout + cold.stderr).match(/not warm/g)).toHaveLength(1);
     await own.run(['warm', IMAGE]);
     const after = await own.run(['inspect', IMAGE, '--check-warm']);
     expect(after.code).toBe(0);
@@ -197,12 +199,28 @@ describe('a crash', () => {
     const crash = home.path('crash.mjs');
     const heard = "process.listenerCount('uncaughtExceptionMonitor') > 0";
     await writeFile(crash, `setInterval(() => { if (${heard}) throw new Error('boom'); }, 1);`);
-    const { code, stdout } = await home.run(['warm', 'docker-archive:-', '--json'], {
+    const { code, stdout } = await home.run(['warm', IMAGE, '--json'], {
       env: { NODE_OPTIONS: `--import=${crash}` },
     });
-    const document = JSON.parse(stdout.split('\n')[0] ?? '') as { error: { code: string; hint: string } };
+    const document = JSON.parse(stdout) as { error: { code: string; hint: string } };
     expect(code).toBe(1);
     expect(document.error).toMatchObject({ code: 'INTERNAL', hint: expect.stringContaining('bug') as string });
+  });
+
+  it('behind a result leaves the one document, and exit code 1', async () => {
+    const crash = home.path('crash-later.mjs');
+    const later = "if (String(chunk).includes('schemaVersion')) setImmediate(() => { throw new Error('boom'); });";
+    await writeFile(
+      crash,
+      `const write = process.stdout.write.bind(process.stdout);
+      process.stdout.write = (chunk, ...rest) => { const ok = write(chunk, ...rest); ${later} return ok; };`,
+    );
+    const { code, stdout, stderr } = await home.run(['inspect', IMAGE, '--json'], {
+      env: { NODE_OPTIONS: `--import=${crash}` },
+    });
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ command: 'inspect', totals: {} });
+    expect(stderr).toContain('boom');
   });
 });
 
@@ -255,8 +273,7 @@ describe('a password', () => {
     }
   });
 
-  it('that is empty, or that an archive on stdin would swallow, is a usage error', async () => {
+  it('that is empty is a usage error', async () => {
     expect((await home.run(['warm', 'x', '--username', 'me', '--password-stdin'], { input: '\n' })).code).toBe(2);
-    expect((await home.run(['warm', 'docker-archive:-', '--username', 'me', '--password-stdin'], { input: 'x' })).code).toBe(2);
   });
 });

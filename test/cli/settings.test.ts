@@ -75,6 +75,10 @@ describe('a setting', () => {
     expect(await hosts({ env: { CLIPCTL_INSECURE_REGISTRY: ' a:1\n b:2 ' } })).toEqual(['a:1', 'b:2']);
   });
 
+  it('of --max-memory may be 4 MiB', async () => {
+    expect((await resolve({ flags: { 'max-memory': '4MiB' } })).settings.maxMemoryBytes).toBe(4 * 1024 ** 2);
+  });
+
   it('counts -v', async () => {
     expect((await resolve({ flags: { verbose: ['-v', '-v'] } })).settings.verbosity).toBe(2);
     expect((await resolve({ env: { CLIPCTL_VERBOSE: '1' } })).settings.verbosity).toBe(1);
@@ -85,6 +89,8 @@ describe('a setting', () => {
     [{ flags: { jobs: '1e3' } }, 'USAGE', '--jobs'],
     [{ flags: { 'max-memory': 'much' } }, 'USAGE', '--max-memory'],
     [{ flags: { 'max-memory': '0' } }, 'USAGE', '--max-memory'],
+    [{ flags: { 'max-memory': '4095KiB' } }, 'USAGE', 'at least 4MiB'],
+    [{ env: { CLIPCTL_MAX_MEMORY: '1' } }, 'CONFIG_INVALID', 'at least 4MiB'],
     [{ flags: { timeout: '1 fortnight' } }, 'USAGE', '--timeout'],
     [{ flags: { progress: 'loud' } }, 'USAGE', '--progress'],
     [{ flags: { 'cache-dir': '' } }, 'USAGE', '--cache-dir'],

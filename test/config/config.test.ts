@@ -82,6 +82,7 @@ describe('a config file', () => {
     [{ jobs: 1.5 }, 'jobs: expected a whole number'],
     [{ maxMemory: 'lots' }, 'maxMemory: expected a size'],
     [{ maxMemory: -1 }, 'maxMemory: expected a size'],
+    [{ maxMemory: '4095KiB' }, 'maxMemory: expected at least 4MiB'],
     [{ timeout: [] }, 'timeout: expected a duration'],
     [{ offline: 'yes' }, 'offline: expected true or false'],
     [{ progress: 'loud' }, 'progress: expected auto, tty, plain, json or none'],

@@ -57,6 +57,16 @@ function describeResolving(open: Open, openMissing: Open): void {
     expect(await source.listPlatforms({ signal })).toEqual(image.platforms);
   });
 
+  test('a digest chooses exactly that manifest of an image index, whatever this machine is', async () => {
+    const source = open('multiplatform');
+    for (const { digest, platform } of await source.listPlatforms({ signal })) {
+      expect(await source.resolve({ signal, digest })).toMatchObject({ manifestDigest: digest, platform });
+    }
+    const digest = parseDigest(`sha256:${'ab'.repeat(32)}`, 'test');
+    await expect(source.resolve({ signal, digest })).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+    await expect(open('odd-plain').resolve({ signal, digest })).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+  });
+
   test('each layer comes with the diffID of the config, bottom first', async () => {
     const image = await open('odd-plain').resolve({ signal });
     expect(image.layers.map(({ diffId }) => diffId)).toEqual(image.config.diffIds);

@@ -43,7 +43,7 @@ describe.skipIf(missing !== undefined)(
       const { platforms, peakBufferedBytes } = indexed.json<IndexResult>();
       const layers = platforms[0]?.layers ?? [];
       expect(layers.map((layer) => layer.verifiedBy)).toEqual(Array(3).fill('digest+diffId'));
-      expect(layers.map((layer) => layer.decoder.split('-').at(-1))).toEqual(['zlib', 'zstd', 'none']);
+      expect(layers.map((layer) => layer.decoder.split('-').at(-1))).toEqual(['kernel', 'zstd', 'none']);
       expect(peakBufferedBytes).toBeLessThanOrEqual(MAX_BUFFERED_BYTES);
     });
 

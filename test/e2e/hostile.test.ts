@@ -138,7 +138,7 @@ describe('row 22: names that speak to the terminal', () => {
     expect(result.code, result.stderr).toBe(0);
     const printed = result.stdout + result.stderr;
     expect(printed).toContain('PATH_ESCAPES');
-     
+
     expect(printed).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
     expect(printed).not.toMatch(/^::error::/m);
   });

@@ -1,5 +1,5 @@
 /** Disk → Remote → Registry from outside: what is fetched from where, how often, and what is warm afterwards. */
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
@@ -238,4 +238,40 @@ describe('inspect', () => {
     expect(servedBy(await warm(app.reference))).toEqual(['disk', 'disk']);
     expect((await home.run(['inspect', app.reference, '--check-warm'])).code).toBe(0);
   });
+});
+
+describe('--dry-run fails as the command would', () => {
+  it.each([
+    [['warm', 'IMAGE', '--layer', `sha256:${'0'.repeat(64)}`], 4],
+    [['index', 'foo.clip'], 2],
+    [['index', 'IMAGE', '--storage-ref', 'BAD REF'], 2],
+    [['index', 'IMAGE', '--storage-ref', `r.example/app@sha256:${'0'.repeat(64)}`], 2],
+    [['index', 'IMAGE', '-o', '/no/such/place/x.clip'], 8],
+  ])('%j exits %d both ways', async (args, exit) => {
+    const real = args.map((arg) => (arg === 'IMAGE' ? `${registry.host}/app:v1` : arg));
+    expect((await home.run(real)).code).toBe(exit);
+    expect((await home.run([...real, '--dry-run'])).code).toBe(exit);
+  });
+});
+
+it('a use of a layer is noted: warm and push-cache renew the time of its record', async () => {
+  await warm(app.reference);
+  const records = join(home.cacheDir, '.clipctl/v1/layers');
+  const names = await readdir(records);
+  const age = async (): Promise<number[]> =>
+    Promise.all(names.map(async (name) => (Date.now() - (await stat(join(records, name))).mtimeMs) / 3_600_000));
+  const longAgo = new Date(Date.now() - 48 * 3_600_000);
+  for (const use of [
+    ['warm', app.reference],
+    ['push-cache', app.reference, '--to', remoteUrl()],
+  ]) {
+    for (const name of names) await utimes(join(records, name), longAgo, longAgo);
+    expect((await home.run(use)).code).toBe(0);
+    expect(Math.max(...(await age()))).toBeLessThan(1);
+  }
+});
+
+it('an index is of one platform: asking it for another exits 4', async () => {
+  await home.run(['index', app.reference, '-o', 'app.clip']);
+  expect((await home.run(['inspect', 'app.clip', '--platform', 'windows/amd64'])).code).toBe(4);
 });

@@ -78,7 +78,10 @@ describe('under a final name', () => {
     await mkdir(layer());
     await writeFile(join(layer(), 'precious'), 'mine');
     expect(await dir.open().checkLayer(hash)).toBe('bad');
-    expect(await codeOf(storeIn(dir.open(), content))).toBe('STORAGE_ERROR');
+    await expect(storeIn(dir.open(), content)).rejects.toMatchObject({
+      code: 'STORAGE_ERROR',
+      hint: expect.stringContaining('look at it and remove it') as string,
+    });
     expect(await readFile(join(layer(), 'precious'), 'utf8')).toBe('mine');
     expect(await readdir(ingests())).toEqual([]);
   });

@@ -40,6 +40,7 @@ interface Pass {
   readonly maxLayerBytes?: number;
   readonly signal?: AbortSignal;
   readonly afterPiece?: () => void;
+  readonly isLast?: boolean;
 }
 
 async function* cut(bytes: Uint8Array, pieceBytes: number, afterPiece: () => void): AsyncGenerator<Uint8Array> {
@@ -56,6 +57,7 @@ function pass(layer: Pick<FixtureLayer, 'digest' | 'diffId' | 'bytes'>, options:
       expected: { digest: layer.digest, sizeBytes: layer.bytes.length, diffId: layer.diffId, ...options.expected },
       ingestPath: options.ingestPath,
       scan: options.scan ?? true,
+      checkpointIntervalBytes: 1 << 20,
       limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes ?? DEFAULT_LIMITS.maxLayerBytes },
       maxEntries: 1_000_000,
     },
@@ -63,6 +65,7 @@ function pass(layer: Pick<FixtureLayer, 'digest' | 'diffId' | 'bytes'>, options:
     pool,
     budget,
     signal: options.signal ?? new AbortController().signal,
+    isLast: options.isLast ?? false,
     onBytes: () => undefined,
   });
 }

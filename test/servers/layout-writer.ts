@@ -26,6 +26,8 @@ export interface WrittenImage {
   readonly tag: string;
   /** RFC 3339. */
   readonly created: string;
+  /** In the words of Go; default: the host's. */
+  readonly architecture?: string;
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
@@ -72,9 +74,9 @@ export async function writeLayer(
   };
 }
 
-/** Config, manifest and index.json of one linux image for the host's architecture; gives the manifest's digest. */
+/** Config, manifest and index.json of one linux image; gives the manifest's digest. */
 export async function writeImage(folder: string, image: WrittenImage): Promise<string> {
-  const platform = { os: 'linux', architecture: goArchitecture() };
+  const platform = { os: 'linux', architecture: image.architecture ?? goArchitecture() };
   const config = await writeJson(folder, {
     created: image.created,
     ...platform,

@@ -33,6 +33,8 @@ export interface LoopbackRegistry {
   readonly requests: readonly RecordedRequest[];
   /** Body bytes written so far, of both servers. */
   readonly bytesServed: number;
+  /** TCP connections taken so far. */
+  readonly connections: Readonly<Record<RecordedRequest['server'], number>>;
   /** Replace it at any time. */
   script: FaultScript | undefined;
   /** Requests of a path so far. */
@@ -65,6 +67,9 @@ export async function startLoopbackRegistry(options: LoopbackOptions): Promise<L
   };
   const registry = createServer((request, response) => void answer(state, 'registry', { request, response }));
   const storage = createServer((request, response) => void answer(state, 'storage', { request, response }));
+  const connections = { registry: 0, storage: 0 };
+  registry.on('connection', () => connections.registry++);
+  storage.on('connection', () => connections.storage++);
   const host = await listen(registry);
   state.registryUrl = `http://${host}`;
   state.storageUrl = `http://${await listen(storage)}`;
@@ -72,6 +77,7 @@ export async function startLoopbackRegistry(options: LoopbackOptions): Promise<L
     host,
     url: state.registryUrl,
     requests: state.requests,
+    connections,
     get bytesServed() {
       return state.requests.reduce((sum, { bytesServed }) => sum + bytesServed, 0);
     },
@@ -137,7 +143,9 @@ async function route(state: State, recorded: RecordedRequest, reply: Reply): Pro
   const isBlob = recorded.path.includes('/blobs/');
   if (isBlob && state.options.redirectBlobs === true) {
     const target = `${state.storageUrl}${recorded.path}?X-Amz-Signature=presigned-canary`;
-    response.writeHead(307, { location: target }).end();
+    // As real ones do: with a page for people, which comes after the headers.
+    response.writeHead(307, { location: target, 'content-type': 'text/html' }).flushHeaders();
+    setTimeout(() => response.end('<a href="elsewhere">Temporary Redirect</a>'), 5);
     return;
   }
   await serveNamed(state, recorded, reply);

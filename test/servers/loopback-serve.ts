@@ -22,6 +22,8 @@ export interface Fault {
   readonly wrongRange?: boolean;
   /** Say this in Content-Range instead. */
   readonly contentRange?: string;
+  /** Answer a range with so many of its bytes at most, and say so: legal (RFC 9110 §15.3.7). */
+  readonly maxRangeBytes?: number;
   /** Send the body in chunks, without Content-Length. */
   readonly chunked?: boolean;
   /** Send these bytes as the body. */
@@ -45,7 +47,8 @@ export async function serveObject(
     response.writeHead(416, { 'content-range': `bytes */${sizeBytes}`, 'content-length': 0 }).end();
     return;
   }
-  const span = shiftIfWrong(range ?? { start: 0, end: sizeBytes }, fault, sizeBytes);
+  const asked = range === undefined ? { start: 0, end: sizeBytes } : shorten(range, fault);
+  const span = shiftIfWrong(asked, fault, sizeBytes);
   const headers: Record<string, string | number> = {
     'content-type': object.mediaType,
     'docker-content-digest': object.digest,
@@ -71,6 +74,10 @@ function requestedRange(recorded: RecordedRequest, etag: string, sizeBytes: numb
   const start = Number(match[1]);
   const end = match[2] === '' ? sizeBytes : Math.min(Number(match[2]) + 1, sizeBytes);
   return start < end ? { start, end } : 'unsatisfiable';
+}
+
+function shorten({ start, end }: Span, { maxRangeBytes = Infinity }: Fault): Span {
+  return { start, end: Math.min(end, start + maxRangeBytes) };
 }
 
 function shiftIfWrong(span: Span, fault: Fault, sizeBytes: number): Span {

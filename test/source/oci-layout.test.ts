@@ -31,6 +31,11 @@ afterEach(() => rm(join(directory, '..'), { recursive: true }));
 const blob = (digest: string) => join(directory, 'blobs', 'sha256', digest.slice('sha256:'.length));
 const resolve = (suffix = '') => openForTest(`oci:${directory}${suffix}`).resolve({ signal });
 
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the test expected a value');
+  return value;
+}
+
 async function listed(): Promise<Listed> {
   const index = JSON.parse(await readFile(join(directory, 'index.json'), 'utf8')) as { manifests: [Listed] };
   return index.manifests[0];
@@ -103,6 +108,35 @@ describe('a name in an image layout', () => {
     await writeIndex(await putDocument({ schemaVersion: 2, manifests: [{ mediaType: OCI, digest, size }] }, OCI_INDEX));
     const image = await openForTest(`oci:${directory}`).resolve({ signal, platform: { os: 'linux', architecture: 'amd64' } });
     expect(image.platforms?.map(({ platform }) => platform)).toEqual([{ os: 'linux', architecture: 'amd64' }]);
+  });
+
+  test('two manifests of the same platform are both listed, and a digest tells them apart', async () => {
+    const image = await listed();
+    const manifest = JSON.parse(await readFile(blob(image.digest), 'utf8')) as object;
+    const twin = await putDocument({ ...manifest, annotations: { twin: 'yes' } }, OCI);
+    const platform = { os: 'linux', architecture: 'amd64' };
+    const both = [image, twin].map(({ digest, size }) => ({ mediaType: OCI, digest, size, platform }));
+    await writeIndex(await putDocument({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: both }, OCI_INDEX));
+    const source = openForTest(`oci:${directory}`);
+    const platforms = await source.listPlatforms({ signal });
+    expect(platforms.map(({ digest }) => digest)).toEqual([image.digest, twin.digest]);
+    for (const { digest } of platforms) {
+      expect((await source.resolve({ signal, platform, digest })).manifestDigest).toBe(digest);
+    }
+    const [first] = platforms;
+    const other = source.resolve({ signal, platform: { os: 'linux', architecture: 's390x' }, digest: required(first).digest });
+    await expect(other).rejects.toMatchObject({ code: 'PLATFORM_NOT_FOUND' });
+  });
+
+  test('documents that are large together are LIMIT_MANIFEST_SIZE before more of them are read', async () => {
+    const { digest } = await listed();
+    const manifest = JSON.parse(await readFile(blob(digest), 'utf8')) as object;
+    const many: Listed[] = [];
+    for (let at = 0; at < 9; at++)
+      many.push(await putDocument({ ...manifest, annotations: { at: `${at}`.repeat(4_000_000) } }, OCI));
+    await rm(blob(required(many[8]).digest));
+    await writeIndex(await putDocument({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: many }, OCI_INDEX));
+    await expect(resolve()).rejects.toMatchObject({ code: 'LIMIT_MANIFEST_SIZE' });
   });
 
   test('an index in an index in an index … is MANIFEST_INVALID', async () => {

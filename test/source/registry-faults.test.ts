@@ -60,7 +60,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 describe('a blob that is cut', () => {
-  test('is taken up by Range from the byte where it stopped, without a wait or a byte twice', async () => {
+  test('is taken up by Range from the byte where it stopped, without a wait or a byte twice, and each time is told', async () => {
     const { source, layer } = await openLayer();
     const { seen } = script({ cutAt: 300_000 }, { cutAt: 200_000 });
     const bytes = await readAll(source, layer);
@@ -72,7 +72,8 @@ describe('a blob that is cut', () => {
     ]);
     expect(seen[1]?.headers['if-range']).toBe(`"${layer.digest}"`);
     expect(seen.reduce((sum, { bytesServed }) => sum + bytesServed, 0)).toBe(LAYER_BYTES);
-    expect(retries).toEqual([]);
+    const told = { what: `${registry.host}: blob ${layer.digest}`, attempt: 1, waitMs: 0, reason: 'NETWORK' };
+    expect(retries).toEqual([told, told]);
   });
 
   test('cut again and again is finished as long as new bytes come', async () => {

@@ -7,7 +7,7 @@ export interface ActiveLayer {
   readonly layer: Digest;
   readonly action: LayerAction;
   readonly from: string;
-  readonly totalBytes: number;
+  totalBytes: number;
   bytes: number;
 }
 
@@ -22,7 +22,10 @@ export class TransferState {
   skippedLayers = 0;
   totalBytes = 0;
   #finishedBytes = 0;
+  #skippedBytes = 0;
   #sentBytes = 0;
+  /** What each layer counts for in `totalBytes`. */
+  readonly #sizes = new Map<Digest, number>();
   readonly #active = new Map<string, ActiveLayer>();
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
   readonly #startMs: number;
@@ -35,9 +38,10 @@ export class TransferState {
     switch (event.type) {
       case 'image':
         this.layers += event.layers;
-        this.totalBytes += event.totalBytes;
+        for (const { layer, totalBytes } of event.sizes) this.#resize(layer, totalBytes);
         return;
       case 'layer-start':
+        if (event.action !== 'push') this.#resize(event.layer, event.totalBytes);
         this.#active.set(keyOf(event), { ...event, bytes: 0 });
         return;
       case 'layer-progress':
@@ -48,6 +52,7 @@ export class TransferState {
         return;
       case 'layer-skip':
         this.skippedLayers++;
+        this.#skippedBytes += this.#sizes.get(event.layer) ?? 0;
         return;
       default:
         return;
@@ -65,9 +70,9 @@ export class TransferState {
     return bytes;
   }
 
-  /** Bytes of layers brought so far. */
+  /** Bytes of `totalBytes` that need no more work: layers brought so far, and those that stood there. */
   get bytes(): number {
-    let bytes = this.#finishedBytes;
+    let bytes = this.#finishedBytes + this.#skippedBytes;
     for (const layer of this.#active.values()) if (layer.action !== 'push') bytes += layer.bytes;
     return bytes;
   }
@@ -87,12 +92,10 @@ export class TransferState {
    */
   describe(nowMs: number): readonly string[] {
     const remainingMs = this.remainingMs(nowMs);
-    const { bytes, totalBytes, sentBytes, skippedLayers } = this;
-    const brought =
-      skippedLayers > 0 || totalBytes === 0 ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(totalBytes)}`;
+    const { bytes, totalBytes, sentBytes } = this;
     return [
-      `${this.finishedLayers + skippedLayers} of ${count(this.layers, 'layer')}`,
-      brought,
+      `${this.finishedLayers + this.skippedLayers} of ${count(this.layers, 'layer')}`,
+      totalBytes === 0 ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(totalBytes)}`,
       ...(sentBytes === 0 ? [] : [`${formatSize(sentBytes)} sent`]),
       `${formatSize(Math.round(this.rate(nowMs)))}/s`,
       ...(remainingMs === undefined ? [] : [`about ${formatDuration(remainingMs)} left`]),
@@ -102,21 +105,27 @@ export class TransferState {
   /** Time left; `undefined` in the first two seconds, when nothing moves and when it would be a guess. */
   remainingMs(nowMs: number): number | undefined {
     const rate = this.rate(nowMs);
-    // What is sent, or was on disk already, is in no total: an estimate would be made up.
-    const isGuess = this.skippedLayers > 0 || this.sentBytes > 0;
-    if (isGuess || nowMs - this.#startMs < MIN_ESTIMATE_MS || rate < 1) return undefined;
+    // What is sent is in no total: an estimate would be made up.
+    if (this.sentBytes > 0 || nowMs - this.#startMs < MIN_ESTIMATE_MS || rate < 1) return undefined;
     return (Math.max(0, this.totalBytes - this.bytes) / rate) * 1000;
   }
 
   #sample(nowMs: number): void {
-    this.#samples.push({ atMs: nowMs, bytes: this.bytes + this.sentBytes });
+    this.#samples.push({ atMs: nowMs, bytes: this.bytes - this.#skippedBytes + this.sentBytes });
     while ((this.#samples[0]?.atMs ?? nowMs) < nowMs - RATE_WINDOW_MS) this.#samples.shift();
   }
 
   #move(event: Extract<ProgressEvent, { type: 'layer-progress' }>): void {
+    if (event.action !== 'push') this.#resize(event.layer, event.totalBytes);
     const layer = this.#active.get(keyOf(event));
     if (layer === undefined) this.#active.set(keyOf(event), { ...event, from: '' });
-    else layer.bytes = event.bytes;
+    else Object.assign(layer, { bytes: event.bytes, totalBytes: event.totalBytes });
+  }
+
+  /** The image says what a layer is compressed; a remote cache sends it decompressed. */
+  #resize(layer: Digest, bytes: number): void {
+    this.totalBytes += bytes - (this.#sizes.get(layer) ?? 0);
+    this.#sizes.set(layer, bytes);
   }
 
   #finish(event: Extract<ProgressEvent, { type: 'layer-done' }>): void {
@@ -125,6 +134,7 @@ export class TransferState {
       this.#sentBytes += event.bytes;
       return;
     }
+    this.#resize(event.layer, event.bytes);
     this.finishedLayers++;
     this.#finishedBytes += event.bytes;
   }

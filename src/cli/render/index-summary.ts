@@ -7,46 +7,61 @@ import { type Fact, renderFacts } from './facts.ts';
 import { renderMemory } from './memory.ts';
 import { type Column, renderTable } from './table.ts';
 
+export interface IndexView {
+  /** The layers were asked to stay in the disk cache. */
+  readonly kept: boolean;
+}
+
 /** Which indexes were written, from which layers, and what that took. */
-export function renderIndex(result: IndexResult, surface: Surface): string {
+export function renderIndex(result: IndexResult, view: IndexView, surface: Surface): string {
   const written = count(result.platforms.length, 'index', 'indexes');
   const end = `${surface.style.green('wrote')} ${written} in ${formatDuration(result.durationMs)}${renderMemory(result)}`;
-  return [...result.platforms.map((platform) => renderPlatform(result.image, platform, surface)), end].join('\n\n');
+  const sections = result.platforms.flatMap((platform) => [
+    renderFacts(factsOf(result.image, platform), surface),
+    renderLayers(platform.layers, surface),
+    renderNotes(platform.layers, view, surface),
+  ]);
+  return [...sections, end].filter((section) => section !== '').join('\n\n');
 }
 
-function renderPlatform(image: string, platform: IndexedPlatform, surface: Surface): string {
-  const facts: Fact[] = [
+function factsOf(image: string, platform: IndexedPlatform): readonly Fact[] {
+  return [
     ['index', `${platform.output} (${formatSize(platform.indexBytes)}, ${count(platform.entries, 'entry', 'entries')})`],
-    ['image', `${image} ${platform.platform}`],
+    ['image', image],
+    ['platform', platform.platform],
     ['manifest', platform.manifestDigest],
   ];
-  const stored = new Set(platform.layers.flatMap((layer) => layer.stored ?? []));
-  const sections = [renderFacts(facts, surface)];
-  if (platform.layers.length > 0) sections.push(renderLayers(platform.layers, surface));
-  const resumed = platform.layers.filter((layer) => layer.verifiedBy === 'diffId').length;
-  if (resumed > 0) sections.push(`verified by diffID alone: ${count(resumed, 'layer')}`);
-  if (stored.size > 0)
-    sections.push([...stored].map((url) => `sent to ${escapeText(url, { ascii: !surface.unicode })}`).join('\n'));
-  return sections.join('\n');
 }
 
-const COLUMNS: readonly Column[] = [
-  { title: 'digest' },
-  { title: 'compressed', align: 'right' },
-  { title: 'size', align: 'right' },
-  { title: 'entries', align: 'right' },
-  { title: 'checkpoints', align: 'right' },
-  { title: 'from' },
-];
-
 function renderLayers(layers: readonly IndexedLayer[], surface: Surface): string {
+  if (layers.length === 0) return '';
+  // Every layer may be entered at its start; a column that says no more is left out.
+  const showCheckpoints = layers.some((layer) => layer.checkpoints > 1);
+  const columns: Column[] = [
+    { title: 'digest' },
+    { title: 'compressed', align: 'right' },
+    { title: 'size', align: 'right' },
+    { title: 'entries', align: 'right' },
+    ...(showCheckpoints ? [{ title: 'checkpoints', align: 'right' } as const] : []),
+    { title: 'from' },
+  ];
   const rows = layers.map((layer) => [
     shortDigest(layer.digest),
     formatSize(layer.compressedBytes),
     formatSize(layer.uncompressedBytes),
     String(layer.entries),
-    String(layer.checkpoints),
+    ...(showCheckpoints ? [String(layer.checkpoints)] : []),
     layer.source,
   ]);
-  return renderTable(COLUMNS, rows, surface);
+  return renderTable(columns, rows, surface);
+}
+
+function renderNotes(layers: readonly IndexedLayer[], view: IndexView, surface: Surface): string {
+  const byDiffId = layers.filter((layer) => layer.verifiedBy === 'diffId').length;
+  const stored = new Set(layers.flatMap((layer) => layer.stored ?? []));
+  return [
+    ...(byDiffId === 0 ? [] : [`verified by diffID alone: ${count(byDiffId, 'layer')}`]),
+    ...(view.kept && layers.length > 0 ? ['kept in the disk cache'] : []),
+    ...[...stored].map((url) => `sent to ${escapeText(url, { ascii: !surface.unicode })}`),
+  ].join('\n');
 }

@@ -65,21 +65,23 @@ function commandOf(config: InspectResult['config']): string | undefined {
 
 function renderLayers(layers: readonly InspectedLayer[], surface: Surface): string {
   if (layers.length === 0) return '';
+  // An index without the image's history knows no commands.
+  const showCommands = layers.some((layer) => (layer.createdBy ?? '') !== '');
   const columns: Column[] = [
     { title: '#', align: 'right' },
     { title: 'digest' },
     { title: 'compressed', align: 'right' },
     { title: 'size', align: 'right' },
     { title: 'warm' },
-    { title: 'created by', flexible: true },
+    ...(showCommands ? [{ title: 'created by', flexible: true }] : []),
   ];
   const rows = layers.map((layer, at) => [
     String(at + 1),
     shortDigest(layer.digest),
     formatSize(layer.compressedBytes),
-    layer.uncompressedBytes === undefined ? '?' : formatSize(layer.uncompressedBytes),
+    layer.uncompressedBytes === undefined ? '-' : formatSize(layer.uncompressedBytes),
     tiersOf(layer),
-    shortenCommand(layer.createdBy ?? ''),
+    ...(showCommands ? [shortenCommand(layer.createdBy ?? '')] : []),
   ]);
   return renderTable(columns, rows, surface);
 }

@@ -22,7 +22,8 @@ const LAYER_COLUMNS: readonly Column[] = [
 
 function renderImage({ image, platform, layers }: PlanResult['images'][number], surface: Surface): string {
   const facts: Fact[] = [
-    ['image', `${image} ${platform}`],
+    ['image', image],
+    ['platform', platform],
     ['layers', String(layers.length)],
   ];
   const head = renderFacts(facts, surface);
@@ -33,7 +34,7 @@ function renderImage({ image, platform, layers }: PlanResult['images'][number], 
     layer.tier,
     layer.sendTo.join(' ') || '-',
   ]);
-  return `${head}\n${renderTable(LAYER_COLUMNS, rows, surface)}`;
+  return `${head}\n\n${renderTable(LAYER_COLUMNS, rows, surface)}`;
 }
 
 const TIER_COLUMNS: readonly Column[] = [

@@ -35,5 +35,5 @@ function renderRemote(url: string, layers: readonly PushedLayer[], surface: Surf
     layer.skipped ? 'there' : formatSize(layer.sentBytes),
     layer.skipped ? '-' : count(layer.chunks, 'chunk'),
   ]);
-  return `${head}\n${renderTable(COLUMNS, rows, surface)}`;
+  return `${head}\n\n${renderTable(COLUMNS, rows, surface)}`;
 }

@@ -21,12 +21,13 @@ export function renderWarm(result: WarmResult, surface: Surface): string {
 function renderImage({ image, platform, layers }: WarmedImage, surface: Surface): string {
   const bytes = layers.reduce((sum, layer) => sum + layer.uncompressedBytes, 0);
   const facts: Fact[] = [
-    ['image', `${image} ${platform}`],
+    ['image', image],
+    ['platform', platform],
     ['warm', `disk: ${count(layers.length, 'layer')}, ${formatSize(bytes)}`],
     ...storedIn(layers).map(({ url, held }): Fact => ['', `${url}: ${held} of ${count(layers.length, 'layer')}`]),
   ];
   const head = renderFacts(facts, surface);
-  return surface.verbose && layers.length > 0 ? `${head}\n${renderLayers(layers, surface)}` : head;
+  return surface.verbose && layers.length > 0 ? `${head}\n\n${renderLayers(layers, surface)}` : head;
 }
 
 const LAYER_COLUMNS: readonly Column[] = [
@@ -68,10 +69,11 @@ function renderEnd(result: WarmResult, layers: readonly WarmedLayer[], surface: 
   const { totals } = result;
   const cached = layers.filter((layer) => layer.servedBy === 'disk' || layer.servedBy === 'remote');
   const cachedBytes = sumOf(cached, 'uncompressedBytes');
-  const saved = `${formatSize(cachedBytes)} (${formatPercent(cachedBytes, sumOf(layers, 'uncompressedBytes'))}) came from caches`;
+  const allBytes = sumOf(layers, 'uncompressedBytes');
+  const share = `${formatSize(cachedBytes)} of ${formatSize(allBytes)} (${formatPercent(cachedBytes, allBytes)})`;
   const cost = `${formatSize(totals.downloadedBytes)} downloaded, ${count(totals.requests, 'request')}`;
   return [
-    ...(cached.length === 0 ? [] : [`${surface.style.green('saved')} ${saved}`]),
+    ...(cachedBytes === 0 ? [] : [`from caches: ${share}`]),
     `${surface.style.green('warm')} in ${formatDuration(result.durationMs)}: ${cost}${renderMemory(result)}`,
   ].join('\n');
 }

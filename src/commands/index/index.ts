@@ -1,6 +1,7 @@
 import { BaseCommand, type Invocation } from '../../cli/base-command.ts';
 import {
   allPlatformsFlag,
+  checkpointIntervalFlag,
   dryRunFlag,
   indexableArg,
   outputFlag,
@@ -26,6 +27,7 @@ export class IndexCommand extends BaseCommand {
     output: outputFlag,
     platform: platformsFlag,
     'all-platforms': allPlatformsFlag,
+    'checkpoint-interval': checkpointIntervalFlag,
     'storage-ref': storageRefFlag,
     warm: warmFlag,
     to: toFlag,
@@ -36,6 +38,7 @@ export class IndexCommand extends BaseCommand {
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const output = values.text('output');
     const storageRef = values.text('storage-ref');
+    const checkpointIntervalBytes = values.sizeBytes('checkpoint-interval', '64KiB');
     const request = {
       image: String(args['image']),
       platforms: platformsRequest(values),
@@ -46,6 +49,7 @@ export class IndexCommand extends BaseCommand {
       strict: values.toggle('strict', values.config.strict),
       ...(output === undefined ? {} : { output }),
       ...(storageRef === undefined ? {} : { storageRef }),
+      ...(checkpointIntervalBytes === undefined ? {} : { checkpointIntervalBytes }),
     };
     if (values.toggle('dry-run')) {
       const { planIndex } = await import('../../lib/operations/plan.ts');
@@ -55,6 +59,8 @@ export class IndexCommand extends BaseCommand {
     const { indexImage } = await import('../../lib/operations/index-image.ts');
     const result = await indexImage(session, request);
     const { renderIndex } = await import('../../cli/render/index-summary.ts');
-    await this.print(result, renderIndex);
+    // What is sent on is read from the disk cache, so it stays there too.
+    const view = { kept: request.warm || request.to.length > 0 };
+    await this.print(result, (written, surface) => renderIndex(written, view, surface));
   }
 }

@@ -1,5 +1,6 @@
 /** Gets a bearer token for pulling (distribution specification, "Token Authentication"). */
 import { ClipctlError } from '../errors.ts';
+import { mayLead } from '../http/address-reach.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
 import { FieldReader } from '../oci/json-fields.ts';
@@ -49,7 +50,7 @@ export async function fetchBearerToken(request: TokenRequest): Promise<BearerTok
   return readToken(bytes, url.host, startedAtMs);
 }
 
-/** The realm as the registry names it; never a way down from TLS to plain HTTP. */
+/** The realm as the registry names it; never a way down from TLS to plain HTTP, nor into a network that is not the registry's. */
 function realmOf(challenge: Challenge, registryUrl: URL): URL {
   const realm = challenge.parameters.get('realm') ?? '';
   if (!URL.canParse(realm)) throw refused(registryUrl, 'names no usable token server');
@@ -58,6 +59,9 @@ function realmOf(challenge: Challenge, registryUrl: URL): URL {
   if (isDowngrade) throw refused(registryUrl, `wants to be logged in to over ${redactUrl(url)}, which is not TLS: refused`);
   if (url.protocol === 'http:' && url.hostname !== registryUrl.hostname) {
     throw refused(registryUrl, `wants credentials sent to another host over plain HTTP, ${redactUrl(url)}: refused`);
+  }
+  if (!mayLead(registryUrl, url)) {
+    throw refused(registryUrl, `wants credentials sent to ${redactUrl(url)}, which is no public address: refused`);
   }
   url.username = '';
   url.password = '';

@@ -1,25 +1,30 @@
 /** The `auths` of docker's and podman's configuration files (containers-auth.json(5)). */
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { devNull } from 'node:os';
 import { join } from 'node:path';
 import { ClipctlError } from '../errors.ts';
+import { absolute, homeOf } from '../home-directory.ts';
 import { FieldReader } from '../oci/json-fields.ts';
-import { parseStrictJson } from '../oci/strict-json.ts';
+import { parseStrictJson, tooLarge } from '../oci/strict-json.ts';
+import { isMissing, openRegular, readOpened } from '../regular-file.ts';
 import type { CredentialProvider, Credentials } from './credentials.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
-/** The files that are looked at, first one first. A file that is not there is skipped. */
+/**
+ * The files that are looked at, first one first. A file that is not there is skipped. A relative directory would be one
+ * of the working directory, which nobody asked to be looked at; only REGISTRY_AUTH_FILE names a file as a flag would.
+ */
 export function authFilePaths(environment: Environment): readonly string[] {
-  const home = environment['HOME'] ?? homedir();
-  const { REGISTRY_AUTH_FILE: file, XDG_RUNTIME_DIR: runtime, DOCKER_CONFIG: docker } = environment;
+  const home = homeOf(environment);
+  const runtime = absolute(environment['XDG_RUNTIME_DIR']);
+  const docker = absolute(environment['DOCKER_CONFIG']);
   const paths = [
-    file,
-    runtime === undefined || runtime === '' ? undefined : join(runtime, 'containers', 'auth.json'),
-    join(docker === undefined || docker === '' ? join(home, '.docker') : docker, 'config.json'),
-    join(home, '.docker', 'config.json'),
+    environment['REGISTRY_AUTH_FILE'],
+    runtime === undefined ? undefined : join(runtime, 'containers', 'auth.json'),
+    docker === undefined ? undefined : join(docker, 'config.json'),
+    home === undefined ? undefined : join(home, '.docker', 'config.json'),
   ];
   return [...new Set(paths.filter((path): path is string => path !== undefined && path !== ''))];
 }
@@ -39,19 +44,29 @@ export function dockerConfigCredentials(environment: Environment): CredentialPro
 }
 
 async function readAuths(path: string): Promise<FieldReader | undefined> {
-  let bytes: Buffer;
+  const options = { what: path, code: 'CONFIG_INVALID', maxBytes: MAX_CONFIG_BYTES } as const;
+  const bytes = await readAuthFile(path, options);
+  if (bytes === undefined || bytes.byteLength === 0) return undefined;
+  return new FieldReader(parseStrictJson(bytes, options), options).optionalChild('auths');
+}
+
+async function readAuthFile(path: string, limit: Parameters<typeof tooLarge>[0]): Promise<Buffer | undefined> {
+  // `REGISTRY_AUTH_FILE=/dev/null` is how to say: no credentials.
+  if (path === devNull) return undefined;
   try {
-    bytes = await readFile(path);
+    const file = await openRegular(path);
+    if (file === 'other') throw new ClipctlError('CONFIG_INVALID', `${path}: not a regular file`, { details: { path } });
+    if (file.sizeBytes <= limit.maxBytes) return await readOpened(file);
+    await file.handle.close();
+    throw tooLarge(limit, file.sizeBytes);
   } catch (error) {
+    if (isMissing(error)) return undefined;
+    if (error instanceof ClipctlError) throw error;
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new ClipctlError('CONFIG_INVALID', `cannot read the registry credentials in ${path}: ${String(code)}`, {
       cause: error,
     });
   }
-  if (bytes.byteLength === 0) return undefined;
-  const options = { what: path, code: 'CONFIG_INVALID', maxBytes: MAX_CONFIG_BYTES } as const;
-  return new FieldReader(parseStrictJson(bytes, options), options).optionalChild('auths');
 }
 
 function findEntry(auths: FieldReader | undefined, name: string): Credentials | undefined {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { link, open, rename } from 'node:fs/promises';
 import { storageError } from '../errors.ts';
 import { errnoOf } from './errno.ts';
+import { notRegular } from './regular-file.ts';
 
 /** link(2) does not exist there (FAT, some FUSE and network file systems), or the target has too many links. */
 const NO_LINK = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
@@ -42,6 +43,7 @@ export async function replaceFile(tempPath: string, finalPath: string): Promise<
   try {
     await rename(tempPath, finalPath);
   } catch (error) {
+    if (errnoOf(error) === 'EISDIR') throw notRegular(finalPath, error);
     throw storageError(error, finalPath, 'replace');
   }
 }

@@ -2,12 +2,11 @@
  * Opening what should be a regular file in a directory that others may write too (RELIABILITY §1.3 row 20): a link
  * under the last name is never followed, a fifo never blocks, and what was opened is looked at, not the name.
  */
-import { constants, type Stats } from 'node:fs';
-import { lstat, open, type FileHandle } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, type FileHandle } from 'node:fs/promises';
 import { ClipctlError, storageError } from '../errors.ts';
+import { openRegular, type OpenedFile } from '../regular-file.ts';
 import { errnoOf } from './errno.ts';
-
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** What says, without reading it, that a file is still the one that was verified. */
 export interface FileIdentity {
@@ -37,29 +36,19 @@ export function isSameIdentity(one: FileIdentity, other: FileIdentity): boolean 
  * @throws ClipctlError STORAGE_ERROR when it is no regular file, and what storageError says
  */
 export async function openRegularFile(path: string): Promise<RegularFile | undefined> {
-  const handle = await openOrMiss(path);
-  if (handle === undefined) return undefined;
+  let file: OpenedFile | 'other';
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw notRegular(path);
-    return { path, handle, identity: identityOf(stats), links: stats.nlink };
-  } catch (error) {
-    await handle.close();
-    throw storageError(error, path, 'open');
-  }
-}
-
-async function openOrMiss(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, READ_FLAGS);
+    file = await openRegular(path, { refuseLinks: true });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    if (errnoOf(error) === 'ELOOP' || errnoOf(error) === 'ENXIO') throw notRegular(path, error);
     throw storageError(error, path, 'open');
   }
+  if (file === 'other') throw notRegular(path);
+  return { path, handle: file.handle, identity: identityOf(file.stats), links: file.stats.nlink };
 }
 
-function notRegular(path: string, cause?: unknown): ClipctlError {
+/** What stands under a name of ours is no file of ours. */
+export function notRegular(path: string, cause?: unknown): ClipctlError {
   return new ClipctlError('STORAGE_ERROR', `${path} is not a regular file`, {
     ...(cause === undefined ? {} : { cause }),
     details: { path },

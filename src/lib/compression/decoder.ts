@@ -22,7 +22,7 @@ export interface Checkpoint {
   readonly window: Uint8Array;
 }
 
-/** A zstd frame (RFC 8878 §3.1.1) or skippable frame with no output. */
+/** A zstd frame (RFC 8878 §3.1.1). Skippable frames (§3.1.2) hold nothing to read and are not listed. */
 export interface ZstdFrame {
   readonly compressedOffset: number;
   readonly compressedBytes: number;
@@ -57,6 +57,12 @@ export interface Decoder {
   close(): void;
 }
 
+/** Leave to have a zstd window above 8 MiB; one thread of the process has it at a time, until it ends. */
+export interface LargeWindowPermit {
+  /** Waits; a second call by the holder returns at once. */
+  take(): void;
+}
+
 export interface DecoderOptions {
   readonly onOutput: OutputSink;
   readonly limits: DecompressionLimits;
@@ -64,4 +70,6 @@ export interface DecoderOptions {
   readonly checkpointIntervalBytes?: number;
   /** Leave out the CRC-32 of gzip members: for who compares the sha256 of the output with a known diffID. */
   readonly skipChecksum?: boolean;
+  /** Asked before a large window is made; absent: any number of them. */
+  readonly largeWindows?: LargeWindowPermit;
 }

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import { ClipctlError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
+import { mayLead } from './address-reach.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { networkError } from './network-error.ts';
 
@@ -68,8 +69,9 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
       const response = await sendOnce(current);
       if (!REDIRECTS.has(response.status)) return response;
-      discardBody(response);
-      current = redirected(current, response);
+      const next = redirected(current, response);
+      await discardBody(response);
+      current = next;
     }
     throw new ClipctlError('REGISTRY_ERROR', `${request.url.host}: more than ${MAX_REDIRECTS} redirects`);
   }
@@ -82,9 +84,27 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
   };
 }
 
-/** Lets go of an answer whose body nobody wants. */
-export function discardBody(response: HttpResponse): void {
-  response.body.destroy();
+/** Reading on is cheaper than a new connection up to here, in bytes and in time. */
+const MAX_DISCARD_BYTES = 64 * 1024;
+const MAX_DISCARD_MS = 1000;
+
+/** Lets go of an answer whose body nobody wants: a small one is read to its end, so that its connection can be used again. */
+export async function discardBody(response: HttpResponse): Promise<void> {
+  const { body } = response;
+  if (Number(headerOf(response, 'content-length') ?? 0) > MAX_DISCARD_BYTES) body.destroy();
+  if (body.destroyed) return;
+  let seenBytes = 0;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => body.destroy(), MAX_DISCARD_MS);
+    body.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    body.on('data', (piece: Buffer) => {
+      seenBytes += piece.byteLength;
+      if (seenBytes > MAX_DISCARD_BYTES) body.destroy();
+    });
+  });
 }
 
 /** The one value of a header, or the first of several. */
@@ -100,6 +120,7 @@ function redirected(request: HttpRequest, response: HttpResponse): HttpRequest {
   const to = new URL(location, from);
   if (to.protocol !== 'https:' && to.protocol !== from.protocol) throw refused(from, `it redirects to ${redactUrl(to)}: refused`);
   if (to.origin === from.origin) return { ...request, url: to };
+  if (!mayLead(from, to)) throw refused(from, `it redirects to ${redactUrl(to)}, which is no public address: refused`);
   if (request.redirects === 'same-origin') throw refused(from, `it redirects to another server, ${redactUrl(to)}: refused`);
   const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => PORTABLE_HEADERS.has(name)));
   to.username = '';

@@ -1,4 +1,5 @@
 /** Small bodies, read whole under a cap. Layer bytes never pass here. */
+import { Readable } from 'node:stream';
 import type { HttpResponse } from './http-client.ts';
 import { networkError } from './network-error.ts';
 
@@ -26,4 +27,13 @@ export async function readBody(response: HttpResponse, maxBytes: number, signal:
     throw networkError(error, response.url, signal);
   }
   return { bytes: Buffer.concat(pieces).subarray(0, maxBytes), isWhole: total <= maxBytes };
+}
+
+/**
+ * The same answer with the first `maxBytes` of its body in memory: its connection is free for the next request.
+ * @throws ClipctlError NETWORK, TIMEOUT; the signal's reason when aborted
+ */
+export async function holdBody(response: HttpResponse, maxBytes: number, signal: AbortSignal): Promise<HttpResponse> {
+  const { bytes } = await readBody(response, maxBytes, signal);
+  return { ...response, body: Readable.from([bytes]) };
 }

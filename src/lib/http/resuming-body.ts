@@ -1,15 +1,15 @@
 /**
- * A body that survives a cut connection: it is asked for again by Range from the byte where it stopped. The budget goes
- * by progress (after containerd): as long as new bytes come, a cut costs no try; only retries without one new byte count.
- * Nothing is spliced that does not say where it belongs: a 200 is read up to the offset again, a 206 must have exactly
- * the start that was asked for. Whether the bytes are the right ones is for the reader's digest to say.
+ * A body that survives a cut connection: it is asked for again by Range from the byte where it stopped; how often says
+ * http/reconnect-budget.ts. Nothing is spliced that does not say where it belongs: a 200 is read up to the offset again,
+ * a 206 must have exactly the start that was asked for. Whether the bytes are the right ones is for the reader's digest.
  */
 import { Readable } from 'node:stream';
 import { ClipctlError, isRetryable } from '../errors.ts';
 import { parseContentRange } from './content-range.ts';
-import { discardBody, headerOf, type HttpResponse } from './http-client.ts';
+import { headerOf, type HttpResponse } from './http-client.ts';
 import { networkError } from './network-error.ts';
-import { waitBeforeRetry, type RetryPolicy } from './retry.ts';
+import { ReconnectBudget } from './reconnect-budget.ts';
+import type { RetryPolicy } from './retry.ts';
 
 export interface ResumingBodyOptions {
   /** For messages: host and digest. */
@@ -55,7 +55,12 @@ interface Answer {
   readonly response: HttpResponse;
   /** Bytes of the body that come before the offset. */
   readonly discardBytes: number;
+  /** Where the wanted bytes of this answer end in the blob; exclusive. */
+  readonly end: number;
 }
+
+/** A part that was asked for is not looked for further than this in an answer with the whole blob. */
+const MAX_DISCARD_BYTES = 1024 * 1024;
 
 class ResumingBody {
   readonly #options: ResumingBodyOptions;
@@ -64,13 +69,15 @@ class ResumingBody {
   #etag: string | undefined;
   /** The server answered a range with the wrong bytes: never ask it for one again. */
   #isRangeBroken = false;
-  #failures = 0;
+  readonly #budget: ReconnectBudget;
   #current: Answer | undefined;
 
   constructor(options: ResumingBodyOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
     this.#offset = options.start;
+    const { what, policy, sizeBytes } = options;
+    this.#budget = new ReconnectBudget({ what, policy, signal }, sizeBytes);
   }
 
   /** Gets the first answer. */
@@ -89,30 +96,33 @@ class ResumingBody {
   async *#piecesOfOneAnswer(): AsyncGenerator<Buffer, void, undefined> {
     const current = this.#current ?? (await this.#connect());
     const before = this.#offset;
+    let failure: Error | undefined;
     try {
       yield* this.#read(current);
     } catch (error) {
-      const failure = networkError(error, current.response.url, this.#signal);
-      // A cut after new bytes is taken up at once.
-      if (this.#offset > before && isRetryable(failure)) this.#failures = 0;
-      else await this.#failed(failure);
+      failure = networkError(error, current.response.url, this.#signal);
+      if (!isRetryable(failure)) throw failure;
     } finally {
       this.#drop();
     }
+    if (this.#offset === this.#options.end) return;
+    const freshBytes = this.#offset - before;
+    await (failure === undefined ? this.#budget.partial(freshBytes) : this.#budget.broken(failure, freshBytes));
   }
 
-  async *#read({ response, discardBytes }: Answer): AsyncGenerator<Buffer> {
-    const { end } = this.#options;
+  async *#read({ response, discardBytes, end }: Answer): AsyncGenerator<Buffer> {
+    const { sizeBytes } = this.#options;
     let discard = discardBytes;
     for await (const piece of response.body as AsyncIterable<Buffer>) {
       const fresh = piece.subarray(Math.min(discard, piece.byteLength));
       discard -= piece.byteLength - fresh.byteLength;
-      if (fresh.byteLength === 0) continue;
       const wanted = fresh.subarray(0, end - this.#offset);
       this.#offset += wanted.byteLength;
-      yield wanted;
-      if (wanted.byteLength < fresh.byteLength && end === this.#options.sizeBytes) throw this.#wrongSize('is longer');
-      if (this.#offset === end && end < this.#options.sizeBytes) return;
+      if (wanted.byteLength > 0) yield wanted;
+      const isLonger = wanted.byteLength < fresh.byteLength;
+      if (isLonger && end === sizeBytes) throw this.#wrongSize('is longer');
+      // The end of a 206 is awaited: leaving before it would cost the connection.
+      if (isLonger || (response.status === 200 && this.#offset === end && end < sizeBytes)) return;
     }
     if (this.#offset < end) throw this.#wrongSize('is shorter');
   }
@@ -123,13 +133,13 @@ class ResumingBody {
         this.#current = await this.#request();
         return this.#current;
       } catch (error) {
-        await this.#failed(error);
+        await this.#budget.failed(error);
       }
     }
   }
 
   #drop(): void {
-    if (this.#current !== undefined) discardBody(this.#current.response);
+    this.#current?.response.body.destroy();
     this.#current = undefined;
   }
 
@@ -141,47 +151,47 @@ class ResumingBody {
     if (!isWhole && this.#etag !== undefined) headers['if-range'] = this.#etag;
     const response = await open(headers, this.#signal);
     try {
-      return { response, discardBytes: this.#discardFor(response) };
+      return { response, ...this.#placeOf(response) };
     } catch (error) {
-      discardBody(response);
+      response.body.destroy();
       throw error;
     }
   }
 
-  /** How many bytes of the body come before the offset. */
-  #discardFor(response: HttpResponse): number {
+  /** Which part of the answer is wanted. */
+  #placeOf(response: HttpResponse): Omit<Answer, 'response'> {
     if (response.status === 416) throw this.#wrongSize('is shorter');
-    if (response.status === 206) {
-      this.#checkRange(response);
-      return 0;
-    }
+    if (response.status === 206) return { discardBytes: 0, end: this.#endOfRange(response) };
+    const { what, start, end, sizeBytes } = this.#options;
     const length = headerOf(response, 'content-length');
-    if (length !== undefined && Number(length) !== this.#options.sizeBytes) {
-      throw this.#wrongSize(Number(length) > this.#options.sizeBytes ? 'is longer' : 'is shorter');
+    if (length !== undefined && Number(length) !== sizeBytes) {
+      throw this.#wrongSize(Number(length) > sizeBytes ? 'is longer' : 'is shorter');
+    }
+    const isPart = start > 0 || end < sizeBytes;
+    if (isPart && this.#offset > MAX_DISCARD_BYTES) {
+      throw new ClipctlError('REGISTRY_ERROR', `${what}: the server sends the whole blob where a part was asked for`, {
+        details: { status: response.status, start: this.#offset },
+      });
     }
     const etag = headerOf(response, 'etag');
     this.#etag = etag !== undefined && etag.startsWith('"') && etag.length <= 256 ? etag : undefined;
-    return this.#offset;
+    return { discardBytes: this.#offset, end };
   }
 
-  #checkRange(response: HttpResponse): void {
+  /** A range that starts where it must; it may end earlier than was asked (RFC 9110 §15.3.7). */
+  #endOfRange(response: HttpResponse): number {
+    const { what, end, sizeBytes } = this.#options;
     const range = parseContentRange(headerOf(response, 'content-range'));
-    if (range?.totalBytes !== undefined && range.totalBytes !== this.#options.sizeBytes) {
-      throw this.#wrongSize(range.totalBytes > this.#options.sizeBytes ? 'is longer' : 'is shorter');
+    if (range?.totalBytes !== undefined && range.totalBytes !== sizeBytes) {
+      throw this.#wrongSize(range.totalBytes > sizeBytes ? 'is longer' : 'is shorter');
     }
-    if (range !== undefined && range.start === this.#offset && range.end === this.#options.end && !this.#isRangeBroken) return;
+    if (range?.start === this.#offset && range.end <= end && !this.#isRangeBroken) return range.end;
     const isSecond = this.#isRangeBroken;
     this.#isRangeBroken = true;
-    throw new ClipctlError('REGISTRY_ERROR', `${this.#options.what}: the server sent another range than it was asked for`, {
+    throw new ClipctlError('REGISTRY_ERROR', `${what}: the server sent another range than it was asked for`, {
       retryable: !isSecond,
       retryAfterMs: 0,
     });
-  }
-
-  /** Counts a try without progress and waits; throws when it was the last. */
-  async #failed(error: unknown): Promise<void> {
-    const { what, policy } = this.#options;
-    await waitBeforeRetry(error, ++this.#failures, { what, policy, signal: this.#signal });
   }
 
   #wrongSize(problem: string): ClipctlError {

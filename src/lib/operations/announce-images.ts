@@ -8,12 +8,17 @@ export interface AnnouncedImage {
   readonly layers: readonly LayerDescriptor[];
 }
 
-/** Tells progress what lies ahead. A layer that several images share counts for the first: it moves once. */
-export function announceImages(session: Session, images: readonly AnnouncedImage[]): void {
+/** Tells progress what lies ahead. What several images share, by `keyOf`, counts for the first: it moves once. */
+export function announceImages(
+  session: Session,
+  images: readonly AnnouncedImage[],
+  keyOf: (layer: LayerDescriptor) => Digest,
+): void {
   const seen = new Set<Digest>();
   for (const { name, platform, layers } of images) {
-    const fresh = layers.filter(({ digest }) => !seen.has(digest) && seen.add(digest));
-    const totalBytes = fresh.reduce((sum, layer) => sum + layer.sizeBytes, 0);
-    session.onProgress({ type: 'image', image: name, platform, layers: fresh.length, totalBytes });
+    const fresh = layers.filter((layer) => !seen.has(keyOf(layer)) && seen.add(keyOf(layer)));
+    const sizes = fresh.map(({ digest, sizeBytes }) => ({ layer: digest, totalBytes: sizeBytes }));
+    const totalBytes = sizes.reduce((sum, size) => sum + size.totalBytes, 0);
+    session.onProgress({ type: 'image', image: name, platform, layers: fresh.length, totalBytes, sizes });
   }
 }

@@ -3,15 +3,33 @@ import { shortDigest } from '../oci/digest.ts';
 import type { ResolvedImage } from '../source/image-source.ts';
 
 /**
- * Where the index of one platform goes: as asked, else `<last repository component>-<tag or 12 hex>.clip` in the working
- * directory. Several platforms get `.<os>-<arch>[-<variant>]` before `.clip` (CLI.md, `index`).
+ * Where the indexes go: as asked, else `<last repository component>-<tag or 12 hex>.clip` in the working directory. Several
+ * platforms get `.<os>-<arch>[-<variant>]` before `.clip` (CLI.md, `index`); those that look the same by that, as builds
+ * of Windows do, their os.version too, and at last the start of their manifest's digest.
  */
-export function outputPath(request: { image: string; output?: string }, image: ResolvedImage, several: boolean): string {
-  const path = request.output ?? `${imageName(request.image, image)}.clip`;
-  if (!several) return path;
-  const { os, architecture, variant } = image.platform;
-  const suffix = [os, architecture, ...(variant === undefined ? [] : [variant])].join('-');
-  return path.endsWith('.clip') ? `${path.slice(0, -'.clip'.length)}.${suffix}.clip` : `${path}.${suffix}.clip`;
+export function outputPaths(request: { image: string; output?: string }, images: readonly ResolvedImage[]): string[] {
+  const [only] = images;
+  if (images.length === 1 && only !== undefined) return [request.output ?? `${imageName(request.image, only)}.clip`];
+  const suffixes = images.map(platformSuffix);
+  const versions = distinguish(suffixes, (at) => images[at]?.platform.osVersion);
+  const unique = distinguish(versions, (at) => images[at] && shortDigest(images[at].manifestDigest));
+  return images.map((image, at) => {
+    const path = request.output ?? `${imageName(request.image, image)}.clip`;
+    const base = path.endsWith('.clip') ? path.slice(0, -'.clip'.length) : path;
+    return `${base}.${unique[at]}.clip`;
+  });
+}
+
+function platformSuffix({ platform: { os, architecture, variant } }: ResolvedImage): string {
+  return [os, architecture, ...(variant === undefined ? [] : [variant])].join('-');
+}
+
+/** Adds what tells them apart to those that occur more than once. */
+function distinguish(names: readonly string[], more: (at: number) => string | undefined): string[] {
+  return names.map((name, at) => {
+    const added = names.filter((other) => other === name).length > 1 ? more(at) : undefined;
+    return added === undefined ? name : `${name}-${added}`;
+  });
 }
 
 function imageName(name: string, image: ResolvedImage): string {

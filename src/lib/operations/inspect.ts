@@ -10,7 +10,9 @@ import { describeConfig } from './image-facts.ts';
 import { openImage, type OpenedImage } from './open-image.ts';
 import type { Session } from './open-session.ts';
 import type { InspectedLayer, InspectResult } from './results.ts';
-import { openAll, platformOf } from './warm.ts';
+import { platformOf } from './image-layers.ts';
+import { openRemotes } from './open-remotes.ts';
+import { remoteHolds } from './remote-holds.ts';
 
 export interface InspectRequest {
   readonly image: string;
@@ -21,7 +23,7 @@ export interface InspectRequest {
 
 /** @throws ClipctlError why the image can't be read */
 export async function inspectImage(session: Session, request: InspectRequest): Promise<InspectResult> {
-  const remotes = await openAll(session, request.from);
+  const remotes = await openRemotes(session, request.from);
   const image = await openImage(session, request.image, request.platform === undefined ? {} : { platform: request.platform });
   const warnings = new Set(image.warnings);
   const layers = await inspectLayers(session, image, { remotes, warnings });
@@ -50,7 +52,8 @@ async function inspectLayers(
   const settled = await runLimited([...byDiffId.values()], session.options.jobs * 4, async (layer) => {
     const onDisk = await session.disk.contentExists(contentHashOf(layer.diffId), { signal: session.signal });
     const remote: Record<string, boolean> = {};
-    for (const cache of remotes) remote[cache.url] = await holdsLayer(session, cache, { layer, warnings });
+    for (const cache of remotes)
+      remote[cache.url] = await remoteHolds(cache, contentHashOf(layer.diffId), { signal: session.signal, warnings });
     return [layer.diffId, { onDisk, remote }] as const;
   });
   const found = new Map(valuesOrThrow(settled, 'layers'));
@@ -71,21 +74,6 @@ async function inspectLayers(
       tiers: { disk: tiers?.onDisk !== undefined, remote: tiers?.remote ?? {} },
     };
   });
-}
-
-/** A remote that cannot answer counts as "not there", with a warning: inspect is for looking, not for failing. */
-async function holdsLayer(
-  session: Session,
-  cache: ContentCache,
-  { layer, warnings }: { layer: LayerDescriptor; warnings: Set<string> },
-): Promise<boolean> {
-  try {
-    return (await cache.contentExists(contentHashOf(layer.diffId), { signal: session.signal })) !== undefined;
-  } catch (error) {
-    session.signal.throwIfAborted();
-    warnings.add(`remote cache ${cache.url} did not answer: ${error instanceof Error ? error.message : String(error)}`);
-    return false;
-  }
 }
 
 function manifestDigestOf(image: OpenedImage): InspectResult['manifestDigest'] {

@@ -1,9 +1,11 @@
 /** The library's one entrance: a session with the operations bound to it. */
-import { availableParallelism, homedir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import { defaultCacheDir } from '../config.ts';
+import { homeOf } from '../home-directory.ts';
 import { DEFAULT_BUDGET_BYTES } from '../pipeline/memory-budget.ts';
-import { indexImage, type IndexRequest } from './index-image.ts';
+import { indexImage } from './index-image.ts';
+import type { IndexRequest } from './index-request.ts';
 import { inspectImage, type InspectRequest } from './inspect.ts';
 import { openSession } from './open-session.ts';
 import { pushCache, type PushRequest } from './push-cache.ts';
@@ -22,9 +24,13 @@ export interface Cache {
   close(): Promise<void>;
 }
 
-/** Opens nothing until an operation needs it. Options not given have the command line's defaults (CLI.md). */
+/**
+ * Opens nothing until an operation needs it. Options not given have the command line's defaults (CLI.md).
+ * @throws ClipctlError USAGE when no cache directory is named and the user has no home directory
+ */
 export function openCache(options: CacheOptions = {}): Cache {
-  const session = openSession({ ...defaultOptions(), ...options });
+  const cacheDir = options.cacheDir ?? defaultCacheDir({ env: process.env, homeDir: homeOf(process.env) });
+  const session = openSession({ ...defaultOptions(), ...options, cacheDir });
   return {
     index: (request) =>
       indexImage(session, { platforms: [], allPlatforms: false, warm: false, to: [], strict: false, ...request }),
@@ -35,9 +41,8 @@ export function openCache(options: CacheOptions = {}): Cache {
   };
 }
 
-function defaultOptions(): SessionOptions {
+function defaultOptions(): Omit<SessionOptions, 'cacheDir'> {
   return {
-    cacheDir: defaultCacheDir({ env: process.env, homeDir: homedir() }),
     jobs: availableParallelism(),
     maxMemoryBytes: DEFAULT_BUDGET_BYTES,
     offline: false,

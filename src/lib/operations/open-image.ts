@@ -1,13 +1,14 @@
 /** From a name to an image pinned to its layers: a registry reference, a layout, or a `.clip` that remembers both. */
-import { open } from 'node:fs/promises';
 import { decodeClip } from '../clip/decode-clip.ts';
 import type { ClipFile, ExtensionLayer } from '../clip/clip-file.ts';
 import type { ClipProblem } from '../clip/clip-problem.ts';
 import { describeProblem, validateClip } from '../clip/validate-clip.ts';
 import { ClipctlError, storageError } from '../errors.ts';
-import { digestOfHash, parseContentHash, parseDigest } from '../oci/digest.ts';
+import { digestOfHash, parseContentHash, parseDigest, type Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
-import type { Platform } from '../oci/platform.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { LayerMap } from '../pipeline/span-plan.ts';
+import { isMissing, openRegular, readOpened } from '../regular-file.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import type { Session } from './open-session.ts';
 
@@ -22,6 +23,8 @@ export interface OpenedImage {
   readonly source: () => ImageSource;
   /** What a person should know of it. */
   readonly warnings: readonly string[];
+  /** How to cut a layer into runs; only an index of ours knows. */
+  readonly mapOf: (digest: Digest) => LayerMap | undefined;
   /** Set when the name was an image. */
   readonly resolved?: ResolvedImage;
   /** Set when the name was a `.clip`. */
@@ -39,13 +42,13 @@ export function isClipName(name: string): boolean {
 
 /** @throws ClipctlError what the source or the index has to say */
 export async function openImage(session: Session, name: string, options: OpenImageOptions = {}): Promise<OpenedImage> {
-  if (isClipName(name)) return openClipImage(session, name);
+  if (isClipName(name)) return openClipImage(session, name, options);
   const source = openOnlineSource(session, name);
   const resolved = await source.resolve({
     signal: session.signal,
     ...(options.platform === undefined ? {} : { platform: options.platform }),
   });
-  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, resolved };
+  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, mapOf: () => undefined, resolved };
 }
 
 /** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
@@ -59,12 +62,22 @@ export function openOnlineSource(session: Session, name: string): ImageSource {
   return source;
 }
 
-async function openClipImage(session: Session, name: string): Promise<OpenedImage> {
+async function openClipImage(session: Session, name: string, { platform }: OpenImageOptions): Promise<OpenedImage> {
   const bytes = await readClip(name);
   const file = decodeClip(bytes);
+  if (platform !== undefined) requirePlatform(name, file, platform);
   const warnings = clipWarnings(name, file);
   const source = (): ImageSource => sourceOfClip(session, name, file);
-  return { name, layers: layersOfClip(file, name), source, warnings, clip: { file, indexBytes: bytes.length } };
+  const clip = { file, indexBytes: bytes.length };
+  return { name, layers: layersOfClip(file, name), source, warnings, mapOf: (digest) => layerMapOf(file, digest), clip };
+}
+
+/** An index is of one platform: asking it for another is asking for what it does not have. */
+function requirePlatform(name: string, { storageInfo }: ClipFile, platform: Platform): void {
+  const { os, architecture, variant } = storageInfo.imageMetadata;
+  const found = formatPlatform({ os, architecture, ...(variant === '' ? {} : { variant }) });
+  if (os === '' || found === formatPlatform(platform)) return;
+  throw new ClipctlError('PLATFORM_NOT_FOUND', `${name} is of ${found}, not of ${formatPlatform(platform)}`);
 }
 
 /** What Go CLIP makes of ordinary images: paths below a symlink or a file, hard links to symlinks (FORMATS §1 point 6). */
@@ -85,21 +98,23 @@ function clipWarnings(name: string, file: ClipFile): string[] {
 }
 
 async function readClip(path: string): Promise<Uint8Array> {
-  const handle = await open(path, 'r').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+  try {
+    const file = await openRegular(path);
+    if (file === 'other') throw new ClipctlError('CLIP_INVALID', `${path} is not a regular file`, { details: { path } });
+    if (file.sizeBytes <= MAX_CLIP_BYTES) return await readOpened(file);
+    await file.handle.close();
+    throw new ClipctlError('CLIP_INVALID', `${path}: ${file.sizeBytes} bytes is too large for an index`);
+  } catch (error) {
+    if (isMissing(error)) {
       throw new ClipctlError('FILE_NOT_FOUND', `no such index: ${path}`, { hint: 'Make one with: clipctl index IMAGE' });
     }
-    throw storageError(error, path, 'read');
-  });
-  try {
-    const { size } = await handle.stat();
-    if (size > MAX_CLIP_BYTES) throw new ClipctlError('CLIP_INVALID', `${path}: ${size} bytes is too large for an index`);
-    return await handle.readFile();
-  } catch (error) {
-    throw storageError(error, path, 'read');
-  } finally {
-    await handle.close();
+    throw storageError(error, path, { doing: 'read', elsewhere: 'another index' });
   }
+}
+
+function layerMapOf({ extension, storageInfo }: ClipFile, digest: Digest): LayerMap | undefined {
+  const layer = extension?.layers.find((found) => found.digest === digest);
+  return layer === undefined ? undefined : { ...layer, zstdFrames: storageInfo.zstdIndexByLayer.get(digest) ?? [] };
 }
 
 /** The layers an index names, held to the same checks as a manifest's. */
@@ -126,6 +141,11 @@ function sourceOfClip(session: Session, name: string, file: ClipFile): ImageSour
   if (registryUrl === '' || repository === '') {
     throw new ClipctlError('BLOB_NOT_FOUND', `${name} names no registry that its layers could be fetched from`, {
       hint: 'Warm the image itself (oci:DIR …), or make the index with --storage-ref REF.',
+    });
+  }
+  if (layersOfClip(file, name).some(({ sizeBytes }) => sizeBytes === 0)) {
+    throw new ClipctlError('CLIP_INVALID', `${name} does not say how large its layers are`, {
+      hint: `Warm the image itself: ${registryUrl}/${repository}@${reference}`,
     });
   }
   return openOnlineSource(session, `docker://${registryUrl}/${repository}@${reference}`);

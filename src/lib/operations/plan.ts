@@ -1,47 +1,50 @@
 /** `--dry-run`: which tier would serve each layer and where it would be sent. Asks, and neither writes nor fetches a blob. */
 import type { ContentCache } from '../cache/content-cache.ts';
-import { errorCodeOf, isAbort } from '../errors.ts';
-import { contentHashOf, type DiffId, type Digest } from '../oci/digest.ts';
+import { findInTiers } from '../cache/tiered.ts';
+import { errorCodeOf } from '../errors.ts';
+import { contentHashOf, type DiffId } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
-import { valuesOrThrow } from './failures.ts';
-import { resolvePlatforms, type IndexRequest } from './index-image.ts';
-import { openImage, openOnlineSource, type OpenedImage } from './open-image.ts';
+import { combineFailures, valuesOrThrow } from './failures.ts';
+import { distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
+import type { IndexRequest } from './index-request.ts';
+import { prepareTargets } from './index-targets.ts';
+import type { OpenedImage } from './open-image.ts';
+import { openImages, type OpenImagesRequest } from './open-images.ts';
+import { openRemotes } from './open-remotes.ts';
+import { remoteHolds } from './remote-holds.ts';
 import type { Session } from './open-session.ts';
-import type { PlannedLayer, PlanResult, Tier } from './results.ts';
 import type { PushRequest } from './push-cache.ts';
-import { openAll, platformOf, selectLayers, type WarmRequest } from './warm.ts';
+import type { PlannedLayer, PlanResult, Tier } from './results.ts';
+import type { WarmRequest } from './warm.ts';
 
 /** @throws ClipctlError as the command itself would before it moves anything */
 export async function planWarm(session: Session, request: WarmRequest): Promise<PlanResult> {
-  const images = await openImages(session, request);
-  const [from, to] = await Promise.all([openAll(session, request.from), openAll(session, request.to)]);
-  return plan(
-    session,
-    images.map((image) => selectLayers(image, request.layers)),
-    { from, to, rereads: false },
-  );
+  const [from, to] = await Promise.all([openRemotes(session, request.from), openRemotes(session, request.to)]);
+  return plan(session, await openOrThrow(session, request), { from, to, rereads: false });
 }
 
 /** @throws ClipctlError as the command itself would before it moves anything */
 export async function planPush(session: Session, request: PushRequest): Promise<PlanResult> {
-  const to = await openAll(session, request.to);
-  return plan(session, await openImages(session, request), { from: [], to, rereads: false });
+  const to = await openRemotes(session, request.to);
+  return plan(session, await openOrThrow(session, request), { from: [], to, rereads: false });
 }
 
 /** `index` reads every layer from its source, warm or not. @throws ClipctlError as the command itself would */
 export async function planIndex(session: Session, request: IndexRequest): Promise<PlanResult> {
-  const to = await openAll(session, request.to);
-  const source = openOnlineSource(session, request.image);
-  const resolved = await resolvePlatforms(session, source, request);
-  const images = resolved.map((image): OpenedImage => ({
-    name: request.image,
-    layers: image.layers,
-    source: () => source,
-    warnings: image.warnings,
-    resolved: image,
-  }));
+  const to = await openRemotes(session, request.to);
+  const { source, targets } = await prepareTargets(session, request);
+  const images = targets.map(({ image }): OpenedImage => {
+    const { layers, warnings } = image;
+    return { name: request.image, layers, warnings, source: () => source, mapOf: () => undefined, resolved: image };
+  });
   return plan(session, images, { from: [], to, rereads: true });
+}
+
+async function openOrThrow(session: Session, request: OpenImagesRequest): Promise<readonly OpenedImage[]> {
+  const { images, failures } = await openImages(session, request);
+  if (failures.length > 0) throw combineFailures(failures, 'images');
+  return images;
 }
 
 interface PlanOptions {
@@ -58,9 +61,9 @@ interface Found {
 }
 
 async function plan(session: Session, images: readonly OpenedImage[], options: PlanOptions): Promise<PlanResult> {
-  const distinct = new Map(images.flatMap((image) => image.layers.map((layer) => [layer.diffId, { layer, image }] as const)));
+  const distinct = distinctLayers(images);
   const warnings = new Set(images.flatMap((image) => image.warnings));
-  const settled = await runLimited([...distinct.values()], session.options.jobs * 4, async ({ layer, image }) => {
+  const settled = await runLimited(distinct, session.options.jobs * 4, async ({ layer, image }) => {
     const found = await findLayer(session, layer, { image, options, warnings });
     return [layer.diffId, found] as const;
   });
@@ -72,10 +75,7 @@ async function plan(session: Session, images: readonly OpenedImage[], options: P
       platform: platformOf(image),
       layers: image.layers.map((layer) => planned(layer, found)),
     })),
-    tiers: sumTiers(
-      [...distinct.values()].map(({ layer }) => layer),
-      found,
-    ),
+    tiers: sumTiers(distinct, found),
     sends: sumSends(found),
     warnings: [...warnings],
   };
@@ -86,33 +86,14 @@ async function findLayer(
   layer: LayerDescriptor,
   { image, options, warnings }: { image: OpenedImage; options: PlanOptions; warnings: Set<string> },
 ): Promise<Found> {
+  const { disk, signal } = session;
   const hash = contentHashOf(layer.diffId);
-  const has = async (cache: ContentCache): Promise<number | undefined> => {
-    try {
-      return (await cache.contentExists(hash, { signal: session.signal }))?.sizeBytes;
-    } catch (error) {
-      if (isAbort(error)) throw error;
-      warnings.add(`remote cache ${cache.url} did not answer: ${errorCodeOf(error)}`);
-      return undefined;
-    }
-  };
-  const onDisk = (await session.disk.contentExists(hash, { signal: session.signal }))?.sizeBytes;
+  const { hit, failures } = await findInTiers(hash, { disk, remotes: options.from, signal });
   const sendTo: string[] = [];
-  for (const remote of options.to) if ((await has(remote)) === undefined) sendTo.push(remote.url);
-  if (onDisk !== undefined && !options.rereads) return { tier: 'disk', sizeBytes: onDisk, sendTo };
-  for (const remote of options.from) {
-    const sizeBytes = await has(remote);
-    if (sizeBytes !== undefined) return { tier: 'remote', sizeBytes, sendTo };
-  }
-  return { tier: image.source().kind, sizeBytes: onDisk, sendTo };
-}
-
-async function openImages(session: Session, request: WarmRequest | PushRequest): Promise<OpenedImage[]> {
-  const options = request.platform === undefined ? {} : { platform: request.platform };
-  return valuesOrThrow(
-    await runLimited(request.images, session.options.jobs, (name) => openImage(session, name, options)),
-    'images',
-  );
+  for (const remote of options.to) if (!(await remoteHolds(remote, hash, { signal, warnings }))) sendTo.push(remote.url);
+  for (const { url, error } of failures) warnings.add(`remote cache ${url} did not answer: ${errorCodeOf(error)}`);
+  if (hit === undefined || options.rereads) return { tier: image.source().kind, sizeBytes: hit?.sizeBytes, sendTo };
+  return { tier: hit.tier, sizeBytes: hit.sizeBytes, sendTo };
 }
 
 function planned(layer: LayerDescriptor, found: ReadonlyMap<DiffId, Found>): PlannedLayer {
@@ -121,13 +102,11 @@ function planned(layer: LayerDescriptor, found: ReadonlyMap<DiffId, Found>): Pla
 }
 
 /** Bytes as they would move: compressed from a registry, decompressed from disk or a remote. One request a layer, none for local tiers. */
-function sumTiers(layers: readonly LayerDescriptor[], found: ReadonlyMap<DiffId, Found>): PlanResult['tiers'] {
+function sumTiers(distinct: readonly LayerOfImage[], found: ReadonlyMap<DiffId, Found>): PlanResult['tiers'] {
   const tiers: Partial<Record<Tier, { layers: number; bytes: number; requests: number }>> = {};
-  const seen = new Set<Digest>();
-  for (const layer of layers) {
+  for (const { layer } of distinct) {
     const at = found.get(layer.diffId);
-    if (at === undefined || seen.has(layer.diffId)) continue;
-    seen.add(layer.diffId);
+    if (at === undefined) continue;
     const sum = (tiers[at.tier] ??= { layers: 0, bytes: 0, requests: 0 });
     sum.layers++;
     sum.bytes += at.tier === 'disk' || at.tier === 'remote' ? (at.sizeBytes ?? 0) : layer.sizeBytes;

@@ -4,13 +4,14 @@ import type { Platform } from '../oci/platform.ts';
 import { isAbort } from '../errors.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { announceImages } from './announce-images.ts';
-import { valuesOrThrow } from './failures.ts';
-import { openImage } from './open-image.ts';
+import { combineFailures, valuesOrThrow } from './failures.ts';
+import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
+import { openImages } from './open-images.ts';
+import { openRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { PushedLayer, PushResult } from './results.ts';
 import { remoteFailed, sendLayer, type SentLayer } from './send-layer.ts';
 import { warmLayer } from './tiers.ts';
-import { announced, distinctTasks, openAll } from './warm.ts';
 
 export interface PushRequest {
   readonly images: readonly string[];
@@ -21,29 +22,36 @@ export interface PushRequest {
 /** @throws ClipctlError REMOTE_FAILED, or why a layer could not be had; all other layers were still sent */
 export async function pushCache(session: Session, request: PushRequest): Promise<PushResult> {
   const startedAt = performance.now();
-  const remotes = await openAll(session, request.to);
-  const opened = await runLimited(request.images, session.options.jobs, (name) =>
-    openImage(session, name, request.platform === undefined ? {} : { platform: request.platform }),
+  const remotes = await openRemotes(session, request.to);
+  const { images, failures } = await openImages(session, request);
+  announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  const tasks = distinctLayers(images);
+  const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
+    pushLayer(session, task, { remotes, isLast: at === tasks.length - 1 }),
   );
-  const images = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  announceImages(session, images.map(announced));
-  const tasks = distinctTasks(images);
-  const settled = await runLimited(tasks, session.options.jobs, async ({ layer, image }) => {
-    // A layer that is not on disk is warmed first: the committed file is what is sent.
-    const served = await warmLayer(session, { layer, remotes: [], source: image.source });
-    const sizeBytes = served.uncompressedBytes;
-    const sends = await runLimited(remotes, remotes.length, (remote) =>
-      sendRequired(session, remote, { digest: layer.digest, diffId: layer.diffId, sizeBytes }),
-    );
-    return valuesOrThrow(sends, 'sends');
-  });
-  const layers = valuesOrThrow<unknown>([...opened, ...settled], 'items').slice(images.length) as PushedLayer[][];
+  const pushed = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = [...failures, ...settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))];
+  if (failed.length > 0) throw combineFailures(failed, 'items');
   return {
-    remotes: remotes.map((remote, at) => ({ url: remote.url, layers: layers.flatMap((sends) => sends[at] ?? []) })),
+    remotes: remotes.map((remote, at) => ({ url: remote.url, layers: pushed.flatMap((sends) => sends[at] ?? []) })),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
     warnings: images.flatMap((image) => image.warnings),
   };
+}
+
+/** What each remote got of one layer, in the order of the remotes. */
+async function pushLayer(
+  session: Session,
+  { layer, image }: LayerOfImage,
+  { remotes, isLast }: { remotes: readonly ContentCache[]; isLast: boolean },
+): Promise<PushedLayer[]> {
+  const { digest, diffId } = layer;
+  // A layer that is not on disk is warmed first: the committed file is what is sent.
+  const served = await warmLayer(session, { layer, remotes: [], source: image.source, isLast, map: image.mapOf(digest) });
+  const sent = { digest, diffId, sizeBytes: served.uncompressedBytes };
+  const sends = await runLimited(remotes, remotes.length, (remote) => sendRequired(session, remote, sent));
+  return valuesOrThrow(sends, 'sends');
 }
 
 async function sendRequired(session: Session, remote: ContentCache, sent: SentLayer): Promise<PushedLayer> {

@@ -1,9 +1,12 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
 import { fillFromRemotes, type TierFailure, type TierFill } from '../cache/tiered.ts';
+import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
+import { ingestSpans, runsWorthTaking, type SpanIngest } from '../pipeline/ingest-spans.ts';
+import type { LayerMap } from '../pipeline/span-plan.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import type { Session } from './open-session.ts';
 import type { ServedBy } from './results.ts';
@@ -13,6 +16,10 @@ export interface WarmLayerRequest {
   readonly remotes: readonly ContentCache[];
   /** Asked only when no nearer tier has the layer. */
   readonly source: () => ImageSource;
+  /** No other layer is still to start. */
+  readonly isLast: boolean;
+  /** How an index cuts the layer. */
+  readonly map: LayerMap | undefined;
 }
 
 export interface ServedLayer {
@@ -31,7 +38,11 @@ export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Prom
   if (state === 'missing' || state === 'bad') return undefined;
   if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')
     return undefined;
-  return (await session.disk.contentExists(hash, { signal: session.signal }))?.sizeBytes;
+  const found = await session.disk.contentExists(hash, { signal: session.signal });
+  if (found === undefined) return undefined;
+  await session.disk.touchLayer(hash);
+  await session.disk.recordDigest(hash, layer.digest, layer.sizeBytes);
+  return found.sizeBytes;
 }
 
 /** Brings a layer into the disk cache. @throws ClipctlError of the last tier asked */
@@ -49,10 +60,33 @@ export async function warmLayer(session: Session, request: WarmLayerRequest): Pr
     return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, warnings };
   }
   const source = request.source();
-  const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true });
-  const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? readBytes : 0);
-  return { servedBy: source.kind, uncompressedBytes: facts.uncompressedBytes, downloadedBytes, warnings };
+  const taken = await takeFromSource(session, request, source);
+  const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? taken.readBytes : 0);
+  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, warnings };
 }
+
+/** In parallel runs where an index knows the layer, else (or when that fails) in one stream, which also says what is wrong. */
+async function takeFromSource(
+  session: Session,
+  { layer, isLast, map }: WarmLayerRequest,
+  source: ImageSource,
+): Promise<SpanIngest> {
+  const parallel = session.options.jobs;
+  const runs = map === undefined ? undefined : runsWorthTaking(map, parallel);
+  if (map !== undefined && runs !== undefined) {
+    const spans = await ingestSpans(session, { layer, source, map, runs, parallel }).catch((error: unknown) => {
+      if (!WORTH_ONE_STREAM.has(errorClassOf(errorCodeOf(error)))) throw error;
+      session.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason: errorCodeOf(error) });
+      return undefined;
+    });
+    if (spans !== undefined) return spans;
+  }
+  const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true, isLast });
+  return { uncompressedBytes: facts.uncompressedBytes, readBytes };
+}
+
+/** A registry without ranges, an index of another build, bytes that are wrong: one stream finds out, or serves. */
+const WORTH_ONE_STREAM: ReadonlySet<ErrorClass> = new Set(['network', 'integrity']);
 
 /** What one fill from a remote has in memory: the stream's read-ahead and the piece that is hashed and written. */
 const FILL_BYTES = 512 * 1024;
@@ -70,12 +104,17 @@ async function fillLayer(session: Session, request: WarmLayerRequest): Promise<T
 async function fillFromNearest(session: Session, { layer, remotes }: WarmLayerRequest): Promise<TierFill> {
   const { onProgress, signal, disk, limits } = session;
   const about = { layer: layer.digest, action: 'download' } as const;
+  let isStarted = false;
   const fill = await fillFromRemotes(contentHashOf(layer.diffId), {
     disk,
     remotes,
     signal,
     maxBytes: limits.maxLayerBytes,
-    onBytes: (bytes, totalBytes) => onProgress({ type: 'layer-progress', ...about, bytes, totalBytes }),
+    onBytes: (bytes, totalBytes) => {
+      if (!isStarted) onProgress({ type: 'layer-start', ...about, totalBytes, from: 'remote' });
+      isStarted = true;
+      onProgress({ type: 'layer-progress', ...about, bytes, totalBytes });
+    },
   });
   if (fill.filled !== undefined) {
     onProgress({ type: 'layer-done', ...about, bytes: fill.filled.sizeBytes, note: `from ${fill.filled.url}` });

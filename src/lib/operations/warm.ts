@@ -1,13 +1,14 @@
 /** `warm`: every layer of the images into the disk cache, from the nearest tier that has it, each fetched once. */
 import type { ContentCache } from '../cache/content-cache.ts';
-import { ClipctlError } from '../errors.ts';
 import type { Digest, DiffId } from '../oci/digest.ts';
-import type { LayerDescriptor } from '../oci/descriptor.ts';
-import { formatPlatform, type Platform } from '../oci/platform.ts';
+import type { Platform } from '../oci/platform.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
-import { announceImages, type AnnouncedImage } from './announce-images.ts';
+import { announceImages } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
-import { openImage, type OpenedImage } from './open-image.ts';
+import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
+import type { OpenedImage } from './open-image.ts';
+import { openImages } from './open-images.ts';
+import { openRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { WarmedImage, WarmedLayer, WarmResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
@@ -27,27 +28,19 @@ export interface WarmRequest {
   readonly layers: readonly Digest[];
 }
 
-/** One layer to warm, and the first image that asked for it. */
-interface WarmTask {
-  readonly layer: LayerDescriptor;
-  readonly image: OpenedImage;
-}
-
 type TaskOutcome = ServedLayer & SendOutcome;
 
 /** @throws ClipctlError when an image or a layer failed; everything else was still brought in */
 export async function warmImages(session: Session, request: WarmRequest): Promise<WarmResult> {
   const startedAt = performance.now();
-  const [from, to] = await Promise.all([openAll(session, request.from), openAll(session, request.to)]);
-  const opened = await runLimited(request.images, session.options.jobs, (name) =>
-    openImage(session, name, request.platform === undefined ? {} : { platform: request.platform }),
+  const [from, to] = await Promise.all([openRemotes(session, request.from), openRemotes(session, request.to)]);
+  const { images, failures } = await openImages(session, request);
+  announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  const tasks = distinctLayers(images);
+  const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
+    warmTask(session, task, { from, to, isLast: at === tasks.length - 1 }),
   );
-  const images = opened.flatMap((result) => (result.status === 'fulfilled' ? [selectLayers(result.value, request.layers)] : []));
-  requireLayers(images, request.layers, opened.length);
-  announceImages(session, images.map(announced));
-  const tasks = distinctTasks(images);
-  const settled = await runLimited(tasks, session.options.jobs, (task) => warmTask(session, task, { from, to }));
-  throwFailures([...opened, ...settled]);
+  throwFailures(failures, settled);
   const outcomes = new Map<DiffId, TaskOutcome>();
   settled.forEach((result, at) => {
     const task = tasks[at];
@@ -66,11 +59,17 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
 
 async function warmTask(
   session: Session,
-  task: WarmTask,
-  remotes: { from: ContentCache[]; to: ContentCache[] },
+  task: LayerOfImage,
+  options: { from: ContentCache[]; to: ContentCache[]; isLast: boolean },
 ): Promise<TaskOutcome> {
-  const served = await warmLayer(session, { layer: task.layer, remotes: remotes.from, source: task.image.source });
-  const sent = await sendLayerToAll(session, remotes.to, {
+  const served = await warmLayer(session, {
+    layer: task.layer,
+    remotes: options.from,
+    source: task.image.source,
+    isLast: options.isLast,
+    map: task.image.mapOf(task.layer.digest),
+  });
+  const sent = await sendLayerToAll(session, options.to, {
     digest: task.layer.digest,
     diffId: task.layer.diffId,
     sizeBytes: served.uncompressedBytes,
@@ -78,56 +77,9 @@ async function warmTask(
   return { ...served, ...sent };
 }
 
-/** Opens remotes by URL. @throws ClipctlError USAGE */
-export function openAll(session: Session, urls: readonly string[]): Promise<ContentCache[]> {
-  return Promise.all(urls.map((url) => session.openRemote(url)));
-}
-
-/** Each decompressed layer once, whoever asked: images share layers. */
-export function distinctTasks(images: readonly OpenedImage[]): WarmTask[] {
-  const tasks = new Map<DiffId, WarmTask>();
-  for (const image of images)
-    for (const layer of image.layers) if (!tasks.has(layer.diffId)) tasks.set(layer.diffId, { layer, image });
-  return [...tasks.values()];
-}
-
-/** The image with only these layers (digest or diffID); all when none are named. */
-export function selectLayers(image: OpenedImage, only: readonly Digest[]): OpenedImage {
-  if (only.length === 0) return image;
-  return { ...image, layers: image.layers.filter((layer) => only.includes(layer.digest) || only.includes(layer.diffId)) };
-}
-
-function requireLayers(images: readonly OpenedImage[], only: readonly Digest[], asked: number): void {
-  if (images.length < asked) return;
-  const missing = only.find(
-    (digest) => !images.some((image) => image.layers.some((layer) => layer.digest === digest || layer.diffId === digest)),
-  );
-  if (missing === undefined) return;
-  throw new ClipctlError('LAYER_NOT_FOUND', `no layer ${missing} in ${images.map((image) => image.name).join(', ')}`, {
-    hint: 'clipctl inspect IMAGE lists the digests and diffIDs of its layers.',
-  });
-}
-
-function throwFailures(settled: readonly PromiseSettledResult<unknown>[]): void {
-  const failures = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+function throwFailures(opening: readonly unknown[], settled: readonly PromiseSettledResult<unknown>[]): void {
+  const failures = [...opening, ...settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))];
   if (failures.length > 0) throw combineFailures(failures, 'items');
-}
-
-/** What progress is told of an opened image. */
-export function announced(image: OpenedImage): AnnouncedImage {
-  return { name: image.name, platform: platformOf(image), layers: image.layers };
-}
-
-/** `os/architecture[/variant]` of an opened image. */
-export function platformOf(image: OpenedImage): string {
-  if (image.resolved !== undefined) return formatPlatform(image.resolved.platform);
-  const metadata = image.clip?.file.storageInfo.imageMetadata;
-  if (metadata === undefined || metadata.os === '') return 'unknown';
-  return formatPlatform({
-    os: metadata.os,
-    architecture: metadata.architecture,
-    ...(metadata.variant === '' ? {} : { variant: metadata.variant }),
-  });
 }
 
 function warmedImage(image: OpenedImage, outcomes: ReadonlyMap<DiffId, TaskOutcome>): WarmedImage {

@@ -31,8 +31,12 @@ export interface IngestRequest {
   readonly source: ImageSource;
   /** Learn the tar entries and content digests (for an index). */
   readonly scan: boolean;
+  /** Decompressed bytes between two checkpoints of a gzip layer; absent = none but the start. */
+  readonly checkpointIntervalBytes?: number;
   /** Commit the decompressed layer to the disk cache. */
   readonly keep: boolean;
+  /** No other layer is still to start: this one may take two cores. */
+  readonly isLast: boolean;
 }
 
 export interface IngestedLayer {
@@ -78,7 +82,7 @@ async function ingestOnce(context: PipelineContext, request: IngestRequest, coun
 
 function runPass(
   context: PipelineContext,
-  { layer, source, scan }: IngestRequest,
+  { layer, source, scan, isLast, checkpointIntervalBytes = 0 }: IngestRequest,
   { ingestPath, counter }: { ingestPath: string | undefined; counter: { bytes: number } },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
@@ -88,13 +92,15 @@ function runPass(
       expected: { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId },
       ingestPath,
       scan,
+      checkpointIntervalBytes,
       limits: context.limits,
       maxEntries: context.maxEntries,
     },
-    open: () => source.openBlob(layer, { signal }),
+    open: (ended) => source.openBlob(layer, { signal: ended }),
     pool: context.pool,
     budget: context.budget,
     signal,
+    isLast,
     onBytes: (bytes) => {
       counter.bytes = before + bytes;
       onProgress({ type: 'layer-progress', layer: layer.digest, action: actionOf(source), bytes, totalBytes: layer.sizeBytes });

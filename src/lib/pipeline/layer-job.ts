@@ -1,9 +1,11 @@
 /** What the main thread and a layer worker say to each other. */
+import type { MessagePort } from 'node:worker_threads';
 import type { DecodeResult } from '../compression/decoder.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
+import type { SpanRun } from './span-plan.ts';
 
 /** One layer to take through a worker. */
 export interface LayerJob {
@@ -13,28 +15,63 @@ export interface LayerJob {
   readonly ingestPath: string | undefined;
   /** Scan the tar and take the 4 MiB content digests (what an index needs). */
   readonly scan: boolean;
+  /** Decompressed bytes between two checkpoints of a gzip layer; 0 = none but the start. */
+  readonly checkpointIntervalBytes: number;
   readonly limits: DecompressionLimits;
   readonly maxEntries: number;
 }
 
-/** What was learned of a layer on its one pass. Everything in it was verified: digest, size and diffID hold. */
-export interface LayerFacts extends DecodeResult {
+/** What the decoding side learned: the compressed digest holds, the stream was whole. */
+export interface DecodedFacts extends DecodeResult {
   readonly digest: Digest;
+}
+
+/** What the output side learned. Nothing was compared yet (layer-facts.ts does that). */
+export interface OutputFacts {
   readonly diffId: DiffId;
   /** In tar order; empty when not scanned. */
   readonly entries: readonly TarEntry[];
   /** sha256 of each 4 MiB of the decompressed tar, 32 bytes each; empty when not scanned. */
   readonly contentDigests: Uint8Array;
+  /** Why the scan stopped; told only after the diffID is known to hold, which explains more. */
+  readonly scanError: PlainError | undefined;
+}
+
+/** What was learned of a layer on its one pass. Everything in it was verified: digest, size and diffID hold. */
+export type LayerFacts = DecodedFacts & Omit<OutputFacts, 'scanError'>;
+
+/** How the two threads of a split layer meet: decompressed bytes in shared slots, told by messages. */
+export interface OutputLink {
+  readonly shared: SharedArrayBuffer;
+  readonly port: MessagePort;
+}
+
+/** One run of a layer that an index knows (span-plan.ts). */
+export interface SpanJob {
+  readonly digest: Digest;
+  readonly run: SpanRun;
+  /** Written in its place; the file must exist. */
+  readonly ingestPath: string;
+}
+
+/** What every worker is started with. */
+export interface WorkerData {
+  /** Holds who has the permit for a large zstd window (window-permit.ts). */
+  readonly permitCell: Int32Array;
 }
 
 export type ToWorker =
-  | { readonly type: 'begin'; readonly job: LayerJob; readonly slots: SharedArrayBuffer }
+  | { readonly type: 'begin'; readonly job: LayerJob; readonly shared: SharedArrayBuffer; readonly link?: OutputLink }
   | { readonly type: 'piece'; readonly slot: number; readonly length: number }
-  | { readonly type: 'end' };
+  | { readonly type: 'end' }
+  | { readonly type: 'begin-span'; readonly job: SpanJob; readonly shared: SharedArrayBuffer }
+  | { readonly type: 'begin-outputs'; readonly job: LayerJob; readonly link: OutputLink };
 
 export type FromWorker =
   | { readonly type: 'free'; readonly slot: number }
-  | { readonly type: 'done'; readonly facts: LayerFacts }
+  | { readonly type: 'decoded'; readonly facts: DecodedFacts }
+  | { readonly type: 'outputs'; readonly facts: OutputFacts }
+  | { readonly type: 'span' }
   | { readonly type: 'failed'; readonly error: PlainError };
 
 /** An error as it crosses threads (structured clone would drop its class). */
@@ -51,5 +88,5 @@ export const SLOT_BYTES = 256 * 1024;
 export const SLOT_COUNT = 8;
 export const SLOTS_BYTES = SLOT_BYTES * SLOT_COUNT;
 
-/** What one layer in flight takes from the budget: input slots, and the decoder's output with its history. */
+/** What one layer in flight takes from the budget: input slots, the ring of a split layer, the decoder's output and history. */
 export const WORKING_SET_BYTES = 4 * 1024 * 1024;

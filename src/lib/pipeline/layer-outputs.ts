@@ -5,18 +5,11 @@ import type { Digest } from '../oci/digest.ts';
 import { TarScanner } from '../tar/scanner.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { IngestWriter } from './ingest-writer.ts';
-import type { LayerJob } from './layer-job.ts';
+import type { LayerJob, OutputFacts, PlainError } from './layer-job.ts';
+import { plainErrorOf } from './plain-error.ts';
 import { SpanDigests } from './span-digests.ts';
 
 const MAX_TAR_HEADER_BYTES = 1024 * 1024;
-
-export interface OutputFacts {
-  readonly diffId: Digest;
-  readonly entries: readonly TarEntry[];
-  readonly contentDigests: Uint8Array;
-  /** Why the scan stopped; told only after the diffID is known to hold, which explains more. */
-  readonly scanError: Error | undefined;
-}
 
 export class LayerOutputs {
   readonly #hash: Hash = createHash('sha256');
@@ -24,7 +17,7 @@ export class LayerOutputs {
   readonly #writer: IngestWriter | undefined;
   readonly #entries: TarEntry[] = [];
   #scanner: TarScanner | undefined;
-  #scanError: Error | undefined;
+  #scanError: PlainError | undefined;
 
   constructor(job: LayerJob) {
     if (job.scan) {
@@ -67,7 +60,7 @@ export class LayerOutputs {
     } catch (error) {
       this.#scanner = undefined;
       if (errorCodeOf(error) !== 'TAR_INVALID') throw error;
-      this.#scanError = error as Error;
+      this.#scanError = plainErrorOf(error);
     }
   }
 }

@@ -1,19 +1,15 @@
 /**
- * One layer, one pass (DESIGN §2), the part inside the worker:
- *
- *   bytes ─▶ hash, count ─▶ decompress ─▶ outputs: hash, content digests, tar scan, file
- *
- * and at the end every promise is checked. Breakage of the bytes does not stop the hash of the compressed side: a
- * flipped bit shows up as a broken stream first, but the honest message names both digests.
+ * One layer, one pass (DESIGN §2), the compressed side: bytes ─▶ hash, count ─▶ decompress ─▶ outputs, and at the end
+ * size and digest are checked. Breakage of the bytes does not stop the hash: a flipped bit shows up as a broken stream
+ * first, but the honest message names both digests.
  */
 import { createHash } from 'node:crypto';
 import { createDecoder } from '../compression/open-decoder.ts';
-import type { Decoder, DecodeResult } from '../compression/decoder.ts';
+import type { Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
 import { ClipctlError, errorCodeOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { LayerFacts, LayerJob } from './layer-job.ts';
-import { LayerOutputs } from './layer-outputs.ts';
+import type { DecodedFacts, LayerJob } from './layer-job.ts';
 
 /** Errors that say "these bytes are broken", which a wrong digest explains better. */
 const BROKEN_BYTES: ReadonlySet<ErrorCode> = new Set(['LAYER_CORRUPT', 'TAR_INVALID', 'UNSUPPORTED_MEDIA_TYPE']);
@@ -21,20 +17,20 @@ const BROKEN_BYTES: ReadonlySet<ErrorCode> = new Set(['LAYER_CORRUPT', 'TAR_INVA
 export class LayerPass {
   readonly #job: LayerJob;
   readonly #hash = createHash('sha256');
-  readonly #outputs: LayerOutputs;
   readonly #decoder: Decoder;
   #compressedBytes = 0;
   #broken: unknown;
 
-  constructor(job: LayerJob) {
+  /** @param onOutput takes the decompressed bytes; a view is valid only during the call */
+  constructor(job: LayerJob, onOutput: OutputSink, largeWindows?: LargeWindowPermit) {
     this.#job = job;
-    this.#outputs = new LayerOutputs(job);
     this.#decoder = createDecoder({
       limits: job.limits,
-      onOutput: (view) => this.#outputs.write(view),
-      // The diffID is compared, which says more than CRC-32 does; only an index has a use for checkpoints.
+      onOutput,
+      // The diffID is compared, which says more than CRC-32 does.
       skipChecksum: true,
-      ...(job.scan ? {} : { checkpointIntervalBytes: 0 }),
+      checkpointIntervalBytes: job.checkpointIntervalBytes,
+      ...(largeWindows && { largeWindows }),
     });
   }
 
@@ -51,25 +47,18 @@ export class LayerPass {
     }
   }
 
-  /** @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, LAYER_CORRUPT, DIFF_ID_MISMATCH, TAR_INVALID, STORAGE_* */
-  async finish(): Promise<LayerFacts> {
+  /** @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, LAYER_CORRUPT */
+  async finish(): Promise<DecodedFacts> {
     const { expected } = this.#job;
     if (this.#compressedBytes < expected.sizeBytes) throw this.#sizeMismatch('only');
     const digest = `sha256:${this.#hash.digest('hex')}` as Digest;
-    if (digest !== expected.digest)
-      throw mismatch('DIGEST_MISMATCH', 'digest', { expected: expected.digest, actual: digest, cause: this.#broken });
-    const decoded = await this.#finishDecoder();
-    const outputs = await this.#outputs.finish();
-    if (outputs.diffId !== expected.diffId)
-      throw mismatch('DIFF_ID_MISMATCH', 'diffID', { expected: expected.diffId, actual: outputs.diffId });
-    if (outputs.scanError !== undefined) throw outputs.scanError;
-    return { ...decoded, digest, diffId: outputs.diffId, entries: outputs.entries, contentDigests: outputs.contentDigests };
+    if (digest !== expected.digest) throw this.#digestMismatch(digest);
+    return { ...(await this.#finishDecoder()), digest };
   }
 
-  /** Frees the decoder and the file; after `finish` or after a failure. */
+  /** Frees the decoder; after `finish` or after a failure. */
   close(): void {
     this.#decoder.close();
-    this.#outputs.close();
   }
 
   async #finishDecoder(): Promise<DecodeResult> {
@@ -89,16 +78,13 @@ export class LayerPass {
       details: { digest, expectedBytes: sizeBytes, actualBytes: this.#compressedBytes },
     });
   }
-}
 
-function mismatch(
-  code: 'DIGEST_MISMATCH' | 'DIFF_ID_MISMATCH',
-  what: string,
-  found: { expected: Digest; actual: Digest; cause?: unknown },
-): ClipctlError {
-  return new ClipctlError(code, `layer has the wrong ${what}: expected ${found.expected}, got ${found.actual}`, {
-    cause: found.cause,
-    details: { expected: found.expected, actual: found.actual },
-    hint: 'Nothing of this layer was kept. The image or what served it is damaged.',
-  });
+  #digestMismatch(actual: Digest): ClipctlError {
+    const { digest } = this.#job.expected;
+    return new ClipctlError('DIGEST_MISMATCH', `layer has the wrong digest: expected ${digest}, got ${actual}`, {
+      cause: this.#broken,
+      details: { expected: digest, actual },
+      hint: 'Nothing of this layer was kept. The image, or what served it, is damaged.',
+    });
+  }
 }

@@ -1,17 +1,41 @@
-/** The worker thread: takes one layer after another through its pass, piece by piece, in the order they were sent. */
-import { parentPort } from 'node:worker_threads';
-import { ClipctlError } from '../errors.ts';
-import type { FromWorker, ToWorker } from './layer-job.ts';
-import { SLOT_BYTES } from './layer-job.ts';
+/**
+ * The worker thread: takes one layer after another through its pass, piece by piece, in the order they were sent. Of a
+ * split layer it does one half: it inflates into the ring of another worker, or it takes the outputs from such a ring.
+ */
+import { parentPort, threadId, workerData } from 'node:worker_threads';
+import { ClipctlError, errorCodeOf } from '../errors.ts';
+import {
+  SLOT_BYTES,
+  type FromWorker,
+  type LayerJob,
+  type OutputLink,
+  type SpanJob,
+  type ToWorker,
+  type WorkerData,
+} from './layer-job.ts';
+import { LayerOutputs } from './layer-outputs.ts';
 import { LayerPass } from './layer-pass.ts';
+import { RingReader, RingWriter, type RingMessage } from './output-ring.ts';
 import { plainErrorOf } from './plain-error.ts';
+import { SpanPass } from './span-pass.ts';
+import { openPermit } from './window-permit.ts';
 
 const port = parentPort;
 if (port === null) throw new ClipctlError('INTERNAL', 'layer-worker is started by the worker pool');
 
-let pass: LayerPass | undefined;
-let slots: Uint8Array = new Uint8Array(0);
-let failed = false;
+const { permitCell } = workerData as WorkerData;
+const largeWindows = openPermit(permitCell, threadId);
+
+/** What the bytes of the layer in hand go through; undefined after its end or its failure. */
+interface Stages {
+  readonly slots: Uint8Array;
+  readonly write: (input: Uint8Array) => Promise<void>;
+  /** Ends the layer and gives what there is to say. */
+  readonly finish: () => Promise<readonly FromWorker[]>;
+  readonly close: () => void;
+}
+
+let stages: Stages | undefined;
 let queue: Promise<void> = Promise.resolve();
 
 const say = (message: FromWorker): void => port.postMessage(message);
@@ -22,31 +46,109 @@ port.on('message', (message: ToWorker) => {
 
 async function handle(message: ToWorker): Promise<void> {
   if (message.type === 'begin') {
-    failed = false;
-    slots = new Uint8Array(message.slots);
-    pass = new LayerPass(message.job);
-  } else if (message.type === 'piece') {
-    const start = message.slot * SLOT_BYTES;
-    try {
-      if (!failed) await pass?.write(slots.subarray(start, start + message.length));
-    } finally {
-      // Every piece is answered, failed or not: the main thread waits for all of them before it reuses this worker.
-      say({ type: 'free', slot: message.slot });
-    }
-  } else if (!failed && pass !== undefined) {
-    const facts = await pass.finish();
-    closePass();
-    say({ type: 'done', facts });
+    stages = message.link === undefined ? openWhole(message.job, message.shared) : openInflating(message.job, message.link);
+  } else if (message.type === 'begin-span') stages = openSpan(message.job, message.shared);
+  else if (message.type === 'piece') await takePiece(message.slot, message.length);
+  else if (message.type === 'end') await finish();
+  else takeOutputs(message.job, message.link);
+}
+
+async function takePiece(slot: number, length: number): Promise<void> {
+  try {
+    await stages?.write(stages.slots.subarray(slot * SLOT_BYTES, slot * SLOT_BYTES + length));
+  } finally {
+    // Every piece is answered, failed or not: the main thread waits for all of them before it reuses this worker.
+    say({ type: 'free', slot });
   }
 }
 
+async function finish(): Promise<void> {
+  if (stages === undefined) return;
+  const answers = await stages.finish();
+  close();
+  for (const answer of answers) say(answer);
+}
+
+function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
+  const outputs = new LayerOutputs(job);
+  const pass = new LayerPass(job, (view) => outputs.write(view), largeWindows);
+  return {
+    slots: new Uint8Array(shared),
+    write: (input) => pass.write(input),
+    finish: async () => [
+      { type: 'decoded', facts: await pass.finish() },
+      { type: 'outputs', facts: await outputs.finish() },
+    ],
+    close: () => {
+      pass.close();
+      outputs.close();
+    },
+  };
+}
+
+function openInflating(job: LayerJob, link: OutputLink): Stages {
+  const ring = new RingWriter(link);
+  const pass = new LayerPass(job, (view) => ring.write(view), largeWindows);
+  return {
+    slots: new Uint8Array(link.shared),
+    write: (input) => pass.write(input),
+    finish: async () => {
+      const facts = await pass.finish();
+      ring.end();
+      return [{ type: 'decoded', facts }];
+    },
+    close: () => {
+      pass.close();
+      link.port.close();
+    },
+  };
+}
+
+function openSpan(job: SpanJob, shared: SharedArrayBuffer): Stages {
+  const pass = new SpanPass(job, largeWindows);
+  return {
+    slots: new Uint8Array(shared),
+    write: (input) => pass.write(input),
+    finish: async () => {
+      await pass.finish();
+      return [{ type: 'span' }];
+    },
+    close: () => pass.close(),
+  };
+}
+
+/** The other half: until the inflating worker says `end`. */
+function takeOutputs(job: LayerJob, link: OutputLink): void {
+  const outputs = new LayerOutputs(job);
+  const ring = new RingReader(link);
+  const stop = (error: unknown): void => {
+    outputs.close();
+    ring.stop();
+    say({ type: 'failed', error: plainErrorOf(error) });
+  };
+  link.port.on('message', (message: RingMessage) => {
+    if (message === 'end') {
+      outputs.finish().then((facts) => say({ type: 'outputs', facts }), stop);
+      link.port.close();
+      return;
+    }
+    try {
+      ring.take(message.length, (view) => outputs.write(view));
+    } catch (error) {
+      link.port.close();
+      stop(error);
+    }
+  });
+}
+
 function fail(error: unknown): void {
-  failed = true;
-  closePass();
+  close();
+  // The other half of a split layer has stopped, and tells why itself.
+  if (errorCodeOf(error) === 'ABORTED') return;
   say({ type: 'failed', error: plainErrorOf(error) });
 }
 
-function closePass(): void {
-  pass?.close();
-  pass = undefined;
+function close(): void {
+  stages?.close();
+  stages = undefined;
 }

@@ -3,7 +3,8 @@ import type { Digest } from '../oci/digest.ts';
 
 export type LayerAction = 'download' | 'read' | 'verify' | 'push';
 
-/** `layer` is the compressed digest where it is known, else the diffID. Bytes count what has passed so far. */
+/** `layer` is the compressed digest where it is known, else the diffID. Bytes count what has passed so far, of
+ * the `totalBytes` beside them: the compressed layer from a registry or layout, the decompressed one from a remote. */
 export type ProgressEvent =
   | {
       readonly type: 'image';
@@ -11,6 +12,8 @@ export type ProgressEvent =
       readonly platform: string;
       readonly layers: number;
       readonly totalBytes: number;
+      /** What `totalBytes` sums up: the compressed size of each layer. */
+      readonly sizes: readonly { readonly layer: Digest; readonly totalBytes: number }[];
     }
   | {
       readonly type: 'layer-start';

@@ -8,7 +8,7 @@ export async function runLimited<T, R>(
   let next = 0;
   const lane = async (): Promise<void> => {
     for (let at = next++; at < items.length; at = next++) {
-      [results[at]] = (await Promise.allSettled([work(items[at] as T, at)]));
+      [results[at]] = await Promise.allSettled([work(items[at] as T, at)]);
     }
   };
   await Promise.all(Array.from({ length: Math.min(Math.max(1, limit), items.length) }, lane));

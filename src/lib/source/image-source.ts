@@ -34,6 +34,11 @@ export interface ResolveOptions {
   readonly signal: AbortSignal;
   /** What to choose from an image index; default: linux on the host's architecture. */
   readonly platform?: Platform;
+  /**
+   * Exactly this manifest of the image index (`PlatformManifest.digest`): several may have the same platform. Where the
+   * index lists it for several platforms, `platform` chooses, or the first counts.
+   */
+  readonly digest?: Digest;
 }
 
 export interface OpenBlobOptions {

@@ -35,11 +35,14 @@ export interface Candidate extends PlatformManifest {
 const MAX_INDEX_DEPTH = 4;
 /** Documents read to list the platforms of one image. */
 const MAX_DOCUMENTS = 200;
+/** Bytes of the documents and configs that are kept parsed, together. */
+const MAX_TREE_BYTES = 32 * 1024 * 1024;
 
 export class ImageTree {
   readonly #read: ReadDocument;
   readonly #documents = new Map<Digest, RootDocument>();
   readonly #configs = new Map<Digest, ImageConfig>();
+  #keptBytes = 0;
 
   constructor(read: ReadDocument) {
     this.#read = read;
@@ -50,6 +53,7 @@ export class ImageTree {
     const digest = digestOf(bytes);
     const content = parseManifest(bytes, { what: `manifest ${digest}`, mediaType });
     const document = { digest, sizeBytes: bytes.byteLength, content };
+    if (!this.#documents.has(digest)) this.#keptBytes += bytes.byteLength;
     this.#documents.set(digest, document);
     return document;
   }
@@ -63,6 +67,7 @@ export class ImageTree {
     if (this.#documents.size >= MAX_DOCUMENTS) {
       throw new ClipctlError('MANIFEST_INVALID', `the image index leads to more than ${MAX_DOCUMENTS} documents`);
     }
+    this.#assertRoom(descriptor);
     const bytes = await this.#read(descriptor, 'manifest', signal);
     assertBytes(bytes, descriptor, what);
     return this.add(bytes, descriptor.mediaType);
@@ -83,11 +88,19 @@ export class ImageTree {
     if (known !== undefined) return known;
     const what = `config ${descriptor.digest}`;
     if (descriptor.sizeBytes > MAX_CONFIG_BYTES) throw tooLarge({ what, maxBytes: MAX_CONFIG_BYTES }, descriptor.sizeBytes);
+    this.#assertRoom(descriptor);
     const bytes = await this.#read(descriptor, 'config', signal);
     assertBytes(bytes, descriptor, what);
     const config = parseImageConfig(bytes, what);
+    if (!this.#configs.has(descriptor.digest)) this.#keptBytes += bytes.byteLength;
     this.#configs.set(descriptor.digest, config);
     return config;
+  }
+
+  /** Before anything is read: many documents under the cap of one are still too much to keep. */
+  #assertRoom({ sizeBytes }: Descriptor): void {
+    const total = this.#keptBytes + sizeBytes;
+    if (total > MAX_TREE_BYTES) throw tooLarge({ what: 'the documents of this image', maxBytes: MAX_TREE_BYTES }, total);
   }
 
   /** All images under these descriptors, in order; attestations, artifacts and what is no manifest are left out. */

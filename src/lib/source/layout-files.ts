@@ -1,6 +1,5 @@
 /** The files of an OCI image layout directory: marker, index.json, blobs. */
-import { constants } from 'node:fs';
-import { open, readdir, type FileHandle } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../errors.ts';
 import { contentHashOf, type Digest } from '../oci/digest.ts';
@@ -8,14 +7,13 @@ import { FieldReader } from '../oci/json-fields.ts';
 import { MAX_MANIFEST_BYTES, parseManifest, type ImageIndex } from '../oci/manifest.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import { parseStrictJson, tooLarge } from '../oci/strict-json.ts';
+import { isMissing, openRegular, readOpened, type OpenedFile } from '../regular-file.ts';
 
 const MAX_MARKER_BYTES = 4096;
+const READ = { doing: 'read', elsewhere: 'another image layout' } as const;
 
 /** A file of the layout, proven to be a regular one. */
-export interface LayoutFile {
-  readonly handle: FileHandle;
-  readonly sizeBytes: number;
-}
+export type LayoutFile = Pick<OpenedFile, 'handle' | 'sizeBytes'>;
 
 /**
  * Reads index.json of a directory that says it is an image layout.
@@ -34,7 +32,7 @@ export async function readLayoutIndex(directory: string): Promise<ImageIndex> {
 
 /** @throws ClipctlError BLOB_NOT_FOUND, LAYOUT_INVALID when it is no regular file */
 export async function openLayoutBlob(directory: string, digest: Digest): Promise<LayoutFile> {
-  const file = await openRegular(join(directory, 'blobs', 'sha256', contentHashOf(digest)));
+  const file = await openFile(join(directory, 'blobs', 'sha256', contentHashOf(digest)));
   if (file !== undefined) return file;
   throw new ClipctlError('BLOB_NOT_FOUND', `${directory} has no blob ${digest}`, {
     details: { digest },
@@ -44,19 +42,18 @@ export async function openLayoutBlob(directory: string, digest: Digest): Promise
 
 /** Reads a file whole; the size is capped before anything is allocated. The handle is closed. */
 export async function readWhole({ handle, sizeBytes }: LayoutFile, what: string, maxBytes: number): Promise<Buffer> {
-  try {
-    if (sizeBytes > maxBytes) throw tooLarge({ what, maxBytes }, sizeBytes);
-    const bytes = Buffer.alloc(sizeBytes);
-    const { bytesRead } = await handle.read(bytes, 0, sizeBytes, 0);
-    return bytes.subarray(0, bytesRead);
-  } finally {
+  if (sizeBytes > maxBytes) {
     await handle.close();
+    throw tooLarge({ what, maxBytes }, sizeBytes);
   }
+  return readOpened({ handle, sizeBytes }).catch((error: unknown) => {
+    throw storageError(error, what, READ);
+  });
 }
 
 async function readSmallFile(directory: string, name: string, maxBytes: number): Promise<Buffer> {
   const path = join(directory, name);
-  const file = await openRegular(path);
+  const file = await openFile(path);
   if (file !== undefined) return readWhole(file, path, maxBytes);
   if (!(await isDirectory(directory))) {
     throw new ClipctlError('IMAGE_NOT_FOUND', `there is no directory ${directory}`, { details: { path: directory } });
@@ -73,25 +70,19 @@ async function isDirectory(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
-    throw storageError(error, path, 'read');
+    throw storageError(error, path, READ);
   }
 }
 
-/** undefined when there is no such file. Never waits: a fifo is opened without blocking, and refused. */
-async function openRegular(path: string): Promise<LayoutFile | undefined> {
-  let handle: FileHandle;
+/** undefined when there is no such file. */
+async function openFile(path: string): Promise<OpenedFile | undefined> {
+  let file: OpenedFile | 'other';
   try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = await openRegular(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw storageError(error, path, 'read');
+    throw storageError(error, path, READ);
   }
-  const stats = await handle.stat();
-  if (stats.isFile()) return { handle, sizeBytes: stats.size };
-  await handle.close();
+  if (file !== 'other') return file;
   throw new ClipctlError('LAYOUT_INVALID', `${path} is no regular file`, { details: { path } });
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }

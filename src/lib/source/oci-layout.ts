@@ -37,8 +37,8 @@ class LayoutSource implements ImageSource {
     });
   }
 
-  async resolve({ signal, platform }: ResolveOptions): Promise<ResolvedImage> {
-    return resolveImage(this.#tree, await this.#root(signal), { reference: this.#name.text, platform, signal });
+  async resolve({ signal, platform, digest }: ResolveOptions): Promise<ResolvedImage> {
+    return resolveImage(this.#tree, await this.#root(signal), { reference: this.#name.text, platform, digest, signal });
   }
 
   async listPlatforms({ signal }: { signal: AbortSignal }): Promise<readonly PlatformManifest[]> {

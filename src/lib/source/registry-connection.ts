@@ -3,7 +3,7 @@ import { Authorizer } from '../auth/authorizer.ts';
 import type { CredentialProvider } from '../auth/credentials.ts';
 import { ClipctlError, type ErrorCode } from '../errors.ts';
 import { discardBody, headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
-import { readBody } from '../http/read-body.ts';
+import { holdBody, readBody } from '../http/read-body.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import { DEFAULT_REGISTRY } from '../oci/reference.ts';
 import { refusalError } from './registry-errors.ts';
@@ -61,10 +61,10 @@ export class RegistryConnection {
     const sent = await this.#authorizer.authorization(signal);
     const response = await this.#send(url, request, sent);
     // A 401 from where a redirect led is not the registry's: it must not choose who gets the credentials.
-    const mayAnswer = response.status === 401 && response.url.origin === url.origin;
-    if (!mayAnswer || !(await this.#authorizer.answer(response, sent, signal))) return this.#accept(response, request);
-    discardBody(response);
-    return this.#accept(await this.#send(url, request, await this.#authorizer.authorization(signal)), request);
+    if (response.status !== 401 || response.url.origin !== url.origin) return this.#accept(response, request, url);
+    const held = await holdBody(response, MAX_ERROR_BODY_BYTES, signal);
+    if (!(await this.#authorizer.answer(held, sent, signal))) return this.#accept(held, request, url);
+    return this.#accept(await this.#send(url, request, await this.#authorizer.authorization(signal)), request, url);
   }
 
   #send(url: URL, { headers, signal }: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
@@ -72,12 +72,17 @@ export class RegistryConnection {
     return this.#options.http.send({ method: 'GET', url, headers: { ...headers, ...login }, signal });
   }
 
-  async #accept(response: HttpResponse, request: RegistryRequest): Promise<HttpResponse> {
+  async #accept(response: HttpResponse, request: RegistryRequest, asked: URL): Promise<HttpResponse> {
     if (SUCCESS.has(response.status)) return response;
-    throw await this.#refusal(response, request);
+    throw await this.#refusal(response, request, asked.origin === response.url.origin ? undefined : asked.host);
   }
 
-  async #refusal(response: HttpResponse, request: Pick<RegistryRequest, 'what' | 'missing' | 'signal'>): Promise<ClipctlError> {
+  /** @param redirectedBy the host that was asked, when another one answered */
+  async #refusal(
+    response: HttpResponse,
+    request: Pick<RegistryRequest, 'what' | 'missing' | 'signal'>,
+    redirectedBy?: string,
+  ): Promise<ClipctlError> {
     const { what, missing, signal } = request;
     const { registry, repository, credentials } = this.#options;
     const { bytes } = await readBody(response, MAX_ERROR_BODY_BYTES, signal);
@@ -91,6 +96,7 @@ export class RegistryConnection {
       body: bytes,
       secrets: found === undefined ? [] : [found.password],
       hasCredentials: found !== undefined,
+      redirectedBy,
     });
   }
 
@@ -111,7 +117,7 @@ export class RegistryConnection {
     const plain = new URL(`http://${host}/`);
     if (!isInsecure) return isLoopback(secure.hostname) ? plain : secure;
     try {
-      discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
+      await discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
       return secure;
     } catch (error) {
       if (error instanceof ClipctlError && error.code === 'NETWORK') return plain;

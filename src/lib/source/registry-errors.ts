@@ -17,6 +17,8 @@ export interface Refusal {
   /** What must not be shown, should the server echo it. */
   readonly secrets?: readonly string[];
   readonly hasCredentials?: boolean;
+  /** The host that was asked, when it sent us on to `host`. */
+  readonly redirectedBy?: string | undefined;
 }
 
 const MAX_MESSAGE_CHARS = 300;
@@ -44,12 +46,14 @@ function codeFor(status: number, missing: ErrorCode): ErrorCode {
   return status === 429 ? 'RATE_LIMITED' : 'REGISTRY_ERROR';
 }
 
-function hintFor({ status, hasCredentials, host }: Refusal, retryAfterMs: number | undefined): string {
+function hintFor({ status, hasCredentials, host, redirectedBy }: Refusal, retryAfterMs: number | undefined): string {
+  if (redirectedBy !== undefined && (status === 401 || status === 403 || status === 404)) {
+    return `${redirectedBy} sent us on to ${host}, and that storage host refused. Credentials are never sent there: ask who runs ${redirectedBy}.`;
+  }
   if (status === 401 && hasCredentials !== true) {
     return 'Log in with docker login or podman login, or pass --username and --password-stdin. Some registries answer so for an image that is not there.';
   }
   if (status === 401) return 'The credentials were refused: check them, and that the image exists.';
-  if (status === 407) return 'The proxy wants credentials: put them into HTTPS_PROXY.';
   if (status === 403) return 'This user may not read the repository; some registries answer so for one that is not there.';
   if (status === 404) return 'Check the name, the tag and the spelling; some registries answer so when you are not logged in.';
   if (status === 429) return rateLimitHint(retryAfterMs);

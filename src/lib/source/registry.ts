@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { CredentialProvider } from '../auth/credentials.ts';
 import { ClipctlError } from '../errors.ts';
-import { discardBody, headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
+import { headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
 import { openResumingBody } from '../http/resuming-body.ts';
 import { withRetry, type RetryPolicy } from '../http/retry.ts';
@@ -60,10 +60,10 @@ class RegistrySource implements ImageSource {
     return this.#options.http.requestCount;
   }
 
-  async resolve({ signal, platform }: ResolveOptions): Promise<ResolvedImage> {
+  async resolve({ signal, platform, digest }: ResolveOptions): Promise<ResolvedImage> {
     const { registry, repository, tag } = this.#reference;
     const origin = { registry, repository, ...(tag === undefined ? {} : { tag }) };
-    return resolveImage(this.#tree, await this.#openRoot(signal), { reference: this.#text, origin, platform, signal });
+    return resolveImage(this.#tree, await this.#openRoot(signal), { reference: this.#text, origin, platform, digest, signal });
   }
 
   async listPlatforms({ signal }: { signal: AbortSignal }): Promise<readonly PlatformManifest[]> {
@@ -150,7 +150,7 @@ function promisedDigest(response: HttpResponse): Digest | undefined {
   try {
     return parseDigest(header, 'Docker-Content-Digest');
   } catch (error) {
-    discardBody(response);
+    response.body.destroy();
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Pins a root document to one image of one platform. */
 import { ClipctlError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
 import { choosePlatform, formatPlatform, hostPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
 import type { PlatformManifest, ResolvedImage } from './image-source.ts';
 import {
@@ -16,6 +17,7 @@ export interface ResolveRequest {
   readonly reference: string;
   readonly origin?: ResolvedImage['origin'];
   readonly platform: Platform | undefined;
+  readonly digest: Digest | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +33,7 @@ export async function openRoot(tree: ImageTree, root: RootDocument, signal: Abor
 
 /**
  * Reads manifest and config of the chosen platform.
- * @throws ClipctlError PLATFORM_NOT_FOUND with what there is, and all that reading and checking raises
+ * @throws ClipctlError PLATFORM_NOT_FOUND with what there is, IMAGE_NOT_FOUND for a digest that is not there, and all that reading and checking raises
  */
 export async function resolveImage(tree: ImageTree, root: ImageRoot, request: ResolveRequest): Promise<ResolvedImage> {
   const { reference, origin, signal } = request;
@@ -67,24 +69,42 @@ async function chooseManifest(
   root: ImageRoot,
   request: ResolveRequest,
 ): Promise<{ readonly manifest: ManifestDocument; readonly platform?: Platform }> {
-  if ('single' in root) return { manifest: root.single };
+  if ('single' in root) {
+    if (request.digest !== undefined && request.digest !== root.single.digest)
+      throw noManifest(request.reference, request.digest);
+    return { manifest: root.single };
+  }
   const { descriptor, platform } = choose(root.choices, request);
   return { manifest: await tree.manifest(descriptor, request.signal), platform };
 }
 
-function choose(choices: readonly Candidate[], { reference, platform }: ResolveRequest): Candidate {
+function choose(choices: readonly Candidate[], { reference, platform, digest }: ResolveRequest): Candidate {
+  if (digest !== undefined) return chooseByDigest(choices, { reference, platform, digest });
   const wanted = platform ?? hostPlatform();
   const chosen = choosePlatform(choices, wanted);
   if (chosen === undefined) throw notFound(reference, wanted, choices);
   return chosen;
 }
 
+function chooseByDigest(
+  choices: readonly Candidate[],
+  { reference, platform, digest }: Pick<ResolveRequest, 'reference' | 'platform'> & { readonly digest: Digest },
+): Candidate {
+  const entries = choices.filter((choice) => choice.digest === digest);
+  const [first] = entries;
+  if (first === undefined) throw noManifest(reference, digest);
+  const chosen = platform === undefined ? first : choosePlatform(entries, platform);
+  if (chosen === undefined) throw notFound(`${reference} (${digest})`, platform ?? first.platform, entries);
+  return chosen;
+}
+
 /** A single manifest is used whatever its platform, unless one was asked for. */
-function checkSingle(actual: Platform, { reference, platform }: ResolveRequest): readonly string[] {
+function checkSingle(actual: Platform, { reference, platform, digest }: ResolveRequest): readonly string[] {
   if (actual.architecture === 'unknown') return [];
   const wanted = platform ?? hostPlatform();
   if (choosePlatform([{ platform: actual }], wanted) !== undefined) return [];
   if (platform !== undefined) throw notFound(reference, wanted, [{ platform: actual }]);
+  if (digest !== undefined) return [];
   return [`the image is for ${formatPlatform(actual)} only, this machine is ${formatPlatform(wanted)}`];
 }
 
@@ -99,6 +119,10 @@ function notFound(reference: string, wanted: Platform, offered: readonly { platf
       hint: 'Choose one of them with --platform.',
     },
   );
+}
+
+function noManifest(reference: string, digest: Digest): ClipctlError {
+  return new ClipctlError('IMAGE_NOT_FOUND', `${reference} has no image ${digest}`, { details: { digest } });
 }
 
 function publicCandidate({ platform, digest, sizeBytes }: Candidate): PlatformManifest {

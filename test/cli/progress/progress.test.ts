@@ -36,6 +36,7 @@ const image = (layers: number): ProgressEvent => ({
   platform: 'linux/amd64',
   layers,
   totalBytes: layers * 2048,
+  sizes: Array.from({ length: layers }, (_, at) => ({ layer: digestOf('abcdef0123456789'.charAt(at)), totalBytes: 2048 })),
 });
 const start = (layer: string): ProgressEvent => ({
   type: 'layer-start',
@@ -177,7 +178,7 @@ describe('tty progress', () => {
     renderer.onEvent(image(16));
     for (const digit of '0123456789abcdef') renderer.onEvent(start(digit));
     while (!stream.text.includes('more under way')) {
-      if (stream.text.length > 50_000) break;
+      if (stream.text.length > 5000) break;
       await sleep(20);
     }
     renderer.stop();
@@ -217,6 +218,40 @@ describe('the state of transfers', () => {
       sent: 9000,
       finished: 1,
     });
+  });
+
+  it('never says more than all when a remote sends decompressed what the image announced compressed', () => {
+    const state = new TransferState(0);
+    const bytes = (amount: number, totalBytes: number): ProgressEvent => ({
+      type: 'layer-progress',
+      layer: digestOf('a'),
+      action: 'download',
+      bytes: amount,
+      totalBytes,
+    });
+    state.add(image(2));
+    state.add(bytes(5000, 10_000));
+    expect({ bytes: state.bytes, total: state.totalBytes }).toEqual({ bytes: 5000, total: 12_048 });
+    expect(state.active).toMatchObject([{ bytes: 5000, totalBytes: 10_000 }]);
+    // The remote breaks off, the registry takes over.
+    state.add(start('a'));
+    state.add(bytes(1024, 2048));
+    expect({ bytes: state.bytes, total: state.totalBytes }).toEqual({ bytes: 1024, total: 4096 });
+    state.add(bytes(9000, 10_000));
+    state.add({ type: 'layer-done', layer: digestOf('a'), action: 'download', bytes: 10_000, note: 'from file:///x' });
+    expect({ bytes: state.bytes, total: state.totalBytes }).toEqual({ bytes: 10_000, total: 12_048 });
+  });
+
+  it('reaches all with layers that stood on disk, at no speed', () => {
+    const state = new TransferState(0);
+    state.add(image(2));
+    expect(state.rate(0)).toBe(0);
+    state.add({ type: 'layer-skip', layer: digestOf('a'), reason: 'on disk' });
+    expect(state.rate(1000)).toBe(0);
+    expect(state.describe(1000)).toEqual(['1 of 2 layers', '2.0 KiB of 4.0 KiB', '0 B/s']);
+    state.add(start('b'));
+    state.add(done('b'));
+    expect(state.describe(1000).slice(0, 2)).toEqual(['2 of 2 layers', '4.0 KiB of 4.0 KiB']);
   });
 
   it('measures the last ten seconds and estimates after two', () => {

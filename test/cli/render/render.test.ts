@@ -16,7 +16,7 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
   ['inspect-layers', (on) => renderInspect(INSPECT, { layers: true, tiers: false }, on)],
   ['inspect-tiers', (on) => renderInspect(INSPECT, { layers: false, tiers: true }, on)],
   ['inspect-verbose', (on) => renderInspect(INSPECT, short, { ...on, verbose: true })],
-  ['index', (on) => renderIndex(INDEX, on)],
+  ['index', (on) => renderIndex(INDEX, { kept: true }, on)],
   ['warm', (on) => renderWarm(WARM, on)],
   ['warm-verbose', (on) => renderWarm(WARM, { ...on, verbose: true })],
   ['push-cache', (on) => renderPush(PUSH, on)],
@@ -53,7 +53,42 @@ describe.each(drawings)('%s', (name, draw) => {
   });
 });
 
+describe('an index', () => {
+  const platforms = INDEX.platforms.map((platform) => ({
+    ...platform,
+    layers: platform.layers.map((layer, at) => ({ ...layer, checkpoints: at })),
+  }));
+
+  it('without a checkpoint behind the start of a layer has no column of them', () => {
+    const text = renderIndex({ ...INDEX, platforms }, { kept: false }, surface);
+    expect(text).toContain('  entries  from');
+    expect(text).not.toContain('checkpoints');
+  });
+
+  it('says that layers are kept only where they are', () => {
+    expect(renderIndex(INDEX, { kept: false }, surface)).not.toContain('kept');
+    expect(renderIndex(INDEX, { kept: true }, surface).match(/^kept in the disk cache$/gm)).toHaveLength(1);
+  });
+});
+
+describe('warm layers', () => {
+  it('that no cache had are no share of caches', () => {
+    const images = WARM.images.map((image) => ({
+      ...image,
+      layers: image.layers.map((layer) => ({ ...layer, servedBy: 'registry' as const })),
+    }));
+    expect(renderWarm({ ...WARM, images }, surface)).not.toContain('from caches');
+  });
+});
+
 describe('an image', () => {
+  it('whose history nobody knows has no column for it', () => {
+    const layers = INSPECT.layers.map(({ createdBy: _, ...layer }) => layer);
+    const text = renderInspect({ ...INSPECT, layers }, short, surface);
+    expect(text).toMatch(/^#  digest +compressed +size  warm$/m);
+    expect(text).not.toContain('created by');
+  });
+
   it('without layers is shown, warm', () => {
     const totals = { layers: 0, compressedBytes: 0, warmLayers: 0, warmBytes: 0 };
     const { platforms: _, ...rest } = INSPECT;

@@ -8,7 +8,7 @@ import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { storageError } from '../../errors.ts';
+import { elsewhereThan, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import type { ChunkSource } from '../chunk-source.ts';
 import type {
@@ -34,6 +34,8 @@ export function openFileRemote(directory: string): ContentCache {
   return new FileRemote(directory);
 }
 
+const ANOTHER_REMOTE = 'another remote cache: a file:///DIR that exists and may be written';
+
 class FileRemote implements ContentCache {
   readonly url: string;
   readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: true };
@@ -46,10 +48,12 @@ class FileRemote implements ContentCache {
 
   async contentExists(hash: ContentHash, { signal }: CacheCallOptions): Promise<ContentInfo | undefined> {
     signal.throwIfAborted();
-    const found = await lookAtFile(this.#contentPath(hash));
-    if (found === undefined || found === 'other') return undefined;
-    const list = await readChunkList(this.#listPath(hash));
-    return list?.sizeBytes === found.sizeBytes ? { sizeBytes: found.sizeBytes } : undefined;
+    return this.#here(async () => {
+      const found = await lookAtFile(this.#contentPath(hash));
+      if (found === undefined || found === 'other') return undefined;
+      const list = await readChunkList(this.#listPath(hash));
+      return list?.sizeBytes === found.sizeBytes ? { sizeBytes: found.sizeBytes } : undefined;
+    });
   }
 
   getContent(hash: ContentHash, options: CacheCallOptions): Promise<Readable | undefined>;
@@ -57,13 +61,17 @@ class FileRemote implements ContentCache {
   async getContent(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined> {
     const range = requireRange(options);
     if ((await this.contentExists(hash, options)) === undefined) return undefined;
-    const file = await openRegularFile(this.#contentPath(hash));
+    const file = await this.#here(() => openRegularFile(this.#contentPath(hash)));
     if (file === undefined) return undefined;
     if (range === undefined) return readWholeFile(file, hash, options);
     return readFileRange(file, { ...range, signal: options.signal });
   }
 
-  async storeContent(source: ChunkSource, hash: ContentHash, { sizeBytes, signal }: StoreOptions): Promise<StoreResult> {
+  async storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult> {
+    return this.#here(() => this.#store(source, hash, options));
+  }
+
+  async #store(source: ChunkSource, hash: ContentHash, { sizeBytes, signal }: StoreOptions): Promise<StoreResult> {
     if ((await this.contentExists(hash, { signal })) !== undefined) return { sentBytes: 0, chunks: 0, skipped: true };
     const temporary = await this.#createTemporary();
     let chunks = 0;
@@ -85,8 +93,8 @@ class FileRemote implements ContentCache {
 
   async deleteContent(hash: ContentHash, options: CacheCallOptions): Promise<boolean> {
     const wasThere = (await this.contentExists(hash, options)) !== undefined;
-    await removeFile(this.#contentPath(hash));
-    await removeFile(this.#listPath(hash));
+    await this.#here(() => removeFile(this.#contentPath(hash)));
+    await this.#here(() => removeFile(this.#listPath(hash)));
     return wasThere;
   }
 
@@ -99,6 +107,15 @@ class FileRemote implements ContentCache {
 
   async close(): Promise<void> {
     // Nothing stays open between calls.
+  }
+
+  /** What is shared with the disk cache speaks of the cache directory. */
+  async #here<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw elsewhereThan(error, this.#directory, ANOTHER_REMOTE);
+    }
   }
 
   #contentPath(hash: ContentHash): string {

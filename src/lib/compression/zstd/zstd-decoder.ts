@@ -5,7 +5,7 @@
  */
 import { ClipctlError } from '../../errors.ts';
 import { asError, closedError, corruptLayer } from '../decode-errors.ts';
-import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
+import type { DecodeResult, Decoder, DecoderOptions, LargeWindowPermit } from '../decoder.ts';
 import type { DecompressionLimits } from '../limits.ts';
 import { OutputMeter } from '../output-meter.ts';
 import { frameHeaderBytes, MAX_FRAME_HEADER_BYTES, parseFrameHeader } from './frame-header.ts';
@@ -14,6 +14,8 @@ import { loadZstdModule, ZstdStream } from './wasm-stream.ts';
 
 /** What libzstd takes without being asked for more (ZSTD_WINDOWLOG_LIMIT_DEFAULT); the WASM has no call to raise it. */
 const MAX_DECODABLE_WINDOW_LOG = 27;
+/** A window above this needs the permit (DESIGN §2). */
+const LARGE_WINDOW_BYTES = 8 * 1024 * 1024;
 
 export function createZstdDecoder(options: DecoderOptions): Decoder {
   return new ZstdDecoder(options);
@@ -21,6 +23,7 @@ export function createZstdDecoder(options: DecoderOptions): Decoder {
 
 class ZstdDecoder implements Decoder {
   readonly #limits: DecompressionLimits;
+  readonly #largeWindows: LargeWindowPermit | undefined;
   readonly #meter: OutputMeter;
   readonly #frames = new FrameList();
   readonly #head = Buffer.alloc(MAX_FRAME_HEADER_BYTES);
@@ -36,6 +39,7 @@ class ZstdDecoder implements Decoder {
 
   constructor(options: DecoderOptions) {
     this.#limits = options.limits;
+    this.#largeWindows = options.largeWindows;
     this.#meter = new OutputMeter(options);
   }
 
@@ -110,6 +114,7 @@ class ZstdDecoder implements Decoder {
       return;
     }
     checkWindow(this.#limits, header.windowBytes);
+    if (header.windowBytes > LARGE_WINDOW_BYTES) this.#largeWindows?.take();
     if (header.dictionaryId !== 0) throw dictionaryError(header.dictionaryId);
     this.#contentBytes = header.contentBytes;
     this.#stage = 'body';

@@ -1,0 +1,59 @@
+/** One run of a layer in a worker: decompressed from its start, written straight into its place in the ingest file. */
+import type { LargeWindowPermit } from '../compression/decoder.ts';
+import { createDecoder } from '../compression/open-decoder.ts';
+import { createKernelInflate } from '../compression/gzip/kernel-inflate.ts';
+import { DEFAULT_LIMITS } from '../compression/limits.ts';
+import { ClipctlError } from '../errors.ts';
+import type { SpanJob } from './layer-job.ts';
+import { PlacedWriter } from './placed-writer.ts';
+
+/** What takes the compressed bytes of a run. */
+interface RunDecoder {
+  write(input: Uint8Array): void | Promise<void>;
+  finish(): unknown;
+  close(): void;
+}
+
+export class SpanPass {
+  readonly #job: SpanJob;
+  readonly #writer: PlacedWriter;
+  readonly #decoder: RunDecoder;
+
+  /** @throws ClipctlError STORAGE_*, CLIP_INVALID for an unusable checkpoint */
+  constructor(job: SpanJob, largeWindows?: LargeWindowPermit) {
+    const { run } = job;
+    this.#job = job;
+    this.#writer = new PlacedWriter(job.ingestPath, { start: run.uncompressedStart, end: run.uncompressedEnd });
+    try {
+      this.#decoder = this.#openDecoder(largeWindows);
+    } catch (error) {
+      this.#writer.close();
+      throw error;
+    }
+  }
+
+  /** @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH when the run gives more than the index says, STORAGE_* */
+  async write(input: Uint8Array): Promise<void> {
+    await this.#decoder.write(input);
+  }
+
+  /** @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH when the run gave less than the index says */
+  async finish(): Promise<void> {
+    await this.#decoder.finish();
+    const { left } = this.#writer;
+    if (left > 0) throw new ClipctlError('SIZE_MISMATCH', `a span of layer ${this.#job.digest} ends ${left} bytes early`);
+  }
+
+  close(): void {
+    this.#decoder.close();
+    this.#writer.close();
+  }
+
+  #openDecoder(largeWindows?: LargeWindowPermit): RunDecoder {
+    const { run } = this.#job;
+    const onOutput = (view: Uint8Array): void => this.#writer.write(view);
+    if (run.checkpoint === undefined)
+      return createDecoder({ onOutput, limits: DEFAULT_LIMITS, ...(largeWindows && { largeWindows }) });
+    return createKernelInflate({ checkpoint: run.checkpoint, endOffset: run.uncompressedEnd, onOutput });
+  }
+}

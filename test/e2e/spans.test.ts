@@ -1,0 +1,112 @@
+/** With an index a layer comes by parallel ranges and is decompressed on all cores; nobody sees a difference but the time. */
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { LayerCompression } from '../servers/layout-writer.ts';
+import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
+import { makeLayout, type MadeLayout } from '../servers/make-layout.ts';
+import { cachedLayers, leftovers } from './cache-state.ts';
+import { makeHome, type Home } from './run-cli.ts';
+
+const COMPRESSIONS: readonly LayerCompression[] = ['gzip', 'zstd', 'none'];
+
+let store: Home;
+let images: Record<LayerCompression, MadeLayout>;
+let home: Home;
+let registry: LoopbackRegistry;
+
+beforeAll(async () => {
+  store = await makeHome();
+  const made = await Promise.all(
+    COMPRESSIONS.map(async (compression) => {
+      const files = { 'a.bin': noise(30 * 1024 * 1024, compression.length), 'b.txt': 'the end\n' };
+      return [compression, await makeLayout(join(store.dir, compression), [{ files, compression }])] as const;
+    }),
+  );
+  images = Object.fromEntries(made) as Record<LayerCompression, MadeLayout>;
+}, 120_000);
+afterAll(() => store.remove());
+beforeEach(async () => {
+  home = await makeHome();
+  registry = await startLoopbackRegistry({
+    repositories: Object.fromEntries(COMPRESSIONS.map((name) => [name, images[name].directory])),
+  });
+});
+afterEach(async () => {
+  await registry.close();
+  await home.remove();
+});
+
+/** Bytes that compress to some two thirds. */
+function noise(sizeBytes: number, seed: number): Buffer {
+  const bytes = Buffer.allocUnsafe(sizeBytes);
+  let state = seed;
+  for (let at = 0; at < sizeBytes; at += 4)
+    bytes.writeUInt32LE((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) & 0x3f7f3f7f, at);
+  return bytes;
+}
+
+async function index(name: LayerCompression): Promise<string> {
+  const result = await home.run(['index', `${registry.host}/${name}:v1`, '-o', 'image.clip']);
+  expect(result.code, result.stderr).toBe(0);
+  return 'image.clip';
+}
+
+const rangesOf = (name: LayerCompression): (string | string[] | undefined)[] =>
+  registry.requests
+    .filter(({ path }) => path.endsWith(images[name].layers[0]?.digest ?? '-'))
+    .map(({ headers }) => headers['range']);
+
+async function expectRight(name: LayerCompression): Promise<void> {
+  const hash = images[name].layers[0]?.diffId.slice('sha256:'.length) ?? '';
+  expect(await cachedLayers(home)).toEqual([hash]);
+  expect(
+    createHash('sha256')
+      .update(await readFile(join(home.cacheDir, hash)))
+      .digest('hex'),
+  ).toBe(hash);
+  expect(await leftovers(home)).toEqual([]);
+}
+
+describe.each(COMPRESSIONS)('a %s layer', (name) => {
+  it('comes by ranges, every byte once, and is right', async () => {
+    const clip = await index(name);
+    const result = await home.run(['warm', clip, '--jobs', '2', '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    const ranges = rangesOf(name).slice(1);
+    expect(ranges.length).toBeGreaterThan(1);
+    expect(ranges.every((range) => /^bytes=\d+-\d+$/.test(String(range)))).toBe(true);
+    const document = result.json<{ totals: { downloadedBytes: number }; peakBufferedBytes: number }>();
+    const compressedBytes = images[name].layers[0]?.compressedBytes ?? 0;
+    // A checkpoint inside a byte makes both its runs fetch that byte.
+    expect(document.totals.downloadedBytes - compressedBytes).toBeLessThan(ranges.length);
+    expect(document.totals.downloadedBytes).toBeGreaterThanOrEqual(compressedBytes);
+    expect(document.peakBufferedBytes).toBeLessThanOrEqual(32 * 1024 * 1024);
+    await expectRight(name);
+  });
+});
+
+it('a server that knows no ranges is asked for the whole layer instead', async () => {
+  const clip = await index('gzip');
+  registry.script = ({ headers }) => (headers['range'] === undefined ? undefined : { status: 416 });
+  const result = await home.run(['warm', clip, '--jobs', '2']);
+  expect(result.code, result.stderr).toBe(0);
+  expect(rangesOf('gzip').at(-1)).toBeUndefined();
+  await expectRight('gzip');
+});
+
+it('wrong bytes in a range are not taken: one stream heals, or says what is wrong', async () => {
+  const clip = await index('gzip');
+  registry.script = ({ headers, path }) =>
+    path.includes('/blobs/') && headers['range'] !== undefined ? { flipAt: 5000 } : undefined;
+  const healed = await home.run(['warm', clip, '--jobs', '2']);
+  expect(healed.code, healed.stderr).toBe(0);
+  await expectRight('gzip');
+  await rm(home.cacheDir, { recursive: true });
+  registry.script = ({ path }) => (path.includes('/blobs/') ? { flipAt: 5000 } : undefined);
+  const refused = await home.run(['warm', clip, '--jobs', '2']);
+  expect(refused.code).toBe(7);
+  expect(await cachedLayers(home)).toEqual([]);
+  expect(await leftovers(home)).toEqual([]);
+});
