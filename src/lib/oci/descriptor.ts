@@ -7,7 +7,7 @@ export interface Descriptor {
   readonly digest: Digest;
   readonly sizeBytes: number;
   readonly annotations: ReadonlyMap<string, string>;
-  /** Where a foreign layer may be had; never followed unless --allow-foreign. */
+  /** Where a foreign layer may be had; never followed: --allow-foreign asks the registry itself. */
   readonly urls: readonly string[];
   readonly platform?: Platform;
   readonly artifactType?: string;

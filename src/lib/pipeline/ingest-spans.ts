@@ -2,6 +2,7 @@
  * A layer that an index knows: fetched by parallel ranges, decompressed in parallel runs on all cores, straight into its
  * place in the ingest file. The compressed digest can't be computed that way; the layer is proven by its diffID.
  */
+import { hasKernel } from '../compression/gzip/kernel-inflate.ts';
 import { ClipctlError } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import { feedWorker } from './feed-worker.ts';
@@ -21,6 +22,8 @@ export interface SpanIngest {
 /** Whether cutting the layer pays: `undefined` = take it in one stream. */
 export function runsWorthTaking(map: LayerMap, parallel: number): SpanRun[] | undefined {
   if (parallel < 2) return undefined;
+  // node:zlib, the fallback, can't start inside of a stream.
+  if (map.compression === 'gzip' && !hasKernel()) return undefined;
   const runs = planRuns(map);
   return runs.length < 2 ? undefined : runs;
 }
@@ -67,10 +70,15 @@ async function takeRuns(context: PipelineContext, request: SpanRequest, target: 
     readBytes[at] = bytes;
     const { layer, source } = request;
     const action = source.kind === 'registry' ? 'download' : 'read';
-    const sum = readBytes.reduce((total, run) => total + run, 0);
-    context.onProgress({ type: 'layer-progress', layer: layer.digest, action, bytes: sum, totalBytes: layer.sizeBytes });
+    context.onProgress({
+      type: 'layer-progress',
+      layer: layer.digest,
+      action,
+      bytes: sumOf(readBytes),
+      totalBytes: layer.sizeBytes,
+    });
   };
-  const settled = await runLimited(request.runs, request.parallel, async (run, at) => {
+  await runLimited(request.runs, request.parallel, async (run, at) => {
     try {
       signal.throwIfAborted();
       await takeRun({ ...context, signal }, request, { run, path: target.path, onBytes: (bytes) => report(at, bytes) });
@@ -82,7 +90,11 @@ async function takeRuns(context: PipelineContext, request: SpanRequest, target: 
   });
   context.signal.throwIfAborted();
   if (stopped.signal.aborted) throw stopped.signal.reason as Error;
-  return settled.length === 0 ? 0 : readBytes.reduce((total, run) => total + run, 0);
+  return sumOf(readBytes);
+}
+
+function sumOf(sizes: readonly number[]): number {
+  return sizes.reduce((total, bytes) => total + bytes, 0);
 }
 
 interface RunTarget {

@@ -1,4 +1,4 @@
-/** The compiled inflate kernel: one `WebAssembly.Module` a process, which threads may hand to each other (V8 shares its code). */
+/** The compiled inflate kernel: one `WebAssembly.Module` a thread. */
 import { readFileSync } from 'node:fs';
 import { webAssembly, type WasmModule } from './webassembly.ts';
 
@@ -19,9 +19,4 @@ export function kernelModule(): WasmModule | undefined {
   isMissing = !webAssembly.validate(bytes);
   if (!isMissing) compiled = new webAssembly.Module(bytes);
   return compiled;
-}
-
-/** Takes the module that another thread compiled (through `workerData`) instead of compiling it again. */
-export function provideKernelModule(module: WasmModule): void {
-  compiled ??= module;
 }
