@@ -13,7 +13,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   source: ['http', 'auth', 'oci'],
   auth: ['http', 'oci'],
   http: [],
-  cache: ['oci'],
+  // Remote drivers speak HTTP, and log in to registries.
+  cache: ['http', 'auth', 'oci'],
   compression: [],
   clip: ['compression', 'layer-index', 'tar', 'oci'],
   'layer-index': ['tar', 'oci'],

@@ -4,12 +4,15 @@ import { openRemote } from '../../src/lib/cache/remote/open-remote.ts';
 import { ClipctlError, errorCodeOf } from '../../src/lib/errors.ts';
 import { parseContentHash } from '../../src/lib/oci/digest.ts';
 import { MemoryBudget } from '../../src/lib/pipeline/memory-budget.ts';
+import { contextForTest } from './remote/context-for-test.ts';
 import { drain, seededContent } from './seeded-content.ts';
 
 const signal = new AbortController().signal;
 
 async function run([verb = '', where = '', ...rest]: string[]): Promise<object> {
-  const cache = where.startsWith('file:') ? await openRemote(where) : openDiskCache(where, { budget: new MemoryBudget() });
+  const cache = where.startsWith('file:')
+    ? await openRemote(where, contextForTest())
+    : openDiskCache(where, { budget: new MemoryBudget() });
   if (verb === 'store') {
     const content = seededContent(Number(rest[0]), Number(rest[1]));
     const result = await cache.storeContent(content.source(), content.hash, { sizeBytes: content.sizeBytes, signal });

@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { contextForTest } from '../cache/remote/context-for-test.ts';
 import { openRemote } from '../../src/lib/cache/remote/open-remote.ts';
 import { codeOf, makeCacheDirectory, signal, storeIn, wrongFilesIn } from '../cache/cache-directory.ts';
 import type { CacheDirectory } from '../cache/cache-directory.ts';
@@ -88,7 +89,7 @@ describe('under a final name', () => {
 
   it.each(planted)('%s is a miss of a file remote, and a store replaces it', async (_what, plant) => {
     await plant();
-    const remote = await openRemote(`file://${dir.path}`);
+    const remote = await openRemote(`file://${dir.path}`, contextForTest());
     expect(await remote.contentExists(hash, { signal })).toBeUndefined();
     expect(await remote.getContent(hash, { signal })).toBeUndefined();
     await remote.storeContent(content.source(), hash, { sizeBytes, signal });

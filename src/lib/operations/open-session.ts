@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { openDiskCache } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { RemoteContext } from '../cache/remote-context.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
+import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
-import { createDispatcher } from '../http/dispatcher.ts';
+import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
 import type { RetryEvent } from '../http/retry.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
@@ -10,7 +13,7 @@ import type { PipelineContext } from '../pipeline/ingest-layer.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import type { ImageSource } from '../source/image-source.ts';
-import { openImageSource } from '../source/open-source.ts';
+import { credentialsOf, openImageSource } from '../source/open-source.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
 
@@ -39,6 +42,7 @@ export function openSession(options: SessionOptions): Session {
   const shared = { ...options, dispatcher, onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }) };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
+  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
   return {
     options,
     budget,
@@ -53,7 +57,7 @@ export function openSession(options: SessionOptions): Session {
         requireOneRegistry(name);
         return openImageSource(name, shared);
       }),
-    openRemote: (url) => once(remotes, url, () => openRemote(url)),
+    openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
     close: async () => {
@@ -66,6 +70,24 @@ export function openSession(options: SessionOptions): Session {
       ]);
       await dispatcher.close();
     },
+  };
+}
+
+/** What drivers of remote caches may use of this run. */
+function remoteContextOf(
+  options: SessionOptions,
+  { budget, dispatcher, onRetry }: { budget: MemoryBudget; dispatcher: Dispatcher; onRetry: (retry: RetryEvent) => void },
+): RemoteContext {
+  return {
+    budget,
+    dispatcher,
+    timeoutMs: options.timeoutMs,
+    policy: { retries: options.retries, onRetry },
+    credentials: credentialsOf({}),
+    insecureHosts: options.insecureRegistries,
+    uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
+    environment: process.env,
+    onWarning: (message) => options.onProgress({ type: 'warning', message }),
   };
 }
 

@@ -67,7 +67,10 @@ function normalHost(host: string): string {
 }
 
 /** What was typed for this run goes before what stands in files. */
-function credentialsOf({ credentials, environment }: OpenSourceOptions): CredentialProvider {
+export function credentialsOf({
+  credentials,
+  environment,
+}: Pick<OpenSourceOptions, 'credentials' | 'environment'>): CredentialProvider {
   if (credentials !== undefined) return async () => credentials;
   return dockerConfigCredentials(environment ?? process.env);
 }

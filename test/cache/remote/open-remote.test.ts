@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { contextForTest } from './context-for-test.ts';
 import { openRemote } from '../../../src/lib/cache/remote/open-remote.ts';
 import { ClipctlError } from '../../../src/lib/errors.ts';
 
 async function refusalOf(url: string): Promise<ClipctlError> {
-  const error: unknown = await openRemote(url).then(
+  const error: unknown = await openRemote(url, contextForTest()).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -18,7 +19,7 @@ async function refusalOf(url: string): Promise<ClipctlError> {
 describe('a remote cache URL', () => {
   it('of a directory is opened without touching the disk, and prints as it was given', async () => {
     const parent = await mkdtemp(join(tmpdir(), 'clipctl-open-'));
-    const remote = await openRemote(`file://${parent}/a%20b`);
+    const remote = await openRemote(`file://${parent}/a%20b`, contextForTest());
     expect(remote.url).toBe(`file://${parent}/a%20b`);
     expect(remote.capabilities).toEqual({ ranges: true, list: true, delete: true, conditionalPut: true });
     expect(await readdir(parent)).toEqual([]);

@@ -29,7 +29,8 @@ export function recordPath(cacheDir: string, hash: ContentHash): string {
   return join(ownDirectory(cacheDir), 'layers', `${hash}.json`);
 }
 
-function ownDirectory(cacheDir: string): string {
+/** Where clipctl keeps what is not content. */
+export function ownDirectory(cacheDir: string): string {
   return join(cacheDir, '.clipctl', `v${CACHE_VERSION}`);
 }
 

@@ -2,8 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import { ClipctlError } from '../../errors.ts';
 import type { ContentCache } from '../content-cache.ts';
+import type { RemoteContext } from '../remote-context.ts';
 
-type OpenDriver = (url: URL) => Promise<ContentCache>;
+type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 
 const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([['file:', openFile]]);
 
@@ -13,12 +14,12 @@ const SUPPORTED = 'Supported: file:///directory';
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
  * @throws ClipctlError USAGE; the message shows no credentials
  */
-export async function openRemote(text: string): Promise<ContentCache> {
+export async function openRemote(text: string, context: RemoteContext): Promise<ContentCache> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw refused('a remote cache is named by a URL');
   const open = DRIVERS.get(url.protocol);
   if (open === undefined) throw refused(`no remote cache is known for ${url.protocol.slice(0, 32)}//`);
-  return open(url);
+  return open(url, context);
 }
 
 async function openFile(url: URL): Promise<ContentCache> {
