@@ -166,6 +166,7 @@ export const remoteFlag = option({
   value: 'MODE',
   fallback: 'optional',
 });
+export const repairRemoteFlag = toggle({ name: 'repair-remote', summary: 'Overwrite what a remote holds wrong' });
 export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });
 export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer in full' });
 export const tiersFlag = toggle({ name: 'tiers', summary: 'Print which tier has which layer' });

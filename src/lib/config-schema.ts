@@ -56,6 +56,7 @@ export const CONFIG_SCHEMA = v.object(
     allowForeign: v.optional(truth),
     strict: v.optional(truth),
     remote: v.optional(v.picklist(['optional', 'required'], 'expected optional or required')),
+    repairRemote: v.optional(truth),
     remotes: v.optional(v.array(remote, 'expected a list of {"url", "mode"}')),
   },
   'expected a JSON object',

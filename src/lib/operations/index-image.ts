@@ -14,7 +14,7 @@ import { valuesOrThrow } from './failures.ts';
 import { composeIndex } from './compose-index.ts';
 import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openOptionalRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
@@ -30,7 +30,7 @@ interface IndexedOnce {
 /** @throws ClipctlError why the image, a layer or the output failed; no index file is written then */
 export async function indexImage(session: Session, request: IndexRequest): Promise<IndexResult> {
   const startedAt = performance.now();
-  const remotes = await openRemotes(session, request.to);
+  const remotes = await openOptionalRemotes(session, request.to);
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
   announceImages(

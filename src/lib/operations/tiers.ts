@@ -1,6 +1,6 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
-import { fillFromRemotes, type TierFailure, type TierFill } from '../cache/tiered.ts';
+import { fillFromRemotes, type TierFill } from '../cache/tiered.ts';
 import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -27,8 +27,8 @@ export interface ServedLayer {
   readonly uncompressedBytes: number;
   /** Bytes that came over a network or from a remote cache. */
   readonly downloadedBytes: number;
-  /** Remotes that failed or held wrong bytes on the way. */
-  readonly warnings: readonly string[];
+  /** What the remotes that were asked had to say; undefined when none was. */
+  readonly fill: TierFill | undefined;
 }
 
 /** Size of the layer when it stands verified on disk; a file nobody vouches for is hashed first. */
@@ -51,18 +51,17 @@ export async function warmLayer(session: Session, request: WarmLayerRequest): Pr
   const onDisk = await sizeOnDisk(session, layer);
   if (onDisk !== undefined) {
     session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
-    return { servedBy: 'disk', uncompressedBytes: onDisk, downloadedBytes: 0, warnings: [] };
+    return { servedBy: 'disk', uncompressedBytes: onDisk, downloadedBytes: 0, fill: undefined };
   }
   const fill = await fillLayer(session, request);
-  const warnings = fill.failures.map((failure) => remoteWarning(failure, layer));
   if (fill.filled !== undefined) {
     const { sizeBytes } = fill.filled;
-    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, warnings };
+    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, fill };
   }
   const source = request.source();
   const taken = await takeFromSource(session, request, source);
   const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? taken.readBytes : 0);
-  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, warnings };
+  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, fill };
 }
 
 /** In parallel runs where an index knows the layer, else (or when that fails) in one stream, which also says what is wrong. */
@@ -120,10 +119,4 @@ async function fillFromNearest(session: Session, { layer, remotes }: WarmLayerRe
     onProgress({ type: 'layer-done', ...about, bytes: fill.filled.sizeBytes, note: `from ${fill.filled.url}` });
   }
   return fill;
-}
-
-/** A remote is a help, never a need: the next tier serves, and this says why it took longer. */
-function remoteWarning({ url, error, corrupt }: TierFailure, layer: LayerDescriptor): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  return `remote cache ${url} ${corrupt ? 'holds wrong bytes for' : 'could not serve'} layer ${layer.digest}: ${reason}`;
 }
