@@ -39,7 +39,10 @@ async function hashOf(request: IncomingMessage): Promise<string> {
 }
 
 /** Pieces of odd sizes in one buffer that is written over as soon as the next piece is asked for. */
-function reusedBuffer(sizeBytes: number, slice: (offset: number, length: number) => Buffer): RequestBody & { readonly seen: { returned: number } } {
+function reusedBuffer(
+  sizeBytes: number,
+  slice: (offset: number, length: number) => Buffer,
+): RequestBody & { readonly seen: { returned: number } } {
   const seen = { returned: 0 };
   const sizes = [3, 70_000, MIB, 1, 65_535, 65_536, 300_001];
   return {
@@ -78,7 +81,8 @@ describe('a request with a body', () => {
   });
 
   it.each(['PUT', 'POST', 'PATCH'] as const)('may be empty: %s', async (method) => {
-    answer = async (request, response) => response.end(`${request.headers['content-length']} ${(await hashOf(request)).slice(0, 4)}`);
+    answer = async (request, response) =>
+      response.end(`${request.headers['content-length']} ${(await hashOf(request)).slice(0, 4)}`);
     const response = await http.send({ method, url: base, headers: {}, signal, body: bodyOfBytes(new Uint8Array(0)) });
     expect(String(await response.body.toArray())).toBe('0 e3b0');
   });
@@ -120,7 +124,9 @@ describe('a request with a body', () => {
   it.each([MIB - 1, MIB + 1])('of a MiB that was said to have %i bytes fails with SIZE_MISMATCH', async (sizeBytes) => {
     answer = (request) => request.resume();
     const body = { sizeBytes, open: () => bodyOfBytes(Buffer.alloc(MIB)).open() };
-    await expect(http.send({ method: 'PUT', url: base, headers: {}, signal, body })).rejects.toMatchObject({ code: 'SIZE_MISMATCH' });
+    await expect(http.send({ method: 'PUT', url: base, headers: {}, signal, body })).rejects.toMatchObject({
+      code: 'SIZE_MISMATCH',
+    });
   });
 
   it('stops at an abort and lets its owner go', async () => {
@@ -173,7 +179,9 @@ describe('a redirect of a request with a body', () => {
 
   it('is refused for a DELETE too', async () => {
     moved(302, '/there');
-    await expect(http.send({ method: 'DELETE', url: base, headers: {}, signal })).rejects.toMatchObject({ code: 'REGISTRY_ERROR' });
+    await expect(http.send({ method: 'DELETE', url: base, headers: {}, signal })).rejects.toMatchObject({
+      code: 'REGISTRY_ERROR',
+    });
   });
 });
 

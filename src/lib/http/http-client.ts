@@ -3,6 +3,7 @@
  * every failure a ClipctlError. Retrying is a decision of the caller (http/retry.ts, http/resuming-body.ts).
  */
 import type { Readable } from 'node:stream';
+import type { Dispatcher as Undici } from 'undici';
 import { ClipctlError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
 import { mayLead } from './address-reach.ts';
@@ -65,7 +66,9 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
       const agent = await dispatcher.open();
       const target = { origin: url.origin, path: url.pathname + url.search };
       const headers = { ...DEFAULT_HEADERS, ...request.headers, ...lengthOf(request) };
-      const answer = await agent.request({ ...target, method, headers, signal, body: iterableBody(sent) });
+      // undici asks an iterable for its next piece when the socket has taken the last; its types know no iterable.
+      const options: object = { ...target, method, headers, signal, body: sent ?? null };
+      const answer = await agent.request(options as Undici.RequestOptions);
       // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
       answer.body.on('error', () => undefined);
       return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
@@ -122,11 +125,6 @@ export async function discardBody(response: HttpResponse): Promise<void> {
 export function headerOf(response: HttpResponse, name: string): string | undefined {
   const value = response.headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-/** undici asks an iterable for the next piece when the socket has taken the last; its types know no iterable. */
-function iterableBody(sent: AsyncIterable<Uint8Array> | undefined): Readable | null {
-  return sent === undefined ? null : (sent as Readable);
 }
 
 function lengthOf({ body }: HttpRequest): Record<string, string> {

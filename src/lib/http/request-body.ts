@@ -52,8 +52,8 @@ export class SentBody implements AsyncIterable<Uint8Array> {
 
   async #next(pieces: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
     try {
-      const { done, value } = await pieces.next();
-      return done === true ? undefined : value;
+      const next = await pieces.next();
+      return next.done === true ? undefined : next.value;
     } catch (error) {
       throw this.#failed(error);
     }
