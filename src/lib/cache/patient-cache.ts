@@ -45,14 +45,14 @@ class PatientCache implements ContentCache {
     this.url = cache.url;
     this.#cache = cache;
     this.#patience = patience;
-    const { storeUnsized, deleteContent } = cache;
+    const storeUnsized = cache.storeUnsized?.bind(cache);
+    const deleteContent = cache.deleteContent?.bind(cache);
     if (storeUnsized !== undefined) {
       this.storeUnsized = (source, hash, { signal }) =>
-        this.#whole(signal, (watch) => storeUnsized.call(cache, watchChunks(source, watch), hash, { signal: watch.signal }));
+        this.#whole(signal, (watch) => storeUnsized(watchChunks(source, watch), hash, { signal: watch.signal }));
     }
     if (deleteContent !== undefined) {
-      this.deleteContent = (hash, options) =>
-        this.#whole(options.signal, ({ signal }) => deleteContent.call(cache, hash, { signal }));
+      this.deleteContent = (hash, options) => this.#whole(options.signal, ({ signal }) => deleteContent(hash, { signal }));
     }
   }
 
