@@ -10,13 +10,14 @@ import type { Dispatcher } from './dispatcher.ts';
 import { networkError } from './network-error.ts';
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
   /** Lower-case names. `authorization` never leaves the origin of `url`. */
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** 'same-origin' for what must not be led away (token requests); default: any origin. */
   readonly redirects?: 'any' | 'same-origin';
+  readonly body?: Uint8Array;
 }
 
 export interface HttpResponse {
@@ -49,13 +50,14 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
   let requestCount = 0;
 
   async function sendOnce(request: HttpRequest): Promise<HttpResponse> {
-    const { url, method, headers, signal } = request;
+    const { url, method, headers, signal, body } = request;
     signal.throwIfAborted();
     requestCount++;
     try {
       const agent = await dispatcher.open();
       const target = { origin: url.origin, path: url.pathname + url.search };
-      const answer = await agent.request({ ...target, method, headers: { 'user-agent': 'clipctl', ...headers }, signal });
+      const sent = { method, headers: { 'user-agent': 'clipctl', ...headers }, ...(body === undefined ? {} : { body }) };
+      const answer = await agent.request({ ...target, ...sent, signal });
       // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
       answer.body.on('error', () => undefined);
       return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
