@@ -3,6 +3,7 @@ import { ClipctlError } from '../errors.ts';
 import { mayLead } from '../http/address-reach.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
+import { bytesBody, type RequestBody } from '../http/request-body.ts';
 import { FieldReader } from '../oci/json-fields.ts';
 import { parseStrictJson } from '../oci/strict-json.ts';
 import { redactUrl } from '../redact.ts';
@@ -51,7 +52,7 @@ export async function fetchBearerToken(request: TokenRequest): Promise<BearerTok
   return readToken(bytes, url.host, startedAtMs);
 }
 
-type TokenCall = Pick<HttpRequest, 'method' | 'url' | 'headers'> & { readonly body?: Uint8Array };
+type TokenCall = Pick<HttpRequest, 'method' | 'url' | 'headers'> & { readonly body?: RequestBody };
 
 function tokenQuery(realm: URL, parameters: URLSearchParams, credentials: PasswordCredentials | undefined): TokenCall {
   const url = new URL(realm);
@@ -66,7 +67,7 @@ function refreshGrant(identityToken: string, parameters: URLSearchParams): Omit<
   form.set('grant_type', 'refresh_token');
   form.set('client_id', 'clipctl');
   form.set('refresh_token', identityToken);
-  const body = Buffer.from(form.toString());
+  const body = bytesBody(Buffer.from(form.toString()));
   const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' };
   return { method: 'POST', headers, body };
 }
