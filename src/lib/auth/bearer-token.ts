@@ -3,7 +3,7 @@ import { ClipctlError } from '../errors.ts';
 import { mayLead } from '../http/address-reach.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
-import { bytesBody, type RequestBody } from '../http/request-body.ts';
+import { bodyOfBytes, type RequestBody } from '../http/request-body.ts';
 import { FieldReader } from '../oci/json-fields.ts';
 import { parseStrictJson } from '../oci/strict-json.ts';
 import { redactUrl } from '../redact.ts';
@@ -67,7 +67,7 @@ function refreshGrant(identityToken: string, parameters: URLSearchParams): Omit<
   form.set('grant_type', 'refresh_token');
   form.set('client_id', 'clipctl');
   form.set('refresh_token', identityToken);
-  const body = bytesBody(Buffer.from(form.toString()));
+  const body = bodyOfBytes(Buffer.from(form.toString()));
   const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' };
   return { method: 'POST', headers, body };
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { absolute, homeOf } from '../home-directory.ts';
 import { readAuthFile, type AuthFile } from './auth-file.ts';
-import { askCredentialHelper } from './credential-helper.ts';
+import { askCredentialProgram } from './credential-program.ts';
 import type { CredentialProvider, Credentials } from './credentials.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,7 +62,7 @@ async function findInFile(
 ): Promise<FoundCredentials | undefined> {
   const helper = file.helperFor(name);
   if (helper !== undefined) {
-    const answer = await askCredentialHelper({ ...helper, environment });
+    const answer = await askCredentialProgram({ ...helper, environment });
     if (answer === 'missing') onNotice?.(`${file.path} names docker-credential-${helper.helper}, which is not installed`);
     else if (answer !== undefined) return { credentials: answer, origin: `docker-credential-${helper.helper}` };
   }

@@ -82,8 +82,3 @@ function wrongSize(expectedBytes: number, found: string): ClipctlError {
 export function bodyOfBytes(bytes: Uint8Array): RequestBody {
   return { sizeBytes: bytes.byteLength, open: () => Readable.from([bytes]) };
 }
-
-/** A small body that is in memory. */
-export function bytesBody(bytes: Uint8Array): RequestBody {
-  return { sizeBytes: bytes.byteLength, open: () => Readable.from([bytes]) };
-}

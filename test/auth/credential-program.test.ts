@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { askCredentialHelper } from '../../src/lib/auth/credential-helper.ts';
+import { askCredentialProgram } from '../../src/lib/auth/credential-program.ts';
 import { dockerConfigCredentials, findCredentials } from '../../src/lib/auth/docker-config.ts';
 
 const CANARY = 'canary-helper-77ab';
@@ -29,8 +29,8 @@ async function configure(config: object): Promise<void> {
   await writeFile(join(home, '.docker', 'config.json'), JSON.stringify(config));
 }
 
-function ask(helper: string, serverAddress = 'r.io', timeoutMs?: number): ReturnType<typeof askCredentialHelper> {
-  return askCredentialHelper({ helper, serverAddress, environment, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+function ask(helper: string, serverAddress = 'r.io', timeoutMs?: number): ReturnType<typeof askCredentialProgram> {
+  return askCredentialProgram({ helper, serverAddress, environment, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
 }
 
 async function refused(failing: Promise<unknown>): Promise<string> {

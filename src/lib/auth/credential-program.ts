@@ -18,7 +18,7 @@ const NOT_FOUND = 'credentials not found in native keychain';
 /** The name under which a helper hands out an identity token. */
 const TOKEN_USERNAME = '<token>';
 
-export interface HelperRequest {
+export interface ProgramRequest {
   /** NAME of `docker-credential-NAME`. */
   readonly helper: string;
   /** As docker writes it: the host, or `https://index.docker.io/v1/`. */
@@ -32,7 +32,7 @@ export interface HelperRequest {
  * @returns undefined when it has none for the registry, 'missing' when there is no such program
  * @throws ClipctlError CREDENTIAL_HELPER_FAILED; it quotes nothing that the helper wrote
  */
-export async function askCredentialHelper(request: HelperRequest): Promise<Credentials | 'missing' | undefined> {
+export async function askCredentialProgram(request: ProgramRequest): Promise<Credentials | 'missing' | undefined> {
   const { helper, serverAddress } = request;
   if (!HELPER_NAME.test(helper)) throw failed(helper, 'that is no name of a credential helper');
   if (!SERVER_ADDRESS.test(serverAddress)) throw failed(helper, 'the registry has no usable name');
@@ -49,7 +49,7 @@ interface Answer {
   readonly exitCode: number | null;
 }
 
-function run({ helper, serverAddress, environment, timeoutMs = HELPER_TIMEOUT_MS }: HelperRequest): Promise<Answer | 'missing'> {
+function run({ helper, serverAddress, environment, timeoutMs = HELPER_TIMEOUT_MS }: ProgramRequest): Promise<Answer | 'missing'> {
   return new Promise((resolve, reject) => {
     const child = spawn(`docker-credential-${helper}`, ['get'], {
       env: { ...environment },
