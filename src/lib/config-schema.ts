@@ -54,6 +54,8 @@ export const CONFIG_SCHEMA = v.object(
     maxLayerSize: v.optional(sizeBytes),
     maxEntries: v.optional(wholeNumber),
     allowForeign: v.optional(truth),
+    durability: v.optional(v.picklist(['full', 'none'], 'expected full or none')),
+    lockTimeout: v.optional(durationMs),
     strict: v.optional(truth),
     remote: v.optional(v.picklist(['optional', 'required'], 'expected optional or required')),
     remotes: v.optional(v.array(remote, 'expected a list of {"url", "mode"}')),

@@ -1,5 +1,6 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { LockHolder } from '../cache/disk/lock/lock-holder.ts';
 import { fillFromRemotes, type TierFailure, type TierFill } from '../cache/tiered.ts';
 import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
@@ -48,11 +49,30 @@ export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Prom
 /** Brings a layer into the disk cache. @throws ClipctlError of the last tier asked */
 export async function warmLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {
   const { layer } = request;
-  const onDisk = await sizeOnDisk(session, layer);
-  if (onDisk !== undefined) {
-    session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
-    return { servedBy: 'disk', uncompressedBytes: onDisk, downloadedBytes: 0, warnings: [] };
-  }
+  const onDisk = await takeFromDisk(session, layer);
+  // Another process may have brought it while we waited for the lock.
+  const underLock = async (): Promise<ServedLayer> => (await takeFromDisk(session, layer)) ?? bringLayer(session, request);
+  return onDisk ?? withLayerLock(session, layer, underLock);
+}
+
+async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<ServedLayer | undefined> {
+  const uncompressedBytes = await sizeOnDisk(session, layer);
+  if (uncompressedBytes === undefined) return undefined;
+  session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
+  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, warnings: [] };
+}
+
+/** One process at a time brings a layer; progress says whom we wait for. */
+export function withLayerLock<T>(session: Session, { digest, diffId }: LayerDescriptor, action: () => Promise<T>): Promise<T> {
+  const onWait = (holder: LockHolder | undefined): void => {
+    const who = holder === undefined ? {} : { pid: holder.pid, host: holder.host, command: holder.command };
+    session.onProgress({ type: 'layer-wait', layer: digest, ...who });
+  };
+  return session.disk.withLayerLock(contentHashOf(diffId), { signal: session.signal, onWait }, action);
+}
+
+async function bringLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {
+  const { layer } = request;
   const fill = await fillLayer(session, request);
   const warnings = fill.failures.map((failure) => remoteWarning(failure, layer));
   if (fill.filled !== undefined) {

@@ -37,6 +37,14 @@ export type ProgressEvent =
       readonly note?: string;
     }
   | { readonly type: 'layer-skip'; readonly layer: Digest; readonly reason: string }
+  /** Another process is bringing this layer; who, where its lock says so. */
+  | {
+      readonly type: 'layer-wait';
+      readonly layer: Digest;
+      readonly pid?: number;
+      readonly host?: string;
+      readonly command?: string;
+    }
   | { readonly type: 'retry'; readonly what: string; readonly attempt: number; readonly waitMs: number; readonly reason: string }
   | { readonly type: 'warning'; readonly message: string };
 
