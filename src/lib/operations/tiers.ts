@@ -72,7 +72,6 @@ export function withLayerLock<T>(session: Session, { digest, diffId }: LayerDesc
 }
 
 async function bringLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {
-  const { layer } = request;
   const fill = await fillLayer(session, request);
   if (fill.filled !== undefined) {
     const { sizeBytes } = fill.filled;
