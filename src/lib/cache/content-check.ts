@@ -5,11 +5,12 @@ import { digestMismatch, sizeMismatch } from './write-verified.ts';
 
 export class ContentCheck {
   readonly #hash: ContentHash;
-  readonly #sizeBytes: number;
+  readonly #sizeBytes: number | undefined;
   readonly #sha: Hash = createHash('sha256');
   #seenBytes = 0;
 
-  constructor(hash: ContentHash, sizeBytes: number) {
+  /** @param sizeBytes `undefined`: the hash alone says it is right */
+  constructor(hash: ContentHash, sizeBytes: number | undefined) {
     this.#hash = hash;
     this.#sizeBytes = sizeBytes;
   }
@@ -24,14 +25,15 @@ export class ContentCheck {
    */
   take(piece: Uint8Array): void {
     const seenBytes = this.#seenBytes + piece.length;
-    if (seenBytes > this.#sizeBytes) throw sizeMismatch(this.#hash, this.#sizeBytes, seenBytes);
+    if (this.#sizeBytes !== undefined && seenBytes > this.#sizeBytes) throw sizeMismatch(this.#hash, this.#sizeBytes, seenBytes);
     this.#sha.update(piece);
     this.#seenBytes = seenBytes;
   }
 
   /** @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH */
   finish(): void {
-    if (this.#seenBytes !== this.#sizeBytes) throw sizeMismatch(this.#hash, this.#sizeBytes, this.#seenBytes);
+    if (this.#sizeBytes !== undefined && this.#seenBytes !== this.#sizeBytes)
+      throw sizeMismatch(this.#hash, this.#sizeBytes, this.#seenBytes);
     const found = this.#sha.digest('hex');
     if (found !== this.#hash) throw digestMismatch(this.#hash, found);
   }

@@ -6,9 +6,13 @@ import type { RemoteContext } from '../remote-context.ts';
 
 type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 
-const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([['file:', openFile]]);
+const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([
+  ['file:', openFile],
+  ['redis:', openRedis],
+  ['rediss:', openRedis],
+]);
 
-const SUPPORTED = 'Supported: file:///directory';
+const SUPPORTED = 'Supported: file:///directory, redis://host/database, rediss://host/database';
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
@@ -27,6 +31,11 @@ async function openFile(url: URL): Promise<ContentCache> {
   if (url.search !== '' || url.hash !== '') throw refused('a file: URL takes no parameters');
   const { openFileRemote } = await import('./file.ts');
   return openFileRemote(pathOf(url));
+}
+
+async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openRedisRemote } = await import('./redis/redis-remote.ts');
+  return openRedisRemote(url, context);
 }
 
 function pathOf(url: URL): string {

@@ -20,7 +20,7 @@ const LENGTH = /^(?:-1|[0-9]{1,15})\r$/;
 
 /** Follows replies across any cuts. Holds a line at most. */
 export class ReplyGuard {
-  /** The line that has begun; undefined within a bulk string. */
+  /** The line that has begun. */
   #line = '';
   #bulkLeftBytes = 0;
   /** Elements still to come of each open array, outermost first. */
@@ -39,8 +39,9 @@ export class ReplyGuard {
         continue;
       }
       const end = bytes.indexOf(LF, at);
-      this.#line += Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(lineEnd(end, bytes), at + MAX_LINE_BYTES + 1) - at).toString('latin1');
-      if (this.#line.length > MAX_LINE_BYTES) return 'a line that does not end';
+      const part = bytes.subarray(at, end < 0 ? bytes.length : end);
+      if (this.#line.length + part.length > MAX_LINE_BYTES) return 'a line that does not end';
+      this.#line += Buffer.from(part).toString('latin1');
       if (end < 0) break;
       const problem = this.#takeLine(this.#line);
       if (problem !== undefined) return problem;
@@ -82,10 +83,6 @@ export class ReplyGuard {
     this.#replyBytes = 0;
     return undefined;
   }
-}
-
-function lineEnd(end: number, bytes: Uint8Array): number {
-  return end < 0 ? bytes.length : end;
 }
 
 /** Ends the connection with REMOTE_FAILED before anybody reads what is wrong. `push` is how Node hands over what came, TLS or not. */
