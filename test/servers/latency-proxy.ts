@@ -1,6 +1,7 @@
-/** A TCP proxy that hands on every byte a fixed time after it came, in both directions, at any rate. */
+/** A TCP proxy that hands on every byte a fixed time after it came, in both directions, at any rate; a process of its own. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 
 export interface LatencyProxy {
   readonly port: number;
@@ -11,33 +12,16 @@ export interface LatencyProxy {
 
 /** @param oneWayMs half of what a round trip takes longer */
 export async function startLatencyProxy(targetPort: number, oneWayMs: number): Promise<LatencyProxy> {
-  const sockets = new Set<Socket>();
-  const server = createServer((near) => {
-    const far = connect(targetPort, '127.0.0.1');
-    for (const socket of [near, far]) {
-      socket.setNoDelay(true);
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => sockets.delete(socket));
-    }
-    delay(near, far, oneWayMs);
-    delay(far, near, oneWayMs);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const cut = (): void => sockets.forEach((socket) => socket.destroy());
+  const script = fileURLToPath(new URL('./latency-proxy-process.js', import.meta.url));
+  const child = spawn(process.execPath, [script, String(targetPort), String(oneWayMs)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return {
-    port: (server.address() as AddressInfo).port,
-    cut,
+    port: Number(line.toString('utf8')),
+    cut: () => child.stdin.write('cut\n'),
     close: async () => {
-      cut();
-      server.close();
-      await once(server, 'close');
+      const ended = once(child, 'exit');
+      child.stdin.end();
+      await ended;
     },
   };
-}
-
-function delay(from: Socket, to: Socket, ms: number): void {
-  from.on('data', (bytes) => setTimeout(() => to.destroyed || to.write(bytes), ms));
-  from.on('close', () => setTimeout(() => to.destroy(), ms));
 }

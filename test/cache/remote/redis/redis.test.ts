@@ -149,7 +149,9 @@ describe.skipIf(redisServerMissing() !== undefined)('a Redis remote', () => {
   it('fails with a retryable NETWORK when the connection is cut in a store, and shows nothing', async () => {
     const proxy = await startLatencyProxy(server.port, 1);
     const source = sourceOf(sizeBytes, content.slice, (offset) => {
-      if (offset === 2 * MIB) proxy.cut();
+      if (offset !== 2 * MIB) return undefined;
+      proxy.cut();
+      return new Promise((resolve) => setTimeout(resolve, 100));
     });
     const storing = open({}, {}, proxy.port).storeContent(source, hash, { sizeBytes, signal });
     await expect(storing).rejects.toMatchObject({ code: 'NETWORK', retryable: true });
@@ -198,8 +200,9 @@ describe.skipIf(redisServerMissing() !== undefined)('a Redis remote', () => {
         await cache.storeContent(source, large.hash, { sizeBytes: large.sizeBytes, signal });
         return performance.now() - startedAt;
       };
-      const alternating = await elapsed(1, 61);
-      const pipelined = await elapsed(8, 62);
+      // The better of two: other work on the machine is no property of ours.
+      const alternating = Math.min(await elapsed(1, 61), await elapsed(1, 63));
+      const pipelined = Math.min(await elapsed(8, 62), await elapsed(8, 64));
       expect(alternating / pipelined).toBeGreaterThan(1.5);
     });
   });
@@ -251,4 +254,11 @@ describe.skipIf(redisServerMissing() !== undefined)('the login of a Redis remote
     expect(remote.url).toBe('redis://cache.example:6379/2');
     expect(inspect(remote, { depth: 10, showHidden: true })).not.toContain(SECRET);
   });
+
+  it.each(['redis:///0', 'redis://localhost/zero', 'redis://localhost?x=y', 'redis://carol@localhost', 'redis://%zz@localhost'])(
+    '%j is refused with USAGE before anything is sent',
+    async (url) => {
+      expect(await codeOf((async () => openRedisRemote(new URL(url), contextForTest()))())).toBe('USAGE');
+    },
+  );
 });

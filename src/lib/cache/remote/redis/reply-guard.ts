@@ -15,6 +15,9 @@ const MAX_DEPTH = 4;
 /** A page of SCAN, the numbers of a transaction. */
 const MAX_REPLY_BYTES = 32 * 1024 * 1024;
 
+const NO_REPLY = 'something that is no Redis reply';
+/** Of RESP2. */
+const TYPES: ReadonlySet<string | undefined> = new Set(['+', '-', ':', '$', '*']);
 const LF = 0x0a;
 const LENGTH = /^(?:-1|[0-9]{1,15})\r$/;
 
@@ -42,6 +45,7 @@ export class ReplyGuard {
       const part = bytes.subarray(at, end < 0 ? bytes.length : end);
       if (this.#line.length + part.length > MAX_LINE_BYTES) return 'a line that does not end';
       this.#line += Buffer.from(part).toString('latin1');
+      if (this.#line !== '' && !TYPES.has(this.#line[0])) return NO_REPLY;
       if (end < 0) break;
       const problem = this.#takeLine(this.#line);
       if (problem !== undefined) return problem;
@@ -54,7 +58,7 @@ export class ReplyGuard {
   #takeLine(line: string): string | undefined {
     const type = line[0];
     if (type === '+' || type === '-' || type === ':') return this.#endElement();
-    if (type !== '$' && type !== '*') return 'something that is no Redis reply';
+    if (type !== '$' && type !== '*') return NO_REPLY;
     const length = LENGTH.test(line.slice(1)) ? Number(line.slice(1)) : Number.NaN;
     if (Number.isNaN(length)) return 'a length that is none';
     if (type === '*') return this.#openArray(length);
