@@ -35,6 +35,8 @@ export interface ContentRange {
 
 export interface StoreOptions extends CacheCallOptions {
   readonly sizeBytes: number;
+  /** What stands there is known to be wrong: it is overwritten, not skipped. */
+  readonly replace?: boolean;
 }
 
 export interface StoreResult {
@@ -67,6 +69,11 @@ export interface ContentCache {
    * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, and what the source or the storage throws
    */
   storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult>;
+  /**
+   * storeContent for content whose size only its end tells. Present where the server takes such content.
+   * @throws as storeContent
+   */
+  storeUnsized?(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult>;
   /** Present when `capabilities.delete`. False when it was not there. */
   deleteContent?(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
   /** Present when `capabilities.list`. Committed content only. */

@@ -11,7 +11,8 @@ const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
 
 export interface ExpectedContent {
   readonly hash: ContentHash;
-  readonly sizeBytes: number;
+  /** `undefined`: the hash alone says it is right. */
+  readonly sizeBytes: number | undefined;
   readonly signal: AbortSignal;
   /** Sees each piece once, in order, while it is written. */
   readonly onPiece?: (piece: Uint8Array) => void;
@@ -44,7 +45,8 @@ async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, ex
   let unsyncedBytes = 0;
   for await (const piece of pieces) {
     signal.throwIfAborted();
-    if (writtenBytes + piece.length > sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes + piece.length);
+    if (sizeBytes !== undefined && writtenBytes + piece.length > sizeBytes)
+      throw sizeMismatch(hash, sizeBytes, writtenBytes + piece.length);
     const writing = writeFully(file, piece, writtenBytes);
     sha.update(piece);
     onPiece?.(piece);
@@ -57,7 +59,7 @@ async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, ex
     }
   }
   signal.throwIfAborted();
-  if (writtenBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes);
+  if (sizeBytes !== undefined && writtenBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes);
   const found = sha.digest('hex');
   if (found !== hash) throw digestMismatch(hash, found);
 }
