@@ -2,6 +2,7 @@
  * Create only when absent (`If-None-Match: *`, RFC 9110 §13.1.2). Servers that refuse the condition are learnt once a
  * remote; there the HEAD before the PUT has to do: two writers then both send, and both send the same bytes.
  */
+import type { Condition } from './content-to-store.ts';
 import { reasonOf, statusOf } from './s3-failure.ts';
 
 const NOT_KNOWN: ReadonlySet<string> = new Set(['NotImplemented', 'NotSupported', 'UnsupportedArgument']);
@@ -15,7 +16,7 @@ export class ConditionalCreate {
   }
 
   /** Runs `create` with the condition, and again without it when the server does not know it. */
-  async run<T>(create: (condition: { readonly IfNoneMatch?: string }) => Promise<T>): Promise<T> {
+  async run<T>(create: (condition: Condition) => Promise<T>): Promise<T> {
     if (this.#isRefused) return create({});
     try {
       return await create({ IfNoneMatch: '*' });

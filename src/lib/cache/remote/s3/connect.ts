@@ -9,6 +9,12 @@ export interface S3Connection {
   readonly client: Sdk.S3Client;
 }
 
+function say(): void {
+  // What goes wrong is thrown; the SDK would print it on stderr too.
+}
+
+const SILENT = { trace: say, debug: say, info: say, warn: say, error: say };
+
 /** Loads the SDK (0.3 s) and makes a client; no request goes out. */
 export async function connect(address: S3Address, context: RemoteContext): Promise<S3Connection> {
   // Else it prints nine lines about versions of Node on stderr.
@@ -28,6 +34,7 @@ export async function connect(address: S3Address, context: RemoteContext): Promi
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     followRegionRedirects: false,
+    logger: SILENT,
   });
   return { sdk, client };
 }

@@ -20,11 +20,14 @@ export interface HashedPart {
   readonly isLast: boolean;
   /** The bytes that were hashed; may be called again. @throws ClipctlError DIGEST_MISMATCH when they changed */
   stream(): AsyncIterable<Uint8Array>;
+  /** The part has been acknowledged, or is given up. */
+  release(): void;
 }
 
 interface ExpectedContent {
   readonly hash: ContentHash;
-  readonly sizeBytes: number;
+  /** `undefined`: the hash alone says that it is right. */
+  readonly sizeBytes: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -35,39 +38,55 @@ interface ExpectedContent {
 export async function* hashParts(source: ChunkSource, expected: ExpectedContent): AsyncGenerator<HashedPart, void, undefined> {
   const { hash, sizeBytes, signal } = expected;
   const whole = createHash('sha256');
-  let last: HashedPart | undefined;
+  let held: HashedPart | undefined;
   let totalBytes = 0;
-  for await (const chunk of source) {
-    totalBytes += chunk.length;
-    if (totalBytes > sizeBytes) throw sizeMismatch(hash, sizeBytes, totalBytes);
-    const part = await hashPart(chunk, whole, expected);
-    // The last one waits until the source has said that nothing follows.
-    if (totalBytes < sizeBytes) yield part;
-    else last = { ...part, isLast: true };
+  try {
+    for await (const chunk of source) {
+      totalBytes += chunk.length;
+      if (sizeBytes !== undefined && totalBytes > sizeBytes) throw sizeMismatch(hash, sizeBytes, totalBytes);
+      if (held !== undefined) yield handOver(held);
+      held = await hashPart(chunk, whole, expected);
+      // What may be the last one waits until the source has said that nothing follows.
+      if (sizeBytes === undefined || totalBytes === sizeBytes) continue;
+      yield handOver(held);
+    }
+    signal.throwIfAborted();
+    if (sizeBytes !== undefined && totalBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, totalBytes);
+    const found = whole.digest('hex');
+    if (found !== hash) throw digestMismatch(hash, found);
+    if (held !== undefined) yield handOver({ ...held, isLast: true });
+  } finally {
+    held?.release();
   }
-  signal.throwIfAborted();
-  if (totalBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, totalBytes);
-  const found = whole.digest('hex');
-  if (found !== hash) throw digestMismatch(hash, found);
-  if (last !== undefined) yield last;
+
+  function handOver(part: HashedPart): HashedPart {
+    held = undefined;
+    return part;
+  }
 }
 
 async function hashPart(chunk: Chunk, whole: Hash, { hash, signal }: ExpectedContent): Promise<HashedPart> {
   const { index, length } = chunk;
-  const sha = createHash('sha256');
-  let checksum = 0;
-  let readBytes = 0;
-  for await (const piece of chunk.stream()) {
-    signal.throwIfAborted();
-    readBytes += piece.length;
-    if (readBytes > length) break;
-    whole.update(piece);
-    sha.update(piece);
-    checksum = crc32(piece, checksum);
+  const release = chunk.keep?.() ?? ((): void => undefined);
+  try {
+    const sha = createHash('sha256');
+    let checksum = 0;
+    let readBytes = 0;
+    for await (const piece of chunk.stream()) {
+      signal.throwIfAborted();
+      readBytes += piece.length;
+      if (readBytes > length) break;
+      whole.update(piece);
+      sha.update(piece);
+      checksum = crc32(piece, checksum);
+    }
+    if (readBytes !== length) throw sizeMismatch(hash, length, readBytes);
+    const stream = (): AsyncIterable<Uint8Array> => samePieces(chunk, checksum);
+    return { number: index + 1, length, sha256: sha.digest('hex'), isLast: false, stream, release };
+  } catch (error) {
+    release();
+    throw error;
   }
-  if (readBytes !== length) throw sizeMismatch(hash, length, readBytes);
-  const stream = (): AsyncIterable<Uint8Array> => samePieces(chunk, checksum);
-  return { number: index + 1, length, sha256: sha.digest('hex'), isLast: false, stream };
 }
 
 /** Checked before the last piece goes out: a part that changed since it was hashed never arrives whole. */

@@ -3,13 +3,14 @@
  * Whatever happens, it is completed or aborted; a kill in between is mended by its note.
  */
 import { ClipctlError, isAbort } from '../../../errors.ts';
+import type { StoreResult } from '../../content-cache.ts';
 import { reasonOf, statusOf } from './s3-failure.ts';
+import type { Condition, ContentToStore } from './content-to-store.ts';
 import type { HashedPart } from './hashed-parts.ts';
 import { PieceBody } from './piece-body.ts';
 import { withPayloadHash } from './payload-hash.ts';
 import { sizeOfObject } from './read-object.ts';
 import type { S3Requests } from './s3-requests.ts';
-import type { ContentToStore } from './store-object.ts';
 import { dropNote, noteUpload, touchNote } from './upload-notes.ts';
 
 /** Enough to hide the time a server takes to answer; each takes 1 or 2 MiB of the budget. */
@@ -20,14 +21,19 @@ const ABORT_PATIENCE_MS = 2_000;
 interface SentPart {
   readonly PartNumber: number;
   readonly ETag: string;
+  readonly sizeBytes: number;
 }
 
-/** Returns how many parts went out. @throws ClipctlError; nothing is visible then */
+function bytesOf(parts: readonly SentPart[]): number {
+  return parts.reduce((sum, part) => sum + part.sizeBytes, 0);
+}
+
+/** @throws ClipctlError; nothing is visible then */
 export async function uploadParts(
   requests: S3Requests,
   content: ContentToStore,
   parts: AsyncIterable<HashedPart>,
-): Promise<number> {
+): Promise<StoreResult> {
   const uploadId = await openUpload(requests, content);
   let note: string | undefined;
   try {
@@ -35,7 +41,7 @@ export async function uploadParts(
     const sent = await sendParts(requests, { ...content, uploadId, note }, parts);
     await complete(requests, { ...content, uploadId }, sent);
     if (note !== undefined) await dropNote(note);
-    return sent.length;
+    return { sentBytes: bytesOf(sent), chunks: sent.length, skipped: false };
   } catch (error) {
     const isGone = await abortUpload(requests, { key: content.key, uploadId });
     if (isGone && note !== undefined) await dropNote(note);
@@ -110,11 +116,15 @@ async function sendParts(requests: S3Requests, upload: OpenUpload, parts: AsyncI
       (error: unknown) => failed.abort(error),
     );
     underWay.add(sending);
-    void sending.finally(() => underWay.delete(sending));
+    void sending.finally(() => {
+      part.release();
+      underWay.delete(sending);
+    });
   };
   try {
     for await (const part of parts) {
       while (underWay.size >= PARTS_AT_ONCE) await Promise.race(underWay);
+      if (signal.aborted) part.release();
       signal.throwIfAborted();
       start(part);
     }
@@ -137,26 +147,27 @@ async function sendPart(requests: S3Requests, upload: OpenUpload, part: HashedPa
         Key: key,
         UploadId: uploadId,
         PartNumber: part.number,
-        Body: new PieceBody(() => part.stream()),
+        Body: new PieceBody({ sizeBytes: part.length, open: () => part.stream() }),
         ContentLength: part.length,
       });
       return client.send(withPayloadHash(command, part.sha256), { abortSignal: signal });
     },
   });
   if (note !== undefined) await touchNote(note);
-  if (ETag !== undefined && ETag !== '' && ETag.length <= 1024) return { PartNumber: part.number, ETag };
+  if (ETag !== undefined && ETag !== '' && ETag.length <= 1024) return { PartNumber: part.number, ETag, sizeBytes: part.length };
   throw new ClipctlError('REMOTE_FAILED', `the S3 server took part ${part.number} and gave no ETag`);
 }
 
 async function complete(requests: S3Requests, upload: OpenUpload, parts: readonly SentPart[]): Promise<void> {
-  const { key, uploadId, signal, create, hash, sizeBytes } = upload;
-  const send = (condition: { readonly IfNoneMatch?: string }): Promise<unknown> =>
+  const { key, uploadId, signal, create, hash } = upload;
+  const Parts = parts.map(({ PartNumber, ETag }) => ({ PartNumber, ETag }));
+  const send = (condition: Condition): Promise<unknown> =>
     requests.run({
       operation: 'CompleteMultipartUpload',
       signal,
       send: ({ sdk, client }) => {
         const object = { Bucket: requests.address.bucket, Key: key, UploadId: uploadId, ...condition };
-        const command = new sdk.CompleteMultipartUploadCommand({ ...object, MultipartUpload: { Parts: [...parts] } });
+        const command = new sdk.CompleteMultipartUploadCommand({ ...object, MultipartUpload: { Parts } });
         return client.send(command, { abortSignal: signal });
       },
     });
@@ -165,6 +176,6 @@ async function complete(requests: S3Requests, upload: OpenUpload, parts: readonl
   } catch (error) {
     // An answer that got lost was tried again, and the upload is complete since the first time.
     const mayBeDone = !isAbort(error) && (statusOf(error) === 404 || reasonOf(error) === 'NoSuchUpload');
-    if (!mayBeDone || (await sizeOfObject(requests, hash, signal)) !== sizeBytes) throw error;
+    if (!mayBeDone || (await sizeOfObject(requests, hash, signal)) !== bytesOf(parts)) throw error;
   }
 }

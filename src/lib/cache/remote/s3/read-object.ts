@@ -17,6 +17,7 @@ export async function sizeOfObject(requests: S3Requests, hash: ContentHash, sign
     requests.run({
       operation: 'HeadObject',
       signal,
+      isLookup: true,
       send: ({ sdk, client }) => client.send(new sdk.HeadObjectCommand(input), { abortSignal: signal }),
     }),
   );
@@ -72,6 +73,7 @@ async function get(requests: S3Requests, hash: ContentHash, { signal, range }: G
     requests.run({
       operation: 'GetObject',
       signal,
+      isLookup: true,
       send: ({ sdk, client }) => {
         const command = new sdk.GetObjectCommand({ ...input, ...(range === undefined ? {} : { Range: range }) });
         return client.send(command, { abortSignal: signal });
@@ -119,30 +121,21 @@ interface ReadableOptions extends CacheCallOptions {
   readonly isWhole: boolean;
 }
 
+/** The signal of the call ends the body, and with it the reading. */
 function readableOf({ body }: ObjectAnswer, options: ReadableOptions): Readable {
   const pieces = checkedPieces(body, options);
-  const readable: Readable = new Readable({
-    read: () => {
+  return new Readable({
+    read() {
       pieces.next().then(
-        ({ done, value }) => readable.push(done === true ? null : value),
-        (error: unknown) => readable.destroy(error as Error),
+        ({ done, value }) => this.push(done === true ? null : value),
+        (error: unknown) => this.destroy(error as Error),
       );
     },
-    destroy: (error, done) => {
-      options.signal.removeEventListener('abort', onAbort);
+    destroy(error, done) {
       body.destroy();
       done(error);
     },
   });
-  const onAbort = (): void => void readable.destroy(abortOf(options.signal));
-  options.signal.addEventListener('abort', onAbort, { once: true });
-  return readable;
-}
-
-/** As addAbortSignal of Node says it, so every cache stops alike. */
-function abortOf(signal: AbortSignal): Error {
-  const { reason } = signal as { readonly reason: unknown };
-  return reason instanceof Error ? reason : new DOMException('the read was stopped', 'AbortError');
 }
 
 async function* checkedPieces(body: Readable, options: ReadableOptions): AsyncGenerator<Buffer, void, undefined> {

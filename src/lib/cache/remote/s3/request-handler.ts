@@ -3,10 +3,12 @@
  * request), bodies piece by piece out of the memory budget, and answers under a cap before anything parses them.
  */
 import { Readable } from 'node:stream';
+import type { Dispatcher as Undici } from 'undici';
 import { ClipctlError } from '../../../errors.ts';
 import type { Dispatcher } from '../../../http/dispatcher.ts';
 import { networkError } from '../../../http/network-error.ts';
 import { readBody } from '../../../http/read-body.ts';
+import { SentBody } from '../../../http/request-body.ts';
 import { PieceBody } from './piece-body.ts';
 
 /** What the SDK hands to its request handler, as far as it is used here. */
@@ -36,7 +38,8 @@ type SdkHandler = Readonly<Record<string, unknown>> & {
 const MAX_XML_BYTES = 4 * 1024 * 1024;
 /** S3 knows no document type; one that is sent declares entities to blow up (RELIABILITY §1.3 row 32). */
 const DECLARATION = /<!(?:DOCTYPE|ENTITY)/i;
-const NEVER = new AbortController().signal;
+/** Times the timeout. */
+const COMPLETION_PATIENCE = 20;
 
 export interface SdkHandlerOptions {
   readonly dispatcher: Dispatcher;
@@ -57,28 +60,33 @@ export function createSdkHandler(options: SdkHandlerOptions): SdkHandler {
   };
 }
 
-/** The SDK knows an older kind of signal too; it is only ever given real ones. */
+/**
+ * A signal of the request alone: a run has one for all, and Node warns when more than ten listen to that. The SDK knows an
+ * older kind of signal too; it is only ever given real ones.
+ */
 function asSignal(signal: unknown): AbortSignal {
-  return signal instanceof AbortSignal ? signal : NEVER;
+  return AbortSignal.any(signal instanceof AbortSignal ? [signal] : []);
 }
 
 async function exchange(request: SdkRequest, signal: AbortSignal, options: SdkHandlerOptions): Promise<SdkResponse> {
   const url = urlOf(request);
-  const body: unknown = request.body;
+  const body = bodyFor(request.body);
   signal.throwIfAborted();
   try {
     const agent = await options.dispatcher.open();
-    const answer = await agent.request({
+    const timeoutMs = options.timeoutMs * (isCompletion(request) ? COMPLETION_PATIENCE : 1);
+    const sent: object = {
       origin: url.origin,
       path: url.pathname + url.search,
       method: request.method,
       headers: { ...request.headers, 'accept-encoding': 'identity' },
-      // undici takes any async iterable; its types know only streams.
-      body: bodyFor(body) as Readable | Uint8Array | string | null,
+      body,
       signal,
-      headersTimeout: options.timeoutMs,
-      bodyTimeout: options.timeoutMs,
-    });
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+    };
+    // undici asks an iterable for its next piece when the socket has taken the last; its types know no iterable.
+    const answer = await agent.request(sent as Undici.RequestOptions);
     // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
     answer.body.on('error', () => undefined);
     const headers = joined(answer.headers);
@@ -86,9 +94,14 @@ async function exchange(request: SdkRequest, signal: AbortSignal, options: SdkHa
     const answered = isContent ? contentOf(answer.body, headers, url) : await documentOf(answer, url, signal);
     return { statusCode: answer.statusCode, headers, body: answered };
   } catch (error) {
-    if (body instanceof PieceBody && body.failure !== undefined && !signal.aborted) throw body.failure.error;
+    if (!signal.aborted && body instanceof SentBody && body.failure !== undefined) throw body.failure.error;
     throw networkError(error, url, signal);
   }
+}
+
+/** A server that joins the parts of 10 GB says nothing meanwhile. */
+function isCompletion({ method, query }: SdkRequest): boolean {
+  return method === 'POST' && 'uploadId' in query;
 }
 
 type Answer = Parameters<typeof readBody>[0]['body'];
@@ -113,8 +126,8 @@ function unreadable(url: URL, what: string): ClipctlError {
   return new ClipctlError('REMOTE_FAILED', `the answer of ${url.host} ${what}: that is no S3 answer`);
 }
 
-function bodyFor(body: unknown): AsyncIterable<Uint8Array> | Uint8Array | string | null {
-  if (body instanceof PieceBody) return body.pieces();
+function bodyFor(body: unknown): SentBody | Uint8Array | string | null {
+  if (body instanceof PieceBody) return new SentBody(body.request);
   if (body === undefined || body === null) return null;
   if (typeof body === 'string' || body instanceof Uint8Array) return body;
   throw new ClipctlError('INTERNAL', 'an S3 request has a body of an unknown kind');

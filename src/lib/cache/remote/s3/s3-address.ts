@@ -75,7 +75,7 @@ function prefixOf(url: URL): string {
   const text = decoded(url.pathname).replace(/^\/+|\/+$/g, '');
   if (text === '') return '';
   const isPlain = text.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
-   
+
   if (!isPlain || /[\u0000-\u001f\u007f]/.test(text) || Buffer.byteLength(text) > MAX_PREFIX_BYTES) {
     throw refused('the prefix of an s3: URL must be plain names between slashes');
   }

@@ -23,7 +23,7 @@ import { listObjects } from './list-objects.ts';
 import { readObject, readObjectRange, sizeOfObject } from './read-object.ts';
 import { keyOf, parseS3Address, printedAddress } from './s3-address.ts';
 import { S3Requests } from './s3-requests.ts';
-import { storeObject } from './store-object.ts';
+import { storeObject, type ObjectToStore } from './store-object.ts';
 
 /** Opens without a request; the SDK is loaded by the first one. @throws ClipctlError USAGE */
 export function openS3Remote(url: URL, context: RemoteContext): ContentCache {
@@ -66,12 +66,19 @@ class S3Remote implements ContentCache {
   }
 
   async storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult> {
-    options.signal.throwIfAborted();
+    return this.#store(source, { ...options, hash });
+  }
+
+  async storeUnsized(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult> {
+    return this.#store(source, { ...options, hash, sizeBytes: undefined });
+  }
+
+  async #store(source: ChunkSource, object: ObjectToStore): Promise<StoreResult> {
+    object.signal.throwIfAborted();
     // Once a run, and before it opens uploads of its own.
     this.#cleaning ??= abortAbandonedUploads(this.#requests);
     await this.#cleaning;
-    const target = { requests: this.#requests, conditional: this.#conditional };
-    return storeObject(target, source, { ...options, hash });
+    return storeObject({ requests: this.#requests, conditional: this.#conditional }, source, object);
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {

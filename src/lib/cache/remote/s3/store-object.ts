@@ -3,6 +3,7 @@ import type { ContentHash } from '../../../oci/digest.ts';
 import type { ChunkSource } from '../../chunk-source.ts';
 import type { StoreOptions, StoreResult } from '../../content-cache.ts';
 import { isTaken, type ConditionalCreate } from './conditional-create.ts';
+import type { Condition, ContentToStore, Create } from './content-to-store.ts';
 import { hashParts, type HashedPart } from './hashed-parts.ts';
 import { uploadParts } from './multipart-upload.ts';
 import { PieceBody } from './piece-body.ts';
@@ -18,43 +19,37 @@ export interface StoreTarget {
 
 const SKIPPED: StoreResult = { sentBytes: 0, chunks: 0, skipped: true };
 
+export interface ObjectToStore extends Omit<StoreOptions, 'sizeBytes'> {
+  readonly hash: ContentHash;
+  /** `undefined`: only the end of the source tells. */
+  readonly sizeBytes: number | undefined;
+}
+
 /** @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, what the source throws, and what S3Requests.run throws */
 export async function storeObject(
   { requests, conditional }: StoreTarget,
   source: ChunkSource,
-  { hash, sizeBytes, signal }: StoreOptions & { readonly hash: ContentHash },
+  { hash, sizeBytes, signal, replace = false }: ObjectToStore,
 ): Promise<StoreResult> {
-  const key = keyOf(requests.address, hash);
+  const isOurs = (foundBytes: number | undefined): boolean =>
+    foundBytes !== undefined && foundBytes === (sizeBytes ?? foundBytes);
   const standing = await sizeOfObject(requests, hash, signal);
-  if (standing === sizeBytes) return SKIPPED;
-  // What has the wrong size is nobody's content: it is replaced.
+  if (!replace && isOurs(standing)) return SKIPPED;
+  // What stands there and is not skipped is wrong: it is replaced.
   const create: Create = standing === undefined ? (run) => conditional.run(run) : (run) => run({});
-  const content: ContentToStore = { key, hash, sizeBytes, signal, create };
+  const content: ContentToStore = { key: keyOf(requests.address, hash), hash, signal, create };
   const parts = hashParts(source, { hash, sizeBytes, signal });
   try {
     const first = await parts.next();
-    if (first.done === true) await putObject(requests, content, undefined);
-    else if (first.value.isLast) await putObject(requests, content, first.value);
-    else
-      return { sentBytes: sizeBytes, chunks: await uploadParts(requests, content, resumed(first.value, parts)), skipped: false };
-    return { sentBytes: sizeBytes, chunks: first.done === true ? 0 : 1, skipped: false };
+    if (first.done === true) return await putObject(requests, content, undefined);
+    if (first.value.isLast) return await putObject(requests, content, first.value);
+    return await uploadParts(requests, content, resumed(first.value, parts));
   } catch (error) {
-    if (isTaken(error) && (await sizeOfObject(requests, hash, signal)) === sizeBytes) return SKIPPED;
+    if (isTaken(error) && isOurs(await sizeOfObject(requests, hash, signal))) return SKIPPED;
     throw error;
   } finally {
     await parts.return();
   }
-}
-
-type Create = <T>(run: (condition: { readonly IfNoneMatch?: string }) => Promise<T>) => Promise<T>;
-
-export interface ContentToStore {
-  readonly key: string;
-  readonly hash: ContentHash;
-  readonly sizeBytes: number;
-  readonly signal: AbortSignal;
-  /** Runs the request that makes the content visible, only when absent if the server can. */
-  readonly create: Create;
 }
 
 async function* resumed(first: HashedPart, rest: AsyncIterable<HashedPart>): AsyncGenerator<HashedPart, void, undefined> {
@@ -62,9 +57,10 @@ async function* resumed(first: HashedPart, rest: AsyncIterable<HashedPart>): Asy
   yield* rest;
 }
 
-async function putObject(requests: S3Requests, content: ContentToStore, part: HashedPart | undefined): Promise<void> {
+async function putObject(requests: S3Requests, content: ContentToStore, part: HashedPart | undefined): Promise<StoreResult> {
   const { key, hash, signal, create } = content;
-  await create((condition) =>
+  const sizeBytes = part?.length ?? 0;
+  const send = (condition: Condition): Promise<unknown> =>
     requests.run({
       operation: 'PutObject',
       signal,
@@ -72,14 +68,19 @@ async function putObject(requests: S3Requests, content: ContentToStore, part: Ha
         const command = new sdk.PutObjectCommand({
           Bucket: requests.address.bucket,
           Key: key,
-          Body: part === undefined ? '' : new PieceBody(() => part.stream()),
-          ContentLength: part?.length ?? 0,
+          Body: part === undefined ? '' : new PieceBody({ sizeBytes, open: () => part.stream() }),
+          ContentLength: sizeBytes,
           ContentType: 'application/octet-stream',
           Metadata: { sha256: hash },
           ...condition,
         });
         return client.send(withPayloadHash(command, part?.sha256 ?? hash), { abortSignal: signal });
       },
-    }),
-  );
+    });
+  try {
+    await create(send);
+  } finally {
+    part?.release();
+  }
+  return { sentBytes: sizeBytes, chunks: part === undefined ? 0 : 1, skipped: false };
 }
