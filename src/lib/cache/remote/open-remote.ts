@@ -6,13 +6,19 @@ import type { RemoteContext } from '../remote-context.ts';
 
 type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 
-const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([
+const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['file:', openFile],
+  ['s3:', openS3],
   ['redis:', openRedis],
   ['rediss:', openRedis],
 ]);
 
-const SUPPORTED = 'Supported: file:///directory, redis://host/database, rediss://host/database';
+const SUPPORTED = `Supported: ${[
+  'file:///directory',
+  's3://bucket/prefix',
+  'redis://host/database',
+  'rediss://host/database',
+].join(', ')}`;
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
@@ -36,6 +42,11 @@ async function openFile(url: URL): Promise<ContentCache> {
 async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openRedisRemote } = await import('./redis/redis-remote.ts');
   return openRedisRemote(url, context);
+}
+
+async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openS3Remote } = await import('./s3/s3-remote.ts');
+  return openS3Remote(url, context);
 }
 
 function pathOf(url: URL): string {
