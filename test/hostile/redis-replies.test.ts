@@ -86,7 +86,7 @@ describe('row 32: a Redis server', () => {
       (thrown: unknown) => thrown,
     );
     expect(error).toBeInstanceOf(ClipctlError);
-    expect(String((error as ClipctlError).message)).not.toContain('canary');
+    expect((error as ClipctlError).message).not.toContain('canary');
   });
 });
 

@@ -24,6 +24,13 @@ interface OpenClient {
   failure: unknown;
 }
 
+interface Sent {
+  readonly open: OpenClient;
+  /** Of the command. */
+  readonly name: string;
+  readonly signal: AbortSignal;
+}
+
 export class RedisConnection {
   readonly #address: RedisAddress;
   readonly #context: ConnectionContext;
@@ -46,7 +53,7 @@ export class RedisConnection {
   async call(command: Command, signal: AbortSignal): Promise<unknown> {
     signal.throwIfAborted();
     const open = this.#live ?? (await this.#ready(signal));
-    return this.#answerOf(open, command[0], signal, () => send(open.client, command));
+    return this.#answerOf(() => send(open.client, command), { open, name: command[0], signal });
   }
 
   /**
@@ -57,7 +64,7 @@ export class RedisConnection {
     const open = await this.#ready(signal);
     const run = async (): Promise<readonly (readonly [Error | null, unknown])[] | null> =>
       open.client.multi(commands.map(([name, ...rest]) => [name.toLowerCase(), ...rest])).exec();
-    const answers = await this.#answerOf(open, 'MULTI', signal, run);
+    const answers = await this.#answerOf(run, { open, name: 'MULTI', signal });
     if (answers?.length !== commands.length) throw unexpectedReply(this.#address.name, 'EXEC');
     return answers.map(([error, answer], at) => {
       if (error !== null) throw replyError(error.message, this.#address.name, commands[at]?.[0] ?? 'EXEC');
@@ -137,7 +144,7 @@ export class RedisConnection {
     const { username, password, database } = this.#address;
     const signal = new AbortController().signal;
     const run = (...command: Command): Promise<unknown> =>
-      this.#answerOf(open, command[0], signal, () => send(open.client, command));
+      this.#answerOf(() => send(open.client, command), { open, name: command[0], signal });
     try {
       if (password !== undefined) await run('AUTH', ...(username === undefined ? [password] : [username, password]));
       if (database !== 0) await run('SELECT', database);
@@ -175,14 +182,14 @@ export class RedisConnection {
     });
   }
 
-  async #answerOf<T>(open: OpenClient, command: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  async #answerOf<T>(run: () => Promise<T>, { open, name, signal }: Sent): Promise<T> {
     this.#waiting += 1;
     const answer = run().finally(() => (this.#waiting -= 1));
     try {
       return await waitOrAbort(answer, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof Error && error.name === 'ReplyError') throw replyError(error.message, this.#address.name, command);
+      if (error instanceof Error && error.name === 'ReplyError') throw replyError(error.message, this.#address.name, name);
       throw this.#broken(open.failure ?? Object.assign(new Error('closed by the server'), { code: 'ECONNRESET' }));
     }
   }

@@ -90,7 +90,8 @@ class RedisRemote implements ContentCache {
     if (manifest === undefined) return undefined;
     const start = Math.min(range?.offset ?? 0, manifest.sizeBytes);
     const end = Math.min(start + (range?.length ?? manifest.sizeBytes), manifest.sizeBytes);
-    const { url, budget } = { url: this.url, budget: this.#options.budget };
+    const { url } = this;
+    const { budget } = this.#options;
     const pieces = readValues(this.#connection, { url, hash, manifest, start, end, budget, signal });
     return remoteReadable(pieces, { url, hash, sizeBytes: end - start, isWhole: range === undefined, signal });
   }
@@ -121,7 +122,7 @@ class RedisRemote implements ContentCache {
       }
       await arriving.settle();
       check.finish();
-      await this.#publish(hash, arriving, manifestOf(check.seenBytes), signal);
+      await this.#publish(arriving, manifestOf(check.seenBytes), { hash, signal });
       return { sentBytes: check.seenBytes, chunks, skipped: false };
     } catch (error) {
       await arriving.discard(AbortSignal.timeout(DISCARD_MS)).catch(() => undefined);
@@ -129,7 +130,11 @@ class RedisRemote implements ContentCache {
     }
   }
 
-  async #publish(hash: ContentHash, arriving: ArrivingChunks, manifest: RedisManifest, signal: AbortSignal): Promise<void> {
+  async #publish(
+    arriving: ArrivingChunks,
+    manifest: RedisManifest,
+    { hash, signal }: CacheCallOptions & { readonly hash: ContentHash },
+  ): Promise<void> {
     const isWhole = await this.#existAll(manifest.chunks, (index) => arriving.key(index), signal);
     if (!isWhole) throw chunkLost(hash);
     const commands: Command[] = [];

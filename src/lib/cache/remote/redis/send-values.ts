@@ -23,10 +23,12 @@ export interface SendOptions {
   readonly signal: AbortSignal;
 }
 
+type Outcome = { readonly error: unknown } | { readonly isDone: true };
+
 interface Sending {
   readonly lease: Lease;
   /** Never rejects. */
-  readonly done: Promise<{ readonly error?: unknown }>;
+  readonly done: Promise<Outcome>;
 }
 
 export class ArrivingChunks {
@@ -86,7 +88,7 @@ export class ArrivingChunks {
     this.#sendings.push({
       lease,
       done: this.#set(part).then(
-        () => ({}),
+        () => ({ isDone: true }) as const,
         (error: unknown) => ({ error }),
       ),
     });
@@ -113,9 +115,9 @@ export class ArrivingChunks {
   async #finishOldest(): Promise<void> {
     const oldest = this.#sendings.shift();
     if (oldest === undefined) return;
-    const { error } = await oldest.done;
+    const outcome = await oldest.done;
     oldest.lease.release();
-    if (error !== undefined) throw error;
+    if ('error' in outcome) throw outcome.error;
   }
 
   /** A large layer over a slow line takes longer than its first chunk lives. */
