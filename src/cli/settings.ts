@@ -18,6 +18,9 @@ export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 export interface Settings {
   readonly cacheDir: string;
+  readonly maxCacheBytes?: number;
+  readonly minFreeBytes?: number;
+  readonly shared: boolean;
   readonly jobs: number;
   readonly maxMemoryBytes: number;
   readonly maxLayerBytes: number;
@@ -54,6 +57,7 @@ export async function resolveSettings(tokens: readonly FlagToken[], user: UserEn
   const values = new FlagValues({ tokens, env: user.env, config: config.values });
   const settings: Settings = {
     ...limitSettings(values, config.values, user),
+    ...spaceSettings(values, config.values),
     ...registrySettings(values, config.values),
     ...outputSettings(values, config.values),
   };
@@ -68,6 +72,17 @@ function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvir
     maxLayerBytes: values.sizeBytes('max-layer-size') ?? config.maxLayerSize ?? parseSizeBytes(DEFAULT_MAX_LAYER_SIZE) ?? 0,
     maxEntries: values.integer('max-entries', 1) ?? config.maxEntries ?? DEFAULT_MAX_ENTRIES,
     allowForeign: values.toggle('allow-foreign', config.allowForeign),
+  };
+}
+
+/** What is left out has a default that depends on the file system. */
+function spaceSettings(values: FlagValues, config: ConfigValues) {
+  const maxCacheBytes = values.sizeBytes('max-cache-size') ?? config.maxCacheSize;
+  const minFreeBytes = values.sizeBytes('min-free', '0') ?? config.minFree;
+  return {
+    ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+    shared: values.toggle('shared', config.shared),
   };
 }
 

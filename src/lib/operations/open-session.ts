@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openDiskCache } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
@@ -7,6 +7,7 @@ import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
 import type { RetryEvent } from '../http/retry.ts';
+import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
@@ -34,6 +35,7 @@ export interface Session extends PipelineContext {
 export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
+  const disk = openDiskCache(options.cacheDir, { budget, ...diskOptionsOf(options) });
   const sources = new Map<string, ImageSource>();
   const dispatcher = createDispatcher({
     timeoutMs: options.timeoutMs,
@@ -47,7 +49,7 @@ export function openSession(options: SessionOptions): Session {
     options,
     budget,
     pool,
-    disk: openDiskCache(options.cacheDir, { budget }),
+    disk,
     limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes },
     maxEntries: options.maxEntries,
     onProgress: options.onProgress,
@@ -68,7 +70,22 @@ export function openSession(options: SessionOptions): Session {
         ...[...sources.values()].map((source) => source.close()),
         ...caches.map((cache) => cache.close()),
       ]);
+      await disk.close();
       await dispatcher.close();
+    },
+  };
+}
+
+/** How the disk cache keeps its limits, and says what it had to evict for them. */
+function diskOptionsOf(options: SessionOptions): Omit<DiskCacheOptions, 'budget'> {
+  const { maxCacheBytes, minFreeBytes, shared = false, onProgress } = options;
+  return {
+    shared,
+    ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+    onEvicted: (layers) => {
+      for (const { hash, diskBytes } of layers)
+        onProgress({ type: 'layer-evicted', layer: digestOfHash(hash), bytes: diskBytes });
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Digest, DiffId } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { announceImages } from './announce-images.ts';
+import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
@@ -36,6 +37,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const [from, to] = await Promise.all([openRemotes(session, request.from), openRemotes(session, request.to)]);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  await claimRoom(session, images);
   const tasks = distinctLayers(images);
   const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
     warmTask(session, task, { from, to, isLast: at === tasks.length - 1 }),
@@ -46,6 +48,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
     const task = tasks[at];
     if (result.status === 'fulfilled' && task !== undefined) outcomes.set(task.layer.diffId, result.value);
   });
+  if (request.layers.length === 0) await rememberImages(session, images);
   const failedSends = [...outcomes.values()].flatMap((outcome) => outcome.failures);
   if (request.remote === 'required' && failedSends.length > 0) throw combineFailures(failedSends.map(remoteFailed), 'sends');
   return {

@@ -37,6 +37,8 @@ export type ProgressEvent =
       readonly note?: string;
     }
   | { readonly type: 'layer-skip'; readonly layer: Digest; readonly reason: string }
+  /** The disk cache needed its space; `bytes` in disk blocks. */
+  | { readonly type: 'layer-evicted'; readonly layer: Digest; readonly bytes: number }
   | { readonly type: 'retry'; readonly what: string; readonly attempt: number; readonly waitMs: number; readonly reason: string }
   | { readonly type: 'warning'; readonly message: string };
 

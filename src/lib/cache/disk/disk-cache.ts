@@ -19,13 +19,13 @@ import type {
   StoreResult,
   Unverified,
 } from '../content-cache.ts';
-import { hashFile } from '../hash-file.ts';
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { listContentFiles } from '../list-content-files.ts';
-import { isSameIdentity, lookAtFile, openRegularFile } from '../regular-file.ts';
+import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
-import { prepareCacheDirectory, requireKnownVersion } from './cache-layout.ts';
-import { requireFreeSpace } from './free-space.ts';
+import { prepareCacheDirectory, requireKnownVersion, requireTrustedOwner } from './cache-layout.ts';
+import { CacheRoom, type KnownSize, type RoomOptions } from './cache-room.ts';
+import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import {
   createIngestFile,
   discardIngestFile,
@@ -35,8 +35,11 @@ import {
   type IngestFile,
 } from './ingest-file.ts';
 import { KeyedTurns } from './keyed-turns.ts';
+import { hashAndAdopt } from './layer-check.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
+import { Lease } from './lease.ts';
+import { UseClock, type UseClockOptions } from './use-clock.ts';
 
 /**
  * `verified`: it is the file that was verified, by size, inode and mtime. `unverified`: a file nobody vouches for (Go
@@ -44,9 +47,11 @@ import { LayerRecords } from './layer-records.ts';
  */
 export type LayerState = 'verified' | 'unverified' | 'bad' | 'missing';
 
-export interface DiskCacheOptions {
+export interface DiskCacheOptions extends Omit<RoomOptions, 'clock' | 'lease'>, UseClockOptions {
   /** Lends the buffers that verifyLayer hashes with. */
   readonly budget: BufferBudget;
+  /** Of a group: the directory is made for it, and may belong to another member. */
+  readonly shared?: boolean;
 }
 
 /** Opens without touching the disk; the directory is made by the first write. */
@@ -60,13 +65,22 @@ export class DiskCache implements ContentCache {
   readonly #budget: BufferBudget;
   readonly #turns = new KeyedTurns();
   readonly #records: LayerRecords;
+  readonly #lease: Lease;
+  readonly #clock: UseClock;
+  readonly #shared: boolean;
+  /** What has to go before something may come. */
+  readonly room: CacheRoom;
   #versionKnown = false;
   #prepared = false;
 
-  constructor(directory: string, { budget }: DiskCacheOptions) {
+  constructor(directory: string, { budget, shared = false, wallClock, ...space }: DiskCacheOptions) {
     this.directory = directory;
     this.#budget = budget;
-    this.#records = new LayerRecords(directory);
+    this.#shared = shared;
+    this.#clock = new UseClock(directory, wallClock === undefined ? {} : { wallClock });
+    this.#records = new LayerRecords(directory, this.#clock);
+    this.#lease = new Lease(directory);
+    this.room = new CacheRoom(directory, { ...space, clock: this.#clock, lease: this.#lease });
   }
 
   get url(): string {
@@ -91,7 +105,7 @@ export class DiskCache implements ContentCache {
   async getContent(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined> {
     const range = requireRange(options);
     options.signal.throwIfAborted();
-    await this.#requireVersion();
+    await this.holdLayers([hash]);
     if (range !== undefined && (await this.checkLayer(hash)) !== 'verified') return undefined;
     await this.touchLayer(hash);
     const file = await openRegularFile(this.layerPath(hash));
@@ -130,12 +144,13 @@ export class DiskCache implements ContentCache {
   }
 
   /**
-   * A file to write a layer into. Say `sizeBytes` where it is known: what can't fit is refused now.
+   * A file to write a layer into. Say `sizeBytes` where it is known, or what it is at least: room is made for it, and
+   * what can't fit is refused now.
    * @throws ClipctlError STORAGE_*, CACHE_VERSION
    */
-  async beginIngest(known: { readonly sizeBytes?: number } = {}): Promise<IngestFile> {
+  async beginIngest(known: KnownSize = {}): Promise<IngestFile> {
     await this.#prepare();
-    if (known.sizeBytes !== undefined) await requireFreeSpace(this.directory, known.sizeBytes);
+    await this.room.makeFor(known);
     const created = await createIngestFile(this.directory);
     return {
       path: created.path,
@@ -147,6 +162,7 @@ export class DiskCache implements ContentCache {
   async #commit(created: { path: string; inode: number }, hash: ContentHash, options: CommitOptions): Promise<void> {
     const identity = await flushIngestFile(created, hash, options.sizeBytes);
     options.signal.throwIfAborted();
+    await this.holdLayers([hash]);
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
     const outcome = await publishIngestFile(created.path, this.layerPath(hash), isTheirsGood);
     await discardIngestFile(created.path);
@@ -154,6 +170,7 @@ export class DiskCache implements ContentCache {
     else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
     // Two processes that replace one file at once may leave the record of the one beside the file of the other.
     if ((await this.checkLayer(hash)) === 'unverified') await this.#hashAndAdopt(hash, options.signal);
+    await this.room.settle(outcome === 'published' ? identity.sizeBytes : 0, { signal: options.signal });
   }
 
   /** What is known of the layer without reading it. @throws ClipctlError STORAGE_*, CACHE_VERSION */
@@ -179,23 +196,13 @@ export class DiskCache implements ContentCache {
    * @throws ClipctlError STORAGE_*, CACHE_VERSION; the signal's reason
    */
   async verifyLayer(hash: ContentHash, { signal }: CacheCallOptions): Promise<'verified' | 'bad' | 'missing'> {
-    await this.#requireVersion();
+    await this.holdLayers([hash]);
     return this.#turns.run(hash, () => this.#hashAndAdopt(hash, signal));
   }
 
-  async #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
-    const path = this.layerPath(hash);
-    const before = await lookAtFile(path);
-    if (before === undefined) return 'missing';
-    if (before === 'other') return 'bad';
-    const found = await hashFile(path, { budget: this.#budget, signal });
-    const after = await lookAtFile(path);
-    if (after === undefined) return 'missing';
-    if (after === 'other') return 'bad';
-    if (!isSameIdentity(before, after)) return (await this.#records.isVerified(hash, after)) ? 'verified' : 'bad';
-    if (found === hash) await this.#records.adopt(hash, after, () => this.#prepare());
-    else await this.#records.disown(hash);
-    return found === hash ? 'verified' : 'bad';
+  #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
+    const prepare = (): Promise<void> => this.#prepare();
+    return hashAndAdopt(this.directory, hash, { records: this.#records, budget: this.#budget, prepare, signal });
   }
 
   /** Notes that a verified layer is the content of a compressed digest. @throws ClipctlError STORAGE_*, CACHE_VERSION */
@@ -210,9 +217,26 @@ export class DiskCache implements ContentCache {
     return this.#records.digestsOf(hash);
   }
 
-  /** Notes a use of the layer, at most once an hour. @throws ClipctlError STORAGE_ERROR */
-  touchLayer(hash: ContentHash): Promise<void> {
-    return this.#records.touch(hash);
+  /** Notes a use of the layer, at most once a minute. @throws ClipctlError STORAGE_ERROR */
+  async touchLayer(hash: ContentHash): Promise<void> {
+    await this.holdLayers([hash]);
+    await this.#records.touch(hash);
+  }
+
+  /**
+   * Takes a lease: until this cache is closed nobody evicts these layers. One that is looked for afterwards and found
+   * stays.
+   * @throws ClipctlError STORAGE_*, CACHE_VERSION
+   */
+  async holdLayers(hashes: readonly ContentHash[]): Promise<void> {
+    await this.#requireVersion();
+    await this.#lease.hold(...hashes);
+  }
+
+  /** Remembers which image the layers are of. @throws ClipctlError STORAGE_ERROR, STORAGE_FULL */
+  async rememberImage(image: ImageRecord): Promise<void> {
+    await this.#requireVersion();
+    await writeImageRecord(this.directory, image, await this.#clock.tick());
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
@@ -234,10 +258,13 @@ export class DiskCache implements ContentCache {
 
   async close(): Promise<void> {
     await this.#turns.settled();
+    await this.#clock.save();
+    await this.#lease.release();
   }
 
   async #requireVersion(): Promise<void> {
     if (this.#versionKnown) return;
+    await requireTrustedOwner(this.directory, { shared: this.#shared });
     await requireKnownVersion(this.directory);
     this.#versionKnown = true;
   }
@@ -245,7 +272,7 @@ export class DiskCache implements ContentCache {
   async #prepare(): Promise<void> {
     await this.#requireVersion();
     if (this.#prepared) return;
-    await prepareCacheDirectory(this.directory);
+    await prepareCacheDirectory(this.directory, { shared: this.#shared });
     this.#prepared = true;
   }
 }
