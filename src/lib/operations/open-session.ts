@@ -35,7 +35,7 @@ export interface Session extends PipelineContext {
 export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
-  const disk = openDiskCache(options.cacheDir, { budget, ...diskOptionsOf(options) });
+  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
   const sources = new Map<string, ImageSource>();
   const dispatcher = createDispatcher({
     timeoutMs: options.timeoutMs,
@@ -77,12 +77,17 @@ export function openSession(options: SessionOptions): Session {
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
-function diskOptionsOf(options: SessionOptions): Omit<DiskCacheOptions, 'budget'> {
-  const { maxCacheBytes, minFreeBytes, shared = false, onProgress } = options;
+function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+  const { maxCacheBytes, minFreeBytes, shared = false, durability, lockTimeoutMs, onProgress } = options;
   return {
+    budget,
     shared,
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
     ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+    ...(durability === undefined ? {} : { durability }),
+    ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+    // For who shares a directory in ways that we can't see: no flag, since nobody should need it.
+    ...(process.env['CLIPCTL_LOCKS'] === 'lease' ? { locks: 'lease' as const } : {}),
     onEvicted: (layers) => {
       for (const { hash, diskBytes } of layers)
         onProgress({ type: 'layer-evicted', layer: digestOfHash(hash), bytes: diskBytes });
