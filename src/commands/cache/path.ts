@@ -14,7 +14,7 @@ export class CachePathCommand extends BaseCommand {
   protected override async execute({ args, session }: Invocation): Promise<void> {
     const { cachePath } = await import('../../lib/operations/cache-path.ts');
     const name = args['image'];
-    const result = await cachePath(session, name === undefined ? undefined : String(name));
+    const result = await cachePath(session, typeof name === 'string' ? name : undefined);
     await this.print(result, ({ path, layers }) => (name === undefined ? path : layers.map((layer) => layer.path).join('\n')));
   }
 }
