@@ -210,7 +210,7 @@ export const keepFlag = repeatable({ name: 'keep', summary: 'Image or digest tha
 export const yesFlag = toggle({ name: 'yes', summary: 'Evict without asking' });
 export const planFlag = toggle({ name: 'dry-run', summary: 'Show what would go and do nothing' });
 
-const IMAGE_FORMS = 'REF, oci:DIR[:TAG] or FILE.clip';
+const IMAGE_FORMS = 'REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or FILE.clip';
 
 /** One image. oclif would read a missing argument from stdin: never. */
 export const imageArg = Args.string({ name: 'image', required: true, ignoreStdin: true, description: IMAGE_FORMS });
@@ -226,7 +226,7 @@ export const indexableArg = Args.string({
   name: 'image',
   required: true,
   ignoreStdin: true,
-  description: 'REF or oci:DIR[:TAG]',
+  description: 'REF, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE',
 });
 /** An image that was warmed here needs no network. */
 const namedArg = { name: 'image', ignoreStdin: true, description: 'IMAGE, digest or diffID' } as const;
