@@ -33,7 +33,15 @@ export interface ContentRange {
   readonly length: number;
 }
 
-export interface StoreOptions extends CacheCallOptions {
+export interface SendOptions extends CacheCallOptions {
+  /**
+   * Hears of bytes as a connection takes them, in steps of at most 64 KiB. A driver that holds bytes back (parts of an
+   * upload) calls it, so that a slow server and a dead one can be told apart.
+   */
+  readonly onSent?: (bytes: number) => void;
+}
+
+export interface StoreOptions extends SendOptions {
   readonly sizeBytes: number;
   /** What stands there is known to be wrong: it is overwritten, not skipped. */
   readonly replace?: boolean;
@@ -43,8 +51,32 @@ export interface StoreResult {
   /** Bytes that went out (0 when skipped). */
   readonly sentBytes: number;
   readonly chunks: number;
-  /** True when the content stood there already. */
+  /** True when nothing was sent: the content stood there already, or the remote is only read. */
   readonly skipped: boolean;
+  /** True when nothing was sent because the remote is only read (mode `ro`). */
+  readonly readOnly?: true;
+}
+
+/**
+ * A second form of content that a driver can keep beside the plain one, named `<hash>.zst` (FORMATS.md §3). The driver
+ * knows nothing about the encoding, and nothing is verified here: who encodes and decodes does that.
+ */
+export interface EncodedContents {
+  /** Size of the stored form. */
+  exists(hash: ContentHash, options: CacheCallOptions): Promise<ContentInfo | undefined>;
+  /** The stored form or a range of it, cut at its end. `undefined` = miss. */
+  get(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined>;
+  /**
+   * Stores what `pieces` yields; its size is known at its end only. A piece is valid until the next one is asked for.
+   * Visible only when `pieces` has ended without an error; what stood there is replaced. `pieces` can be iterated again.
+   */
+  store(
+    pieces: AsyncIterable<Uint8Array>,
+    hash: ContentHash,
+    options: SendOptions,
+  ): Promise<Pick<StoreResult, 'sentBytes' | 'chunks'>>;
+  /** False when it was not there. */
+  delete(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
 }
 
 export interface ContentCache {
@@ -73,7 +105,9 @@ export interface ContentCache {
    * storeContent for content whose size only its end tells. Present where the server takes such content.
    * @throws as storeContent
    */
-  storeUnsized?(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult>;
+  storeUnsized?(source: ChunkSource, hash: ContentHash, options: SendOptions): Promise<StoreResult>;
+  /** Present where another form may stand beside the plain one. */
+  readonly encoded?: EncodedContents;
   /** Present when `capabilities.delete`. False when it was not there. */
   deleteContent?(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
   /** Present when `capabilities.list`. Committed content only. */

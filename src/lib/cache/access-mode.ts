@@ -1,0 +1,68 @@
+/** A remote that is only read, or only written. No request of the other kind is ever made. */
+import type { CacheCallOptions, ContentCache, StoreResult } from './content-cache.ts';
+import { asGetContent } from './intercept.ts';
+
+/** What a remote may be used for. */
+export type AccessMode = 'ro' | 'rw' | 'wo';
+
+/** `ro`: a store is skipped, and says so. `wo`: everything is a miss. */
+export function withAccessMode(inner: ContentCache, mode: AccessMode): ContentCache {
+  if (mode === 'rw') return inner;
+  return mode === 'ro' ? readOnly(inner) : writeOnly(inner);
+}
+
+function readOnly(inner: ContentCache): ContentCache {
+  const { listContent, encoded } = inner;
+  const skip = (_source: unknown, _hash: unknown, { signal }: CacheCallOptions): Promise<StoreResult> => {
+    signal.throwIfAborted();
+    return Promise.resolve({ sentBytes: 0, chunks: 0, skipped: true, readOnly: true });
+  };
+  return {
+    url: inner.url,
+    capabilities: { ...inner.capabilities, delete: false },
+    contentExists: (hash, options) => inner.contentExists(hash, options),
+    getContent: inner.getContent.bind(inner),
+    storeContent: skip,
+    ...(inner.storeUnsized === undefined ? {} : { storeUnsized: skip }),
+    ...(listContent === undefined ? {} : { listContent: listContent.bind(inner) }),
+    ...(encoded === undefined
+      ? {}
+      : {
+          encoded: {
+            exists: (hash, options) => encoded.exists(hash, options),
+            get: (hash, options) => encoded.get(hash, options),
+            store: skip,
+            delete: () => Promise.resolve(false),
+          },
+        }),
+    close: () => inner.close(),
+  };
+}
+
+function writeOnly(inner: ContentCache): ContentCache {
+  const { deleteContent, encoded, storeUnsized } = inner;
+  const miss = (_hash: unknown, { signal }: { readonly signal: AbortSignal }): Promise<undefined> => {
+    signal.throwIfAborted();
+    return Promise.resolve(undefined);
+  };
+  return {
+    url: inner.url,
+    capabilities: { ...inner.capabilities, list: false },
+    contentExists: miss,
+    getContent: asGetContent(miss),
+    storeContent: (source, hash, options) => inner.storeContent(source, hash, options),
+    ...(storeUnsized === undefined ? {} : { storeUnsized: storeUnsized.bind(inner) }),
+    ...(deleteContent === undefined ? {} : { deleteContent: deleteContent.bind(inner) }),
+    ...(encoded === undefined
+      ? {}
+      : {
+          encoded: {
+            exists: miss,
+            get: miss,
+            store: (pieces, hash, options) => encoded.store(pieces, hash, options),
+            delete: (hash, options) => encoded.delete(hash, options),
+          },
+        }),
+    close: () => inner.close(),
+  };
+}
