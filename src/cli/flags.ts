@@ -68,6 +68,8 @@ export const DEFAULT_TIMEOUT = '30s';
 export const DEFAULT_RETRIES = 4;
 export const PROGRESS_MODES = ['auto', 'tty', 'plain', 'json', 'none'] as const;
 
+export const DURABILITIES = ['full', 'none'] as const;
+
 /** Flags that every command has. */
 export const GLOBAL_FLAGS = {
   'cache-dir': option({ name: 'cache-dir', summary: 'Disk cache; default ~/.cache/clipctl', value: 'DIR', group: CACHE }),
@@ -92,6 +94,19 @@ export const GLOBAL_FLAGS = {
     summary: 'Refuse a layer with more entries',
     value: 'N',
     fallback: String(DEFAULT_MAX_ENTRIES),
+    group: CACHE,
+  }),
+  durability: option({
+    name: 'durability',
+    summary: 'Flush layers to disk before they are visible (full), or leave it to the system (none)',
+    value: 'MODE',
+    fallback: 'full',
+    group: CACHE,
+  }),
+  'lock-timeout': option({
+    name: 'lock-timeout',
+    summary: 'Stop waiting for a layer that another process brings; default: wait as long as it lives',
+    value: 'TIME',
     group: CACHE,
   }),
   'allow-foreign': toggle({ name: 'allow-foreign', summary: 'Ask the registry for foreign layers too', group: CACHE }),
@@ -166,6 +181,7 @@ export const remoteFlag = option({
   value: 'MODE',
   fallback: 'optional',
 });
+export const repairRemoteFlag = toggle({ name: 'repair-remote', summary: 'Overwrite what a remote holds wrong' });
 export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });
 export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer in full' });
 export const tiersFlag = toggle({ name: 'tiers', summary: 'Print which tier has which layer' });

@@ -11,10 +11,13 @@ import {
   DEFAULT_MAX_MEMORY,
   DEFAULT_RETRIES,
   DEFAULT_TIMEOUT,
+  DURABILITIES,
   PROGRESS_MODES,
 } from './flags.ts';
 
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
+
+export type Durability = (typeof DURABILITIES)[number];
 
 export interface Settings {
   readonly cacheDir: string;
@@ -23,6 +26,8 @@ export interface Settings {
   readonly maxLayerBytes: number;
   readonly maxEntries: number;
   readonly allowForeign: boolean;
+  readonly durability: Durability;
+  readonly lockTimeoutMs?: number;
   readonly offline: boolean;
   readonly timeoutMs: number;
   readonly retries: number;
@@ -61,6 +66,7 @@ export async function resolveSettings(tokens: readonly FlagToken[], user: UserEn
 }
 
 function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvironment) {
+  const lockTimeoutMs = values.durationMs('lock-timeout') ?? config.lockTimeout;
   return {
     cacheDir: values.path('cache-dir') ?? config.cacheDir ?? defaultCacheDir(user),
     jobs: values.integer('jobs', 1) ?? config.jobs ?? availableParallelism(),
@@ -68,6 +74,8 @@ function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvir
     maxLayerBytes: values.sizeBytes('max-layer-size') ?? config.maxLayerSize ?? parseSizeBytes(DEFAULT_MAX_LAYER_SIZE) ?? 0,
     maxEntries: values.integer('max-entries', 1) ?? config.maxEntries ?? DEFAULT_MAX_ENTRIES,
     allowForeign: values.toggle('allow-foreign', config.allowForeign),
+    durability: values.choice('durability', DURABILITIES) ?? config.durability ?? ('full' as const),
+    ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
   };
 }
 

@@ -40,7 +40,7 @@ export class TtyProgress implements ProgressRenderer {
 
   onEvent(event: ProgressEvent): void {
     this.#state.add(event);
-    if (event.type === 'retry') this.#line(describeEvent(event, true) ?? '');
+    if (event.type === 'retry' || event.type === 'layer-wait') this.#line(describeEvent(event, true) ?? '');
     if (this.#state.layers > 1) this.#stopSpinner();
   }
 

@@ -14,6 +14,8 @@ export interface ExpectedContent {
   /** `undefined`: the hash alone says it is right. */
   readonly sizeBytes: number | undefined;
   readonly signal: AbortSignal;
+  /** False: flushing is left to the operating system. Default true. */
+  readonly isFlushed?: boolean;
   /** Sees each piece once, in order, while it is written. */
   readonly onPiece?: (piece: Uint8Array) => void;
 }
@@ -39,7 +41,7 @@ interface OpenFile {
 }
 
 async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
-  const { hash, sizeBytes, signal, onPiece } = expected;
+  const { hash, sizeBytes, signal, onPiece, isFlushed = true } = expected;
   const sha = createHash('sha256');
   let writtenBytes = 0;
   let unsyncedBytes = 0;
@@ -53,7 +55,7 @@ async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, ex
     await writing;
     writtenBytes += piece.length;
     unsyncedBytes += piece.length;
-    if (unsyncedBytes >= SYNC_EVERY_BYTES) {
+    if (isFlushed && unsyncedBytes >= SYNC_EVERY_BYTES) {
       await syncData(file);
       unsyncedBytes = 0;
     }

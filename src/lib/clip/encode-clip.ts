@@ -1,12 +1,12 @@
 import { ClipctlError } from '../errors.ts';
 import { ByteWriter } from './byte-writer.ts';
-import type { ClipExtension, ClipFile, ClipStorageInfo } from './clip-file.ts';
+import type { ClipExtension, ClipStorageInfo, ComposedClip } from './clip-file.ts';
 import { MAX_LIST_ELEMENTS } from './clip-invalid.ts';
 import { encodeExtension } from './extension/encode-extension.ts';
 import { encodeFooter, EXTENSION_VERSION } from './extension/footer.ts';
 import { encodeGob } from './gob/gob-stream.ts';
 import { encodeHeader, HEADER_BYTES, STORAGE_TYPE } from './header.ts';
-import { nodeList } from './node-codec.ts';
+import { nodeListWriter } from './node-codec.ts';
 import { storageInfo, storageInfoWrapper } from './storage-info-codec.ts';
 
 /**
@@ -15,14 +15,14 @@ import { storageInfo, storageInfoWrapper } from './storage-info-codec.ts';
  * @throws ClipctlError LIMIT_ENTRIES for more nodes than `decodeClip` takes, INTERNAL when a number has no place in its
  * field
  */
-export function encodeClip(file: ClipFile): Uint8Array {
+export function encodeClip(file: ComposedClip): Uint8Array {
   if (file.nodes.length > MAX_LIST_ELEMENTS) {
     throw new ClipctlError(
       'LIMIT_ENTRIES',
       `a .clip file holds at most ${MAX_LIST_ELEMENTS} entries, these are ${file.nodes.length}`,
     );
   }
-  const index = encodeGob(nodeList, file.nodes);
+  const index = encodeGob(nodeListWriter, file.nodes);
   const storage = encodeStorageInfo(file.storageInfo);
   const out = new ByteWriter();
   out.view(

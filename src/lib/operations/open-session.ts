@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openDiskCache } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
@@ -47,7 +47,7 @@ export function openSession(options: SessionOptions): Session {
     options,
     budget,
     pool,
-    disk: openDiskCache(options.cacheDir, { budget }),
+    disk: openDiskCache(options.cacheDir, diskOptionsOf(options, budget)),
     limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes },
     maxEntries: options.maxEntries,
     onProgress: options.onProgress,
@@ -70,6 +70,16 @@ export function openSession(options: SessionOptions): Session {
       ]);
       await dispatcher.close();
     },
+  };
+}
+
+function diskOptionsOf({ durability, lockTimeoutMs }: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+  return {
+    budget,
+    ...(durability === undefined ? {} : { durability }),
+    ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+    // For who shares a directory in ways that we can't see: no flag, since nobody should need it.
+    ...(process.env['CLIPCTL_LOCKS'] === 'lease' ? { locks: 'lease' as const } : {}),
   };
 }
 

@@ -10,6 +10,7 @@ import { openImages } from './open-images.ts';
 import { openRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { PushedLayer, PushResult } from './results.ts';
+import { howItCreates } from './remote-tally.ts';
 import { remoteFailed, sendLayer, type SentLayer } from './send-layer.ts';
 import { warmLayer } from './tiers.ts';
 
@@ -33,7 +34,11 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const failed = [...failures, ...settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))];
   if (failed.length > 0) throw combineFailures(failed, 'items');
   return {
-    remotes: remotes.map((remote, at) => ({ url: remote.url, layers: pushed.flatMap((sends) => sends[at] ?? []) })),
+    remotes: remotes.map((remote, at) => ({
+      url: remote.url,
+      creates: howItCreates(remote),
+      layers: pushed.flatMap((sends) => sends[at] ?? []),
+    })),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
     warnings: images.flatMap((image) => image.warnings),

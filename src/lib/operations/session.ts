@@ -14,6 +14,10 @@ export interface SessionOptions {
   readonly maxLayerBytes: number;
   readonly maxEntries: number;
   readonly allowForeign: boolean;
+  /** `none` leaves out the flushes that make a layer outlive a power loss. Default `full`. */
+  readonly durability?: 'full' | 'none';
+  /** Waiting for a layer that another process brings ends after so long; default: as long as that process lives. */
+  readonly lockTimeoutMs?: number;
   /** `host[:port]` that may be spoken to over plain HTTP or with an unverified certificate. */
   readonly insecureRegistries: readonly string[];
   /** From --username and --password-stdin. */

@@ -1,5 +1,5 @@
 /** From what the user typed to the source of an image: the one file that knows all of them. */
-import type { CredentialProvider, Credentials } from '../auth/credentials.ts';
+import type { CredentialProvider, PasswordCredentials } from '../auth/credentials.ts';
 import { dockerConfigCredentials } from '../auth/docker-config.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
@@ -18,7 +18,7 @@ export interface OpenSourceOptions {
   readonly retries: number;
   readonly allowForeign: boolean;
   readonly insecureRegistries: readonly string[];
-  readonly credentials?: Credentials | undefined;
+  readonly credentials?: PasswordCredentials | undefined;
   readonly onRetry?: RetryPolicy['onRetry'];
   /** Connections to share between sources (http/dispatcher.ts), closed by who made them; default: the source's own. */
   readonly dispatcher?: Dispatcher;

@@ -29,6 +29,11 @@ export function recordPath(cacheDir: string, hash: ContentHash): string {
   return join(ownDirectory(cacheDir), 'layers', `${hash}.json`);
 }
 
+/** Who works on which layer; empty while nobody does. */
+export function locksDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'locks');
+}
+
 /** Where clipctl keeps what is not content. */
 export function ownDirectory(cacheDir: string): string {
   return join(cacheDir, '.clipctl', `v${CACHE_VERSION}`);

@@ -24,7 +24,7 @@ import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts'
 import { listContentFiles } from '../list-content-files.ts';
 import { isSameIdentity, lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
-import { prepareCacheDirectory, requireKnownVersion } from './cache-layout.ts';
+import { locksDirectory, prepareCacheDirectory, requireKnownVersion } from './cache-layout.ts';
 import { requireFreeSpace } from './free-space.ts';
 import {
   createIngestFile,
@@ -32,11 +32,15 @@ import {
   flushIngestFile,
   publishIngestFile,
   type CommitOptions,
+  type Durability,
   type IngestFile,
 } from './ingest-file.ts';
+import { removeTransfersOf } from './ingest/transfers.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
+import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
+import type { LayerLock } from './lock/layer-lock.ts';
 
 /**
  * `verified`: it is the file that was verified, by size, inode and mtime. `unverified`: a file nobody vouches for (Go
@@ -47,6 +51,12 @@ export type LayerState = 'verified' | 'unverified' | 'bad' | 'missing';
 export interface DiskCacheOptions {
   /** Lends the buffers that verifyLayer hashes with. */
   readonly budget: BufferBudget;
+  /** `none`: no flush; a power loss may leave wrong files, which `verify` finds. Default `full`. */
+  readonly durability?: Durability;
+  /** `lease` leaves the kernel's locks out. Default `auto`. */
+  readonly locks?: 'auto' | 'lease';
+  /** Waiting for another process ends with LOCK_TIMEOUT after so long; default: as long as it lives. */
+  readonly lockTimeoutMs?: number;
 }
 
 /** Opens without touching the disk; the directory is made by the first write. */
@@ -59,13 +69,18 @@ export class DiskCache implements ContentCache {
   readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: true };
   readonly #budget: BufferBudget;
   readonly #turns = new KeyedTurns();
+  readonly #durability: Durability;
   readonly #records: LayerRecords;
+  readonly #layerTurns: LayerTurns;
   #versionKnown = false;
   #prepared = false;
 
-  constructor(directory: string, { budget }: DiskCacheOptions) {
+  constructor(directory: string, options: DiskCacheOptions) {
+    const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity } = options;
     this.directory = directory;
     this.#budget = budget;
+    this.#durability = durability;
+    this.#layerTurns = new LayerTurns(locksDirectory(directory), { kind: locks, timeoutMs: lockTimeoutMs });
     this.#records = new LayerRecords(directory);
   }
 
@@ -106,23 +121,39 @@ export class DiskCache implements ContentCache {
       return { sentBytes: 0, chunks: 0, skipped: true };
     }
     let chunks = 0;
-    await this.storeStream(
-      piecesOfSource(source, () => (chunks += 1)),
-      hash,
-      { sizeBytes, signal },
-    );
+    // Without the lock: who calls this has the bytes already, and waiting would save nothing.
+    const pieces = piecesOfSource(source, () => (chunks += 1));
+    await this.#storePieces(pieces, hash, { sizeBytes, signal, isLocked: false });
     return { sentBytes: sizeBytes, chunks, skipped: false };
   }
 
   /**
-   * Stores what `pieces` yields, checked while it is written.
+   * Runs `action` while no other process, and nobody else in this one, brings the same layer: ask again for the layer in
+   * it, whoever was before may have brought it.
+   * @throws ClipctlError LOCK_TIMEOUT, STORAGE_*, CACHE_VERSION; the signal's reason; what `action` throws
+   */
+  async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: (lock: LayerLock) => Promise<T>): Promise<T> {
+    await this.#prepare();
+    return this.#layerTurns.run(hash, options, action);
+  }
+
+  /**
+   * Stores what `pieces` yields, checked while it is written. The caller has the layer's lock.
    * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, STORAGE_*; and what `pieces` throws, as it is
    */
-  async storeStream(pieces: AsyncIterable<Uint8Array>, hash: ContentHash, { sizeBytes, signal }: StoreOptions): Promise<void> {
+  async storeStream(pieces: AsyncIterable<Uint8Array>, hash: ContentHash, options: StoreOptions): Promise<void> {
+    await this.#storePieces(pieces, hash, { ...options, isLocked: true });
+  }
+
+  async #storePieces(
+    pieces: AsyncIterable<Uint8Array>,
+    hash: ContentHash,
+    { sizeBytes, signal, isLocked }: StoreOptions & { readonly isLocked: boolean },
+  ): Promise<void> {
     signal.throwIfAborted();
-    const ingest = await this.beginIngest({ sizeBytes });
+    const ingest = await this.beginIngest({ sizeBytes, ...(isLocked ? { hash } : {}) });
     try {
-      await writeVerified(ingest.path, pieces, { hash, sizeBytes, signal });
+      await writeVerified(ingest.path, pieces, { hash, sizeBytes, signal, isFlushed: this.#durability === 'full' });
       await ingest.commit(hash, { sizeBytes, signal });
     } finally {
       await ingest.discard();
@@ -130,25 +161,28 @@ export class DiskCache implements ContentCache {
   }
 
   /**
-   * A file to write a layer into. Say `sizeBytes` where it is known: what can't fit is refused now.
+   * A file to write a layer into. Say `sizeBytes` where it is known: what can't fit is refused now. Say `hash` only with
+   * the lock of that layer: what killed processes left of it goes.
    * @throws ClipctlError STORAGE_*, CACHE_VERSION
    */
-  async beginIngest(known: { readonly sizeBytes?: number } = {}): Promise<IngestFile> {
+  async beginIngest(known: { readonly sizeBytes?: number; readonly hash?: ContentHash } = {}): Promise<IngestFile> {
     await this.#prepare();
+    if (known.hash !== undefined) await removeTransfersOf(this.directory, known.hash);
     if (known.sizeBytes !== undefined) await requireFreeSpace(this.directory, known.sizeBytes);
-    const created = await createIngestFile(this.directory);
+    const created = await createIngestFile(this.directory, known.hash);
     return {
       path: created.path,
+      durability: this.#durability,
       commit: (hash, options) => this.#turns.run(hash, () => this.#commit(created, hash, options)),
       discard: () => discardIngestFile(created.path),
     };
   }
 
   async #commit(created: { path: string; inode: number }, hash: ContentHash, options: CommitOptions): Promise<void> {
-    const identity = await flushIngestFile(created, hash, options.sizeBytes);
+    const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability: this.#durability });
     options.signal.throwIfAborted();
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
-    const outcome = await publishIngestFile(created.path, this.layerPath(hash), isTheirsGood);
+    const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
     await discardIngestFile(created.path);
     if (outcome === 'published') await this.#records.write(hash, identity, options.digestSeen);
     else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
@@ -233,6 +267,7 @@ export class DiskCache implements ContentCache {
   }
 
   async close(): Promise<void> {
+    await this.#layerTurns.settled();
     await this.#turns.settled();
   }
 

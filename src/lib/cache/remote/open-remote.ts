@@ -8,9 +8,12 @@ import type { RemoteContext } from '../remote-context.ts';
 
 type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 
-const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([['file:', openFile]]);
+const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
+  ['file:', openFile],
+  ['s3:', openS3],
+]);
 
-const SUPPORTED = 'Supported: file:///directory';
+const SUPPORTED = 'Supported: file:///directory, s3://bucket/prefix';
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
@@ -30,6 +33,11 @@ async function openFile(url: URL): Promise<ContentCache> {
   if (url.search !== '' || url.hash !== '') throw refused('a file: URL takes no parameters');
   const { openFileRemote } = await import('./file.ts');
   return openFileRemote(pathOf(url));
+}
+
+async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openS3Remote } = await import('./s3/s3-remote.ts');
+  return openS3Remote(url, context);
 }
 
 function pathOf(url: URL): string {
