@@ -3,20 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CircuitBreaker } from '../../src/lib/cache/circuit-breaker.ts';
 import type { ContentCache } from '../../src/lib/cache/content-cache.ts';
-import { guardedCache } from '../../src/lib/cache/guarded.ts';
 import { openFileRemote } from '../../src/lib/cache/remote/file.ts';
-import { RemotePatience } from '../../src/lib/cache/remote-patience.ts';
 import { retryingCache } from '../../src/lib/cache/retrying.ts';
+import { withBreaker } from '../../src/lib/cache/with-breaker.ts';
 import { contentCacheSuite } from '../conformance/content-cache.ts';
 import { handlesLeftIn } from './open-handles.ts';
 
 // All decorators together, as openRemote makes them, pass the whole suite in the test of each driver.
 const DECORATORS: Record<string, (inner: ContentCache) => ContentCache> = {
   'a retrying cache': (inner) => retryingCache(inner, { retries: 2, sleep: () => Promise.resolve() }),
-  'a guarded cache': (inner) => {
-    const patience = new RemotePatience();
-    return guardedCache(inner, { breaker: new CircuitBreaker(inner.url, patience), patience, timeoutMs: 10_000 });
-  },
+  'a cache behind a breaker': (inner) => withBreaker(inner, new CircuitBreaker(inner.url)),
 };
 
 for (const [name, decorate] of Object.entries(DECORATORS)) {

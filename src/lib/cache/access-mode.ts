@@ -12,19 +12,22 @@ export function withAccessMode(inner: ContentCache, mode: AccessMode): ContentCa
 }
 
 function readOnly(inner: ContentCache): ContentCache {
-  const { listContent, encoded } = inner;
+  const { encoded } = inner;
+  const listContent = inner.listContent?.bind(inner);
   const skip = (_source: unknown, _hash: unknown, { signal }: CacheCallOptions): Promise<StoreResult> => {
     signal.throwIfAborted();
     return Promise.resolve({ sentBytes: 0, chunks: 0, skipped: true, readOnly: true });
   };
   return {
     url: inner.url,
-    capabilities: { ...inner.capabilities, delete: false },
+    get capabilities() {
+      return { ...inner.capabilities, delete: false };
+    },
     contentExists: (hash, options) => inner.contentExists(hash, options),
     getContent: inner.getContent.bind(inner),
     storeContent: skip,
     ...(inner.storeUnsized === undefined ? {} : { storeUnsized: skip }),
-    ...(listContent === undefined ? {} : { listContent: listContent.bind(inner) }),
+    ...(listContent === undefined ? {} : { listContent }),
     ...(encoded === undefined
       ? {}
       : {
@@ -40,19 +43,23 @@ function readOnly(inner: ContentCache): ContentCache {
 }
 
 function writeOnly(inner: ContentCache): ContentCache {
-  const { deleteContent, encoded, storeUnsized } = inner;
+  const { encoded } = inner;
+  const deleteContent = inner.deleteContent?.bind(inner);
+  const storeUnsized = inner.storeUnsized?.bind(inner);
   const miss = (_hash: unknown, { signal }: { readonly signal: AbortSignal }): Promise<undefined> => {
     signal.throwIfAborted();
     return Promise.resolve(undefined);
   };
   return {
     url: inner.url,
-    capabilities: { ...inner.capabilities, list: false },
+    get capabilities() {
+      return { ...inner.capabilities, list: false };
+    },
     contentExists: miss,
     getContent: asGetContent(miss),
     storeContent: (source, hash, options) => inner.storeContent(source, hash, options),
-    ...(storeUnsized === undefined ? {} : { storeUnsized: storeUnsized.bind(inner) }),
-    ...(deleteContent === undefined ? {} : { deleteContent: deleteContent.bind(inner) }),
+    ...(storeUnsized === undefined ? {} : { storeUnsized }),
+    ...(deleteContent === undefined ? {} : { deleteContent }),
     ...(encoded === undefined
       ? {}
       : {

@@ -39,8 +39,8 @@ export function accountedCache(inner: ContentCache, counters: RemoteCounters): C
       else counters.hits += 1;
       return stream === undefined ? undefined : countStream(stream, counters);
     },
-    write: async ({ signal, onSent, send }) => {
-      const result = await counted(counters, () => send({ signal, onSent }));
+    write: async ({ signal, send }) => {
+      const result = await counted(counters, () => send({ signal }));
       counters.writtenBytes += result.sentBytes;
       return result;
     },
@@ -52,7 +52,7 @@ export function countRequests(inner: ContentCache, counters: RemoteCounters): Co
   const counting: Interception = {
     look: (signal, call) => ((counters.requests += 1), call(signal)),
     read: (signal, open) => ((counters.requests += 1), open(signal)),
-    write: ({ signal, onSent, send }) => ((counters.requests += 1), send({ signal, onSent })),
+    write: ({ signal, send }) => ((counters.requests += 1), send({ signal })),
   };
   return intercept(inner, counting);
 }

@@ -1,9 +1,9 @@
 /**
- * Leaves a failing remote alone: three failures in a row, or a run's patience used up, and calls fail at once; after a
- * pause one call may try, and the others follow when it succeeds. One breaker serves all layers of a run.
+ * Leaves a failing remote alone: after three failures in a row calls fail at once; after a pause one call may try, and the
+ * others follow when it succeeds. One breaker serves all layers of a run. How long a single call may wait is not decided
+ * here (patient-cache.ts, and the timeouts of the drivers).
  */
 import { ClipctlError } from '../errors.ts';
-import type { RemotePatience } from './remote-patience.ts';
 
 /** A server may answer lookups and break in every transfer: each kind is counted for itself. */
 export type CallKind = 'lookup' | 'transfer';
@@ -14,7 +14,6 @@ const MAX_PAUSE_MS = 60_000;
 
 export class CircuitBreaker {
   readonly #url: string;
-  readonly #patience: RemotePatience;
   readonly #now: () => number;
   readonly #failures: Record<CallKind, number> = { lookup: 0, transfer: 0 };
   #pauseMs = FIRST_PAUSE_MS;
@@ -22,32 +21,28 @@ export class CircuitBreaker {
   /** The kind of the call that tries whether the remote is back. */
   #probe: CallKind | undefined;
 
-  constructor(url: string, patience: RemotePatience, now: () => number = () => performance.now()) {
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(url: string, now: () => number = () => performance.now()) {
     this.#url = url;
-    this.#patience = patience;
     this.#now = now;
   }
 
   /** Every call that enters must say how it ended. @throws ClipctlError REMOTE_FAILED, always the same, while open */
   enter(kind: CallKind): void {
     if (this.#open === undefined) return;
-    if (this.#probe !== undefined || this.#patience.leftMs === 0 || this.#now() < this.#open.until) throw this.#open.error;
+    if (this.#probe !== undefined || this.#now() < this.#open.until) throw this.#open.error;
     this.#probe = kind;
   }
 
   succeeded(kind: CallKind): void {
     this.#failures[kind] = 0;
-    if (kind === 'transfer') {
-      this.#failures.lookup = 0;
-      this.#patience.restore();
-    }
     if (this.#probe !== kind) return;
     this.#probe = undefined;
     this.#open = undefined;
-    this.#pauseMs = FIRST_PAUSE_MS;
-    // Still on trial: what failed three times fails once more, and the remote is left alone again.
+    // A lookup that succeeds says little about transfers: those stay on trial, and one failure is enough.
     this.#failures.transfer = Math.min(this.#failures.transfer, MAX_FAILURES - 1);
     this.#failures.lookup = Math.min(this.#failures.lookup, MAX_FAILURES - 1);
+    if (kind === 'transfer') this.#pauseMs = FIRST_PAUSE_MS;
   }
 
   /** The call ended without saying anything about the remote: its caller left, or its source broke. */
@@ -57,15 +52,17 @@ export class CircuitBreaker {
 
   failed(kind: CallKind, error: unknown): void {
     this.#failures[kind] += 1;
-    const wasProbe = this.#probe === kind;
-    if (wasProbe) {
+    if (this.#probe === kind) {
       this.#probe = undefined;
-      this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
+      this.#openWith(this.#open?.error ?? this.#leftAlone(error));
+    } else if (this.#open === undefined && this.#failures[kind] >= MAX_FAILURES) {
+      this.#openWith(this.#leftAlone(error));
     }
-    const isOver = this.#failures[kind] >= MAX_FAILURES || this.#patience.leftMs === 0;
-    if (wasProbe || (isOver && this.#open === undefined)) {
-      this.#open = { error: this.#open?.error ?? this.#leftAlone(error), until: this.#now() + this.#pauseMs };
-    }
+  }
+
+  #openWith(error: ClipctlError): void {
+    this.#open = { error, until: this.#now() + this.#pauseMs };
+    this.#pauseMs = Math.min(MAX_PAUSE_MS, this.#pauseMs * 2);
   }
 
   #leftAlone(cause: unknown): ClipctlError {

@@ -33,15 +33,7 @@ export interface ContentRange {
   readonly length: number;
 }
 
-export interface SendOptions extends CacheCallOptions {
-  /**
-   * Hears of bytes as a connection takes them, in steps of at most 64 KiB. A driver that holds bytes back (parts of an
-   * upload) calls it, so that a slow server and a dead one can be told apart.
-   */
-  readonly onSent?: (bytes: number) => void;
-}
-
-export interface StoreOptions extends SendOptions {
+export interface StoreOptions extends CacheCallOptions {
   readonly sizeBytes: number;
   /** What stands there is known to be wrong: it is overwritten, not skipped. */
   readonly replace?: boolean;
@@ -73,7 +65,7 @@ export interface EncodedContents {
   store(
     pieces: AsyncIterable<Uint8Array>,
     hash: ContentHash,
-    options: SendOptions,
+    options: CacheCallOptions,
   ): Promise<Pick<StoreResult, 'sentBytes' | 'chunks'>>;
   /** False when it was not there. */
   delete(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
@@ -105,7 +97,7 @@ export interface ContentCache {
    * storeContent for content whose size only its end tells. Present where the server takes such content.
    * @throws as storeContent
    */
-  storeUnsized?(source: ChunkSource, hash: ContentHash, options: SendOptions): Promise<StoreResult>;
+  storeUnsized?(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult>;
   /** Present where another form may stand beside the plain one. */
   readonly encoded?: EncodedContents;
   /** Present when `capabilities.delete`. False when it was not there. */

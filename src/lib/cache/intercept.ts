@@ -7,7 +7,6 @@ import type {
   ContentInfo,
   ContentRange,
   EncodedContents,
-  SendOptions,
   StoreOptions,
   StoreResult,
 } from './content-cache.ts';
@@ -19,25 +18,24 @@ export type ReadContent = (hash: ContentHash, options: CacheCallOptions & Partia
 /** A store as a decorator sees it. */
 export interface WriteCall<T> {
   readonly signal: AbortSignal;
-  /** Of the plain content; undefined where it is not known. */
-  readonly sizeBytes?: number;
-  readonly onSent?: ((bytes: number) => void) | undefined;
   /** The source can be read from its start again. */
   readonly isRepeatable: boolean;
-  send(hooks: WriteHooks): Promise<T>;
+  readonly send: (hooks: WriteHooks) => Promise<T>;
 }
 
 export interface WriteHooks {
   readonly signal: AbortSignal;
   readonly tap?: SourceTap;
-  readonly onSent?: ((bytes: number) => void) | undefined;
 }
 
 export interface Interception {
   /** A call that moves no content. */
-  look<T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T>;
-  read(signal: AbortSignal, open: (signal: AbortSignal) => Promise<Readable | undefined>): Promise<Readable | undefined>;
-  write<T extends Pick<StoreResult, 'sentBytes'>>(call: WriteCall<T>): Promise<T>;
+  readonly look: <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  readonly read: (
+    signal: AbortSignal,
+    open: (signal: AbortSignal) => Promise<Readable | undefined>,
+  ) => Promise<Readable | undefined>;
+  readonly write: <T extends Pick<StoreResult, 'sentBytes'>>(call: WriteCall<T>) => Promise<T>;
 }
 
 /** `inner` with every call led through `by`. What `inner` cannot do, the result cannot either. */
@@ -46,7 +44,10 @@ export function intercept(inner: ContentCache, by: Interception): ContentCache {
   const { encoded } = inner;
   return {
     url: inner.url,
-    capabilities: inner.capabilities,
+    // A driver may learn more about its server while it works.
+    get capabilities() {
+      return inner.capabilities;
+    },
     contentExists: (hash, { signal }) => by.look(signal, (until) => inner.contentExists(hash, { signal: until })),
     getContent: asGetContent((hash, options) => by.read(options.signal, (signal) => read(hash, { ...options, signal }))),
     storeContent: (source, hash, options) => by.write(storeCall(inner, { source, hash, options })),
@@ -58,7 +59,7 @@ export function intercept(inner: ContentCache, by: Interception): ContentCache {
 
 /** getContent without its overloads. */
 export function readerOf(cache: ContentCache): ReadContent {
-  return cache.getContent.bind(cache) as ReadContent;
+  return cache.getContent.bind(cache);
 }
 
 /** A reader as the contract has it: ranges are unverified whatever reads them. */
@@ -73,13 +74,10 @@ interface Store {
 }
 
 function storeCall(inner: ContentCache, { source, hash, options }: Store): WriteCall<StoreResult> {
-  const { signal, sizeBytes, onSent } = options;
   return {
-    signal,
-    sizeBytes,
-    onSent,
+    signal: options.signal,
     isRepeatable: isRepeatable(source),
-    send: (hooks) => inner.storeContent(tapped(source, hooks), hash, { ...options, ...optionsOf(hooks) }),
+    send: (hooks) => inner.storeContent(tapped(source, hooks), hash, { ...options, signal: hooks.signal }),
   };
 }
 
@@ -91,12 +89,12 @@ function interceptEncoded(inner: EncodedContents, by: Interception): EncodedCont
   return {
     exists: (hash, { signal }) => by.look<ContentInfo | undefined>(signal, (until) => inner.exists(hash, { signal: until })),
     get: (hash, options) => by.read(options.signal, (signal) => inner.get(hash, { ...options, signal })),
-    store: (pieces, hash, { signal, onSent }) =>
+    store: (pieces, hash, { signal }) =>
       by.write({
         signal,
-        onSent,
         isRepeatable: isRepeatable(pieces),
-        send: (hooks) => inner.store(hooks.tap === undefined ? pieces : tapPieces(pieces, hooks.tap), hash, optionsOf(hooks)),
+        send: (hooks) =>
+          inner.store(hooks.tap === undefined ? pieces : tapPieces(pieces, hooks.tap), hash, { signal: hooks.signal }),
       }),
     delete: (hash, { signal }) => by.look(signal, (until) => inner.delete(hash, { signal: until })),
   };
@@ -106,31 +104,28 @@ function optionalCalls(
   inner: ContentCache,
   by: Interception,
 ): Pick<ContentCache, 'deleteContent' | 'listContent' | 'storeUnsized'> {
-  const { deleteContent, listContent, storeUnsized } = inner;
+  const deleteContent = inner.deleteContent?.bind(inner);
+  const listContent = inner.listContent?.bind(inner);
+  const storeUnsized = inner.storeUnsized?.bind(inner);
   return {
     ...(storeUnsized === undefined
       ? {}
       : {
-          storeUnsized: (source: ChunkSource, hash: ContentHash, { signal, onSent }: SendOptions) =>
+          storeUnsized: (source: ChunkSource, hash: ContentHash, { signal }: CacheCallOptions) =>
             by.write({
               signal,
-              onSent,
               isRepeatable: isRepeatable(source),
-              send: (hooks) => storeUnsized.call(inner, tapped(source, hooks), hash, optionsOf(hooks)),
+              send: (hooks) => storeUnsized(tapped(source, hooks), hash, { signal: hooks.signal }),
             }),
         }),
     ...(deleteContent === undefined
       ? {}
       : {
           deleteContent: (hash: ContentHash, { signal }: CacheCallOptions) =>
-            by.look(signal, (until) => deleteContent.call(inner, hash, { signal: until })),
+            by.look(signal, (until) => deleteContent(hash, { signal: until })),
         }),
-    ...(listContent === undefined ? {} : { listContent: (options: CacheCallOptions) => listContent.call(inner, options) }),
+    ...(listContent === undefined ? {} : { listContent }),
   };
-}
-
-function optionsOf({ signal, onSent }: WriteHooks): SendOptions {
-  return { signal, ...(onSent === undefined ? {} : { onSent }) };
 }
 
 /** A generator is its own iterator: what it has given it does not give again. */

@@ -5,7 +5,7 @@
 import { withRetry, type RetryPolicy } from '../http/retry.ts';
 import type { ContentCache, StoreResult } from './content-cache.ts';
 import { intercept, type WriteCall } from './intercept.ts';
-import type { SourceTap } from './tapped-source.ts';
+import { failureTap } from './tapped-source.ts';
 
 /** A lookup that needs more tries than this is answered faster by the next tier. */
 const MAX_LOOKUP_RETRIES = 2;
@@ -21,36 +21,20 @@ export function retryingCache(inner: ContentCache, policy: RetryPolicy): Content
 }
 
 async function retryWrite<T extends Pick<StoreResult, 'sentBytes'>>(
-  { signal, isRepeatable, onSent, send }: WriteCall<T>,
+  { signal, isRepeatable, send }: WriteCall<T>,
   { what, policy }: { readonly what: string; readonly policy: RetryPolicy },
 ): Promise<T> {
-  if (!isRepeatable) return send({ signal, onSent });
-  let broken: { readonly error: unknown } | undefined;
-  const tap: SourceTap = {
-    onAsked: () => undefined,
-    onPiece: () => undefined,
-    onEnd: () => undefined,
-    onFailure: (error) => (broken ??= { error }),
-  };
-  return withRetry({ what, policy, signal }, async () => {
+  if (!isRepeatable) return send({ signal });
+  const source = failureTap();
+  const outcome = await withRetry({ what, policy, signal }, async () => {
     try {
-      return await send({ signal, onSent, tap });
+      return { result: await send({ signal, tap: source.tap }) };
     } catch (error) {
       // What the source threw is no failure of the remote: the same bytes would not come the next time either.
-      if (broken !== undefined) return Promise.reject(new SourceBroken(broken.error));
-      throw error;
+      if (source.failure === undefined) throw error;
+      return { error };
     }
-  }).catch((error: unknown) => {
-    throw error instanceof SourceBroken ? error.reason : error;
   });
-}
-
-/** Not retryable, whatever the source threw. */
-class SourceBroken extends Error {
-  readonly reason: unknown;
-
-  constructor(reason: unknown) {
-    super('the source broke');
-    this.reason = reason;
-  }
+  if ('error' in outcome) throw outcome.error;
+  return outcome.result;
 }

@@ -23,7 +23,7 @@ export function sealErrors(inner: ContentCache): ContentCache {
       const stream = await run(() => open(signal));
       return stream === undefined ? undefined : sealedStream(stream, url);
     },
-    write: ({ signal, onSent, send }) => run(() => send({ signal, onSent })),
+    write: ({ signal, send }) => run(() => send({ signal })),
   });
 }
 

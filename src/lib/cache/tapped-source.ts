@@ -1,13 +1,19 @@
-/** Bytes on their way to a remote, watched: who waits for whom, and whose error it is. */
+/** A source whose own errors are told from those of whoever reads it. */
 import type { ChunkSource } from './chunk-source.ts';
 
 export interface SourceTap {
-  /** The sender asks for bytes: from here on it is the source that takes time. */
-  onAsked(): void;
-  onPiece(bytes: number): void;
-  /** The source has ended, or was left. */
-  onEnd(): void;
-  onFailure(error: unknown): void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A tap that keeps the first failure. */
+export function failureTap(): { readonly tap: SourceTap; readonly failure: { readonly error: unknown } | undefined } {
+  let failure: { readonly error: unknown } | undefined;
+  return {
+    tap: { onFailure: (error) => (failure ??= { error }) },
+    get failure() {
+      return failure;
+    },
+  };
 }
 
 /** The same chunks, each stream of them watched. */
@@ -15,37 +21,21 @@ export function tapChunks(source: ChunkSource, tap: SourceTap): ChunkSource {
   return {
     ...(source.isOnePass === undefined ? {} : { isOnePass: source.isOnePass }),
     async *[Symbol.asyncIterator]() {
-      try {
-        for await (const chunk of source) yield { ...chunk, stream: () => tapPieces(chunk.stream(), tap) };
-      } catch (error) {
-        tap.onFailure(error);
-        throw error;
-      }
+      for await (const chunk of tapPieces(source, tap)) yield { ...chunk, stream: () => tapPieces(chunk.stream(), tap) };
     },
   };
 }
 
-/** The same pieces, watched. May be iterated as often as `pieces` may. */
-export function tapPieces(pieces: AsyncIterable<Uint8Array>, tap: SourceTap): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => watched(pieces, tap) };
+/** The same items, watched. May be iterated as often as `items` may. */
+export function tapPieces<T>(items: AsyncIterable<T>, tap: SourceTap): AsyncIterable<T> {
+  return { [Symbol.asyncIterator]: () => watched(items, tap) };
 }
 
-async function* watched(pieces: AsyncIterable<Uint8Array>, tap: SourceTap): AsyncGenerator<Uint8Array, void, undefined> {
-  let isAsked = true;
-  tap.onAsked();
+async function* watched<T>(items: AsyncIterable<T>, tap: SourceTap): AsyncGenerator<T, void, undefined> {
   try {
-    for await (const piece of pieces) {
-      isAsked = false;
-      tap.onPiece(piece.byteLength);
-      yield piece;
-      isAsked = true;
-      tap.onAsked();
-    }
+    yield* items;
   } catch (error) {
     tap.onFailure(error);
     throw error;
-  } finally {
-    if (isAsked) tap.onPiece(0);
-    tap.onEnd();
   }
 }

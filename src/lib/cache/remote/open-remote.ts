@@ -24,8 +24,7 @@ export async function openRemote(text: string, context: RemoteContext, mode: Acc
   if (url === undefined) throw refused('a remote cache is named by a URL');
   const open = DRIVERS.get(url.protocol);
   if (open === undefined) throw refused(`no remote cache is known for ${url.protocol.slice(0, 32)}//`);
-  const { policy, timeoutMs } = context;
-  return remoteCacheOf(await open(url, context), { policy, timeoutMs, mode });
+  return remoteCacheOf(await open(url, context), { policy: context.policy, mode });
 }
 
 async function openFile(url: URL): Promise<ContentCache> {
