@@ -19,6 +19,12 @@ const PROGRAMS = [
   { command: 'strace', debian: 'strace', proves: 'the order of a commit, as the kernel sees it' },
   { command: 'java', debian: 'default-jre-headless', proves: 'S3 remotes over S3Proxy' },
   { command: 'mvn', debian: 'maven', proves: 'S3 remotes over S3Proxy' },
+  { command: 'swift-proxy-server', debian: 'swift-proxy', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-account-server', debian: 'swift-account', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-container-server', debian: 'swift-container', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-object-server', debian: 'swift-object', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-ring-builder', debian: 'swift', proves: 'S3 remotes over a poor server' },
+  { command: 'memcached', debian: 'memcached', proves: 'S3 remotes over a poor server' },
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';

@@ -187,7 +187,7 @@ export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer i
 export const tiersFlag = toggle({ name: 'tiers', summary: 'Print which tier has which layer' });
 export const checkWarmFlag = toggle({ name: 'check-warm', summary: 'Exit 10 unless every layer is on disk' });
 
-const IMAGE_FORMS = 'REF, oci:DIR[:TAG] or FILE.clip';
+const IMAGE_FORMS = 'REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or FILE.clip';
 
 /** One image. oclif would read a missing argument from stdin: never. */
 export const imageArg = Args.string({ name: 'image', required: true, ignoreStdin: true, description: IMAGE_FORMS });
@@ -203,5 +203,5 @@ export const indexableArg = Args.string({
   name: 'image',
   required: true,
   ignoreStdin: true,
-  description: 'REF or oci:DIR[:TAG]',
+  description: 'REF, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE',
 });

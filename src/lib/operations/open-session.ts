@@ -39,7 +39,13 @@ export function openSession(options: SessionOptions): Session {
     timeoutMs: options.timeoutMs,
     insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
   });
-  const shared = { ...options, dispatcher, onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }) };
+  const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
+  const shared = {
+    ...options,
+    archives,
+    dispatcher,
+    onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }),
+  };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
   const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
@@ -105,7 +111,7 @@ function remoteContextOf(
 function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
   let first: string | undefined;
   return (name) => {
-    if (credentials === undefined || name.startsWith('oci:')) return;
+    if (credentials === undefined || /^(?:oci|oci-archive|docker-archive):/.test(name)) return;
     const { registry } = parseReference(name.replace(/^docker:\/\//, ''));
     first ??= registry;
     if (registry === first) return;
