@@ -5,6 +5,7 @@ import type { Platform } from '../oci/platform.ts';
 import { Lanes } from '../pipeline/lanes.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
+import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
@@ -46,8 +47,10 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const remotes = await openReadAndFill(session, request);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  await claimRoom(session, images);
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
+  if (request.layers.length === 0) await rememberImages(session, images);
   const remoteFailures = [...outcomes.values()].flatMap((outcome) => outcome.failures);
   if (request.remote === 'required' && remoteFailures.length > 0)
     throw combineFailures(remoteFailures.map(remoteFailed), 'remote calls');
