@@ -3,7 +3,7 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import type { Platform } from '../oci/platform.ts';
 import { ClipctlError } from '../errors.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
-import { runLimited } from '../pipeline/run-limited.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
@@ -68,9 +68,11 @@ async function pushAll(
 ): Promise<Pushed[]> {
   if (noDisk) await requireSizes(session, tasks, remotes);
   const { jobs } = session.options;
-  const settled = await runLimited(tasks, noDisk ? Math.min(jobs, throughAtOnce(session)) : jobs, (task, at) =>
-    pushLayer(session, task, { remotes, noDisk, isLast: at === tasks.length - 1 }),
-  );
+  const settled = await runLargestFirst(tasks, {
+    limit: noDisk ? Math.min(jobs, throughAtOnce(session)) : jobs,
+    sizeOf: ({ layer }) => layer.sizeBytes,
+    work: (task, isLast) => pushLayer(session, task, { remotes, noDisk, isLast }),
+  });
   const pushed = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = [
     ...failures,

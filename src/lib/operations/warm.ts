@@ -5,8 +5,9 @@ import type { Digest, DiffId } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { Lanes } from '../pipeline/lanes.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
-import { runLimited } from '../pipeline/run-limited.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
+import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
@@ -54,8 +55,10 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const remotes = await openReadAndFill(session, request);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  if (request.noDisk !== true) await claimRoom(session, images);
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
+  if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
   const remoteFailures = [...outcomes.values()].flatMap((outcome) => outcome.failures);
   if (request.remote === 'required' && remoteFailures.length > 0)
     throw combineFailures(remoteFailures.map(remoteFailed), 'remote calls');
@@ -100,16 +103,19 @@ class WarmRun {
     const { jobs } = this.#session.options;
     const noDisk = this.#request.noDisk === true;
     if (noDisk) await requireSizes(this.#session, tasks, this.#remotes.to);
-    const settled = await runLimited(tasks, noDisk ? Math.min(jobs, throughAtOnce(this.#session)) : jobs, async (task, at) => {
+    const work = async (task: LayerOfImage, isLast: boolean): Promise<void> => {
       if (noDisk && (await sizeOnDisk(this.#session, task.layer)) === undefined) {
         outcomes.set(task.layer.diffId, await this.#passThrough(task));
         return;
       }
-      const served = await this.#serve(task, at === tasks.length - 1);
+      const served = await this.#serve(task, isLast);
       const sent = this.#sends.run(() => this.#send(task, served));
       // Settled at once: nobody waits for it before all layers are in.
       sends.push(Promise.allSettled([sent.then((outcome) => void outcomes.set(task.layer.diffId, outcome))]));
-    });
+    };
+    const sizeOf = ({ layer }: LayerOfImage): number => layer.sizeBytes;
+    const limit = noDisk ? Math.min(jobs, throughAtOnce(this.#session)) : jobs;
+    const settled = await runLargestFirst(tasks, { limit, sizeOf, work });
     settled.push(...(await Promise.all(sends)).flat());
     const failed = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length + failed.length > 0) throw combineFailures([...failures, ...failed], 'items');
