@@ -28,7 +28,7 @@ describe('a remote cache URL', () => {
 
   it.each([
     'redis://localhost',
-    'https://cache.example/cas',
+    'https://cache.example/prefix?token=x',
     'oci://registry.example/cache',
     'blobcache://host:2049',
     'ftp://host/dir',

@@ -11,9 +11,11 @@ type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['file:', openFile],
   ['s3:', openS3],
+  ['http:', openHttp],
+  ['https:', openHttp],
 ]);
 
-const SUPPORTED = 'Supported: file:///directory, s3://bucket/prefix';
+const SUPPORTED = 'Supported: file:///directory, s3://bucket/prefix, https://host/prefix';
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
@@ -37,6 +39,12 @@ async function openFile(url: URL): Promise<ContentCache> {
 async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openS3Remote } = await import('./s3/s3-remote.ts');
   return openS3Remote(url, context);
+}
+
+async function openHttp(url: URL, context: RemoteContext): Promise<ContentCache> {
+  if (url.search !== '' || url.hash !== '') throw refused('the URL of a web server takes no parameters here');
+  const { openHttpRemote } = await import('./http/http-remote.ts');
+  return openHttpRemote(url, context);
 }
 
 function pathOf(url: URL): string {
