@@ -11,18 +11,26 @@ import {
   DEFAULT_MAX_MEMORY,
   DEFAULT_RETRIES,
   DEFAULT_TIMEOUT,
+  DURABILITIES,
   PROGRESS_MODES,
 } from './flags.ts';
 
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
+export type Durability = (typeof DURABILITIES)[number];
+
 export interface Settings {
   readonly cacheDir: string;
+  readonly maxCacheBytes?: number;
+  readonly minFreeBytes?: number;
+  readonly shared: boolean;
   readonly jobs: number;
   readonly maxMemoryBytes: number;
   readonly maxLayerBytes: number;
   readonly maxEntries: number;
   readonly allowForeign: boolean;
+  readonly durability: Durability;
+  readonly lockTimeoutMs?: number;
   readonly offline: boolean;
   readonly timeoutMs: number;
   readonly retries: number;
@@ -54,6 +62,7 @@ export async function resolveSettings(tokens: readonly FlagToken[], user: UserEn
   const values = new FlagValues({ tokens, env: user.env, config: config.values });
   const settings: Settings = {
     ...limitSettings(values, config.values, user),
+    ...spaceSettings(values, config.values),
     ...registrySettings(values, config.values),
     ...outputSettings(values, config.values),
   };
@@ -61,6 +70,7 @@ export async function resolveSettings(tokens: readonly FlagToken[], user: UserEn
 }
 
 function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvironment) {
+  const lockTimeoutMs = values.durationMs('lock-timeout') ?? config.lockTimeout;
   return {
     cacheDir: values.path('cache-dir') ?? config.cacheDir ?? defaultCacheDir(user),
     jobs: values.integer('jobs', 1) ?? config.jobs ?? availableParallelism(),
@@ -68,6 +78,19 @@ function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvir
     maxLayerBytes: values.sizeBytes('max-layer-size') ?? config.maxLayerSize ?? parseSizeBytes(DEFAULT_MAX_LAYER_SIZE) ?? 0,
     maxEntries: values.integer('max-entries', 1) ?? config.maxEntries ?? DEFAULT_MAX_ENTRIES,
     allowForeign: values.toggle('allow-foreign', config.allowForeign),
+    durability: values.choice('durability', DURABILITIES) ?? config.durability ?? ('full' as const),
+    ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+  };
+}
+
+/** What is left out has a default that depends on the file system. */
+function spaceSettings(values: FlagValues, config: ConfigValues) {
+  const maxCacheBytes = values.sizeBytes('max-cache-size') ?? config.maxCacheSize;
+  const minFreeBytes = values.sizeBytes('min-free', '0') ?? config.minFree;
+  return {
+    ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+    shared: values.toggle('shared', config.shared),
   };
 }
 

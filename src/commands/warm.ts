@@ -1,6 +1,6 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, fromFlag, imagesArg, layerFlag, platformFlag, remoteFlag, toFlag } from '../cli/flags.ts';
-import { fromRequest, imagesRequest, layersRequest, platformRequest, toRequest } from '../cli/request-values.ts';
+import { dryRunFlag, fromFlag, imagesArg, layerFlag, platformFlag, remoteFlag, repairRemoteFlag, toFlag } from '../cli/flags.ts';
+import { fromRequest, imagesRequest, layersRequest, platformRequest, readOnlyRequest, toRequest } from '../cli/request-values.ts';
 
 export class WarmCommand extends BaseCommand {
   static override summary = 'Bring layers into the disk cache from the nearest tier: disk, remote, registry.';
@@ -17,6 +17,7 @@ export class WarmCommand extends BaseCommand {
     from: fromFlag,
     to: toFlag,
     remote: remoteFlag,
+    'repair-remote': repairRemoteFlag,
     layer: layerFlag,
     'dry-run': dryRunFlag,
   };
@@ -29,6 +30,8 @@ export class WarmCommand extends BaseCommand {
       to: toRequest(values),
       remote: values.choice('remote', ['optional', 'required']) ?? values.config.remote ?? ('optional' as const),
       layers: layersRequest(values),
+      repairRemote: values.toggle('repair-remote', values.config.repairRemote),
+      readOnly: readOnlyRequest(values),
     };
     if (values.toggle('dry-run')) {
       const { planWarm } = await import('../lib/operations/plan.ts');

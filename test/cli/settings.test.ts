@@ -50,11 +50,23 @@ describe('a setting', () => {
       timeoutMs: 30_000,
       offline: false,
       allowForeign: false,
+      durability: 'full',
       progress: 'auto',
       json: false,
       verbosity: 0,
       insecureRegistries: [],
     });
+  });
+
+  it('says how layers are flushed and how long another process is waited for', async () => {
+    const { settings } = await resolve({ flags: { durability: 'none' }, env: { CLIPCTL_LOCK_TIMEOUT: '5s' } });
+    expect(settings).toMatchObject({ durability: 'none', lockTimeoutMs: 5000 });
+    expect((await resolve({ config: { durability: 'none', lockTimeout: '1m' } })).settings).toMatchObject({
+      durability: 'none',
+      lockTimeoutMs: 60_000,
+    });
+    expect((await resolve({})).settings).not.toHaveProperty('lockTimeoutMs');
+    await expect(resolve({ flags: { durability: 'some' } })).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it('is not set by an empty environment variable', async () => {

@@ -59,11 +59,20 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
       return `done  ${shortDigest(event.layer)} ${event.action} ${formatSize(event.bytes)}${event.note === undefined ? '' : ` (${safe(event.note)})`}`;
     case 'layer-skip':
       return verbose ? `skip  ${shortDigest(event.layer)} ${safe(event.reason)}` : undefined;
+    case 'layer-evicted':
+      return `evict ${shortDigest(event.layer)} ${formatSize(event.bytes)}`;
+    case 'layer-wait':
+      return `wait  ${shortDigest(event.layer)} waiting: ${describeHolder(event)}`;
     case 'retry':
       return `retry ${event.attempt} of ${safe(event.what)} in ${formatDuration(event.waitMs)}: ${safe(event.reason)}`;
     default:
       return undefined;
   }
+}
+
+function describeHolder({ pid, host, command }: Extract<ProgressEvent, { type: 'layer-wait' }>): string {
+  if (pid === undefined) return 'another process brings it';
+  return `lock pid ${pid} (${safe(command ?? 'unknown')}) on ${safe(host ?? 'unknown')}`;
 }
 
 function safe(text: string): string {

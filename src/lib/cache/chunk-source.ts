@@ -12,7 +12,19 @@ export interface Chunk {
    * @throws ClipctlError STORAGE_ERROR, SIZE_MISMATCH when the file shrank
    */
   stream(): AsyncIterable<Uint8Array>;
+  /**
+   * Only of a one-pass source, whose chunks are buffers of 8 MiB: by itself a chunk can be read until the next one is
+   * asked for. Who sends several at once keeps each, and lets it go (the function it gets) when it is acknowledged.
+   */
+  keep?(): () => void;
 }
 
 /** Chunks in order, without gaps; the last one may be short. Empty content has no chunk. */
-export type ChunkSource = AsyncIterable<Chunk>;
+export interface ChunkSource extends AsyncIterable<Chunk> {
+  /**
+   * The content comes straight through from elsewhere (`--no-disk`) and can be iterated once: a store that fails is not
+   * tried again with it, a chunk that fails is (`keep`). Its last chunk is yielded, and its end reached, only after the
+   * content has proven right: who publishes at the end of the iteration publishes nothing wrong.
+   */
+  readonly isOnePass?: boolean;
+}

@@ -11,8 +11,11 @@ const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
 
 export interface ExpectedContent {
   readonly hash: ContentHash;
-  readonly sizeBytes: number;
+  /** `undefined`: the hash alone says it is right. */
+  readonly sizeBytes: number | undefined;
   readonly signal: AbortSignal;
+  /** False: flushing is left to the operating system. Default true. */
+  readonly isFlushed?: boolean;
   /** Sees each piece once, in order, while it is written. */
   readonly onPiece?: (piece: Uint8Array) => void;
 }
@@ -38,26 +41,27 @@ interface OpenFile {
 }
 
 async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
-  const { hash, sizeBytes, signal, onPiece } = expected;
+  const { hash, sizeBytes, signal, onPiece, isFlushed = true } = expected;
   const sha = createHash('sha256');
   let writtenBytes = 0;
   let unsyncedBytes = 0;
   for await (const piece of pieces) {
     signal.throwIfAborted();
-    if (writtenBytes + piece.length > sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes + piece.length);
+    if (sizeBytes !== undefined && writtenBytes + piece.length > sizeBytes)
+      throw sizeMismatch(hash, sizeBytes, writtenBytes + piece.length);
     const writing = writeFully(file, piece, writtenBytes);
     sha.update(piece);
     onPiece?.(piece);
     await writing;
     writtenBytes += piece.length;
     unsyncedBytes += piece.length;
-    if (unsyncedBytes >= SYNC_EVERY_BYTES) {
+    if (isFlushed && unsyncedBytes >= SYNC_EVERY_BYTES) {
       await syncData(file);
       unsyncedBytes = 0;
     }
   }
   signal.throwIfAborted();
-  if (writtenBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes);
+  if (sizeBytes !== undefined && writtenBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes);
   const found = sha.digest('hex');
   if (found !== hash) throw digestMismatch(hash, found);
 }
@@ -96,7 +100,7 @@ export function sizeMismatch(hash: ContentHash, expectedBytes: number, foundByte
   });
 }
 
-function digestMismatch(hash: ContentHash, found: string): ClipctlError {
+export function digestMismatch(hash: ContentHash, found: string): ClipctlError {
   return new ClipctlError('DIGEST_MISMATCH', `content should be sha256:${hash}, it is sha256:${found}`, {
     details: { expected: `sha256:${hash}`, found: `sha256:${found}` },
   });

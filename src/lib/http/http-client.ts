@@ -3,18 +3,22 @@
  * every failure a ClipctlError. Retrying is a decision of the caller (http/retry.ts, http/resuming-body.ts).
  */
 import type { Readable } from 'node:stream';
+import type { Dispatcher as Undici } from 'undici';
 import { ClipctlError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
 import { mayLead } from './address-reach.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { networkError } from './network-error.ts';
+import { SentBody, type RequestBody } from './request-body.ts';
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   readonly url: URL;
   /** Lower-case names. `authorization` never leaves the origin of `url`. */
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** Sent with its Content-Length, once: nothing here is retried. It follows a redirect (307, 308) to the same origin only. */
+  readonly body?: RequestBody;
   /** 'same-origin' for what must not be led away (token requests); default: any origin. */
   readonly redirects?: 'any' | 'same-origin';
 }
@@ -31,8 +35,10 @@ export interface HttpResponse {
 
 export interface HttpClient {
   /**
-   * Resolves with any status that is no redirect.
-   * @throws ClipctlError NETWORK, TIMEOUT, REGISTRY_ERROR (redirects); the signal's reason when aborted
+   * Resolves with any status that is no redirect, as soon as it is there: a refusal may come while the body is still
+   * being sent, and ends the sending once it has been read.
+   * @throws ClipctlError NETWORK, TIMEOUT, REGISTRY_ERROR (redirects); what reading the request's body threw; the
+   *   signal's reason when aborted
    */
   send(request: HttpRequest): Promise<HttpResponse>;
   /** Requests that went out, redirects and token requests included. */
@@ -44,22 +50,30 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** What may follow a redirect to another origin; everything else (credentials above all) stays. */
 const PORTABLE_HEADERS: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'range', 'if-range', 'user-agent']);
 
+/** A blob that arrives in another coding than its own has another digest. */
+const DEFAULT_HEADERS = { 'user-agent': 'clipctl', 'accept-encoding': 'identity' };
+
 /** A client over connections that others may share; who made the dispatcher closes it. */
 export function createHttpClient(dispatcher: Dispatcher): HttpClient {
   let requestCount = 0;
 
   async function sendOnce(request: HttpRequest): Promise<HttpResponse> {
-    const { url, method, headers, signal } = request;
+    const { url, method, signal } = request;
     signal.throwIfAborted();
     requestCount++;
+    const sent = request.body === undefined ? undefined : new SentBody(request.body);
     try {
       const agent = await dispatcher.open();
       const target = { origin: url.origin, path: url.pathname + url.search };
-      const answer = await agent.request({ ...target, method, headers: { 'user-agent': 'clipctl', ...headers }, signal });
+      const headers = { ...DEFAULT_HEADERS, ...request.headers, ...lengthOf(request) };
+      // undici asks an iterable for its next piece when the socket has taken the last; its types know no iterable.
+      const options: object = { ...target, method, headers, signal, body: sent ?? null };
+      const answer = await agent.request(options as Undici.RequestOptions);
       // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
       answer.body.on('error', () => undefined);
       return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
     } catch (error) {
+      if (!signal.aborted && sent?.failure !== undefined) throw sent.failure.error;
       throw networkError(error, url, signal);
     }
   }
@@ -113,12 +127,21 @@ export function headerOf(response: HttpResponse, name: string): string | undefin
   return Array.isArray(value) ? value[0] : value;
 }
 
+function lengthOf({ body }: HttpRequest): Record<string, string> {
+  return body === undefined ? {} : { 'content-length': String(body.sizeBytes) };
+}
+
 function redirected(request: HttpRequest, response: HttpResponse): HttpRequest {
   const from = request.url;
   const location = headerOf(response, 'location') ?? '';
   if (location === '' || !URL.canParse(location, from.href)) throw refused(from, 'it redirects without a usable address');
   const to = new URL(location, from);
   if (to.protocol !== 'https:' && to.protocol !== from.protocol) throw refused(from, `it redirects to ${redactUrl(to)}: refused`);
+  // 301 to 303 may turn a PUT into a GET, and bytes meant for one server go to no other.
+  const isWrite = request.method !== 'GET' && request.method !== 'HEAD';
+  if (isWrite && (to.origin !== from.origin || response.status < 307)) {
+    throw refused(from, `it redirects a ${request.method} to ${redactUrl(to)}: refused`);
+  }
   if (to.origin === from.origin) return { ...request, url: to };
   if (!mayLead(from, to)) throw refused(from, `it redirects to ${redactUrl(to)}, which is no public address: refused`);
   if (request.redirects === 'same-origin') throw refused(from, `it redirects to another server, ${redactUrl(to)}: refused`);

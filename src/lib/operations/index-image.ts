@@ -6,19 +6,19 @@ import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from '../compression/gzip/checkpoint-plan.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
-import { ingestLayer } from '../pipeline/ingest-layer.ts';
-import { runLimited } from '../pipeline/run-limited.ts';
+import { ingestLayer, type IngestedLayer } from '../pipeline/ingest-layer.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { announceImages } from './announce-images.ts';
 import { valuesOrThrow } from './failures.ts';
 import { composeIndex } from './compose-index.ts';
 import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openOptionalRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
-import { sizeOnDisk } from './tiers.ts';
+import { sizeOnDisk, withLayerLock } from './tiers.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface IndexedOnce {
@@ -30,7 +30,9 @@ interface IndexedOnce {
 /** @throws ClipctlError why the image, a layer or the output failed; no index file is written then */
 export async function indexImage(session: Session, request: IndexRequest): Promise<IndexResult> {
   const startedAt = performance.now();
-  const remotes = await openRemotes(session, request.to);
+  const remotes = await openOptionalRemotes(session, request.to);
+  // They take as long to start as the manifest takes to come.
+  session.pool.startEarly(2);
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
   announceImages(
@@ -54,13 +56,13 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     return { image, output, ...index };
   });
   const platforms: IndexedPlatform[] = [];
-  for (const { image, output, bytes, entries } of composed) {
-    await writeFileAtomically(output, bytes);
+  for (const { image, output, pieces, entries } of composed) {
+    await writeFileAtomically(output, pieces);
     platforms.push({
       platform: formatPlatform(image.platform),
       manifestDigest: image.manifestDigest,
       output,
-      indexBytes: bytes.length,
+      indexBytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
       entries,
       layers: image.layers.map((layer) => describeLayer(layer, indexedOnce(layers, layer), source)),
     });
@@ -88,9 +90,11 @@ interface IndexLayersRequest {
 async function indexLayers(session: Session, request: IndexLayersRequest): Promise<Map<Digest, IndexedOnce>> {
   const distinct = new Map(request.images.flatMap((image) => image.layers.map((layer) => [layer.digest, layer] as const)));
   const layers = [...distinct.values()];
-  const settled = await runLimited(layers, session.options.jobs, (layer, at) =>
-    indexLayer(session, request, { layer, isLast: at === layers.length - 1 }),
-  );
+  const settled = await runLargestFirst(layers, {
+    limit: session.options.jobs,
+    sizeOf: ({ sizeBytes }) => sizeBytes,
+    work: (layer, isLast) => indexLayer(session, request, { layer, isLast }),
+  });
   const results = valuesOrThrow(settled, 'layers');
   return new Map(results.map((result) => [result.facts.digest, result]));
 }
@@ -101,13 +105,25 @@ interface IndexTask {
 }
 
 async function indexLayer(session: Session, request: IndexLayersRequest, { layer, isLast }: IndexTask): Promise<IndexedOnce> {
-  // What stands verified on disk is not written again; it is still read once, for its entries and offsets.
-  const keep = request.keep && (await sizeOnDisk(session, layer)) === undefined;
   const { source, checkpointIntervalBytes } = request;
-  const { facts } = await ingestLayer(session, { layer, source, scan: true, checkpointIntervalBytes, keep, isLast });
+  const ingest = (keep: boolean): Promise<IngestedLayer> =>
+    ingestLayer(session, { layer, source, scan: true, checkpointIntervalBytes, keep, isLast });
+  const { facts } = await (request.keep ? keepLayer(session, layer, ingest) : ingest(false));
   const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
   if (request.remotes.length === 0) return { facts, sent: undefined };
   return { facts, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };
+}
+
+/** What stands verified on disk is not written again; it is still read once, for its entries and offsets. */
+async function keepLayer(
+  session: Session,
+  layer: LayerDescriptor,
+  ingest: (keep: boolean) => Promise<IngestedLayer>,
+): Promise<IngestedLayer> {
+  const isMissing = async (): Promise<boolean> => (await sizeOnDisk(session, layer)) === undefined;
+  const keep = async (): Promise<IngestedLayer | undefined> => ((await isMissing()) ? ingest(true) : undefined);
+  const kept = (await isMissing()) ? await withLayerLock(session, layer, keep) : undefined;
+  return kept ?? ingest(false);
 }
 
 function indexedOnce(layers: ReadonlyMap<Digest, IndexedOnce>, { digest }: LayerDescriptor): IndexedOnce {

@@ -3,6 +3,12 @@ import type { ProgressListener } from '../pipeline/progress.ts';
 
 export interface SessionOptions {
   readonly cacheDir: string;
+  /** Above so many own bytes the disk cache evicts. Default: half of the file system. */
+  readonly maxCacheBytes?: number;
+  /** The disk cache evicts, and then refuses, to leave so much free. Default: the larger of 1 GiB and 5 %. */
+  readonly minFreeBytes?: number;
+  /** The disk cache is a group's. Default: its owner's. */
+  readonly shared?: boolean;
   /** Layers (and remotes) worked on at once. */
   readonly jobs: number;
   readonly maxMemoryBytes: number;
@@ -14,6 +20,10 @@ export interface SessionOptions {
   readonly maxLayerBytes: number;
   readonly maxEntries: number;
   readonly allowForeign: boolean;
+  /** `none` leaves out the flushes that make a layer outlive a power loss. Default `full`. */
+  readonly durability?: 'full' | 'none';
+  /** Waiting for a layer that another process brings ends after so long; default: as long as that process lives. */
+  readonly lockTimeoutMs?: number;
   /** `host[:port]` that may be spoken to over plain HTTP or with an unverified certificate. */
   readonly insecureRegistries: readonly string[];
   /** From --username and --password-stdin. */

@@ -1,6 +1,7 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
-import { fillFromRemotes, type TierFailure, type TierFill } from '../cache/tiered.ts';
+import type { LockHolder } from '../cache/disk/lock/lock-holder.ts';
+import { fillFromRemotes, type TierFill } from '../cache/tiered.ts';
 import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -27,13 +28,14 @@ export interface ServedLayer {
   readonly uncompressedBytes: number;
   /** Bytes that came over a network or from a remote cache. */
   readonly downloadedBytes: number;
-  /** Remotes that failed or held wrong bytes on the way. */
-  readonly warnings: readonly string[];
+  /** What the remotes that were asked had to say; undefined when none was. */
+  readonly fill: TierFill | undefined;
 }
 
 /** Size of the layer when it stands verified on disk; a file nobody vouches for is hashed first. */
 export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Promise<number | undefined> {
   const hash = contentHashOf(layer.diffId);
+  await session.disk.holdLayers([hash]);
   const state = await session.disk.checkLayer(hash);
   if (state === 'missing' || state === 'bad') return undefined;
   if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')
@@ -48,21 +50,38 @@ export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Prom
 /** Brings a layer into the disk cache. @throws ClipctlError of the last tier asked */
 export async function warmLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {
   const { layer } = request;
-  const onDisk = await sizeOnDisk(session, layer);
-  if (onDisk !== undefined) {
-    session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
-    return { servedBy: 'disk', uncompressedBytes: onDisk, downloadedBytes: 0, warnings: [] };
-  }
+  const onDisk = await takeFromDisk(session, layer);
+  // Another process may have brought it while we waited for the lock.
+  const underLock = async (): Promise<ServedLayer> => (await takeFromDisk(session, layer)) ?? bringLayer(session, request);
+  return onDisk ?? withLayerLock(session, layer, underLock);
+}
+
+async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<ServedLayer | undefined> {
+  const uncompressedBytes = await sizeOnDisk(session, layer);
+  if (uncompressedBytes === undefined) return undefined;
+  session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
+  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, fill: undefined };
+}
+
+/** One process at a time brings a layer; progress says whom we wait for. */
+export function withLayerLock<T>(session: Session, { digest, diffId }: LayerDescriptor, action: () => Promise<T>): Promise<T> {
+  const onWait = (holder: LockHolder | undefined): void => {
+    const who = holder === undefined ? {} : { pid: holder.pid, host: holder.host, command: holder.command };
+    session.onProgress({ type: 'layer-wait', layer: digest, ...who });
+  };
+  return session.disk.withLayerLock(contentHashOf(diffId), { signal: session.signal, onWait }, action);
+}
+
+async function bringLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {
   const fill = await fillLayer(session, request);
-  const warnings = fill.failures.map((failure) => remoteWarning(failure, layer));
   if (fill.filled !== undefined) {
     const { sizeBytes } = fill.filled;
-    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, warnings };
+    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, fill };
   }
   const source = request.source();
   const taken = await takeFromSource(session, request, source);
   const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? taken.readBytes : 0);
-  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, warnings };
+  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, fill };
 }
 
 /** In parallel runs where an index knows the layer, else (or when that fails) in one stream, which also says what is wrong. */
@@ -120,10 +139,4 @@ async function fillFromNearest(session: Session, { layer, remotes }: WarmLayerRe
     onProgress({ type: 'layer-done', ...about, bytes: fill.filled.sizeBytes, note: `from ${fill.filled.url}` });
   }
   return fill;
-}
-
-/** A remote is a help, never a need: the next tier serves, and this says why it took longer. */
-function remoteWarning({ url, error, corrupt }: TierFailure, layer: LayerDescriptor): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  return `remote cache ${url} ${corrupt ? 'holds wrong bytes for' : 'could not serve'} layer ${layer.digest}: ${reason}`;
 }

@@ -39,7 +39,7 @@ export interface SpanRequest extends Pick<IngestRequest, 'layer' | 'source'> {
 export async function ingestSpans(context: PipelineContext, request: SpanRequest): Promise<SpanIngest> {
   const { layer, map, runs } = request;
   if (map.uncompressedBytes > context.limits.maxLayerBytes) throw tooLarge(context, map);
-  const ingest = await context.disk.beginIngest({ sizeBytes: map.uncompressedBytes });
+  const ingest = await context.disk.beginIngest({ sizeBytes: map.uncompressedBytes, hash: contentHashOf(layer.diffId) });
   try {
     const hash = new PrefixHash(ingest.path);
     const readBytes = await takeRuns(context, request, { path: ingest.path, hash });

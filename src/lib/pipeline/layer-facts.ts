@@ -1,5 +1,6 @@
 import { ClipctlError } from '../errors.ts';
 import type { DecodedFacts, LayerFacts, LayerJob, OutputFacts } from './layer-job.ts';
+import { openEntries } from '../tar/packed-entries.ts';
 import { errorFromPlain } from './plain-error.ts';
 
 /** Joins what both sides of a layer learned. @throws ClipctlError DIFF_ID_MISMATCH, then what the scan met */
@@ -12,5 +13,5 @@ export function layerFactsOf({ expected }: LayerJob, decoded: DecodedFacts, outp
     });
   }
   if (scanError !== undefined) throw errorFromPlain(scanError);
-  return { ...decoded, diffId, entries, contentDigests };
+  return { ...decoded, diffId, entries: openEntries(entries), contentDigests };
 }

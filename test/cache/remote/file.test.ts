@@ -61,6 +61,14 @@ describe('a stored layer', () => {
     expect(await codeOf(remote.getContent(hash, { signal }).then(drain))).toBe('CACHE_CORRUPT');
   });
 
+  it('is overwritten only when that is asked for', async () => {
+    await writeFile(join(directory, hash), Buffer.alloc(sizeBytes));
+    expect(await remote.storeContent(content.source(), hash, { sizeBytes, signal })).toMatchObject({ skipped: true });
+    const result = await remote.storeContent(content.source(), hash, { sizeBytes, signal, replace: true });
+    expect(result).toEqual({ sentBytes: sizeBytes, chunks: 2, skipped: false });
+    expect((await drain(await remote.getContent(hash, { signal }))).hash).toBe(hash);
+  });
+
   it.each([
     '',
     '{}',
@@ -72,6 +80,23 @@ describe('a stored layer', () => {
     await writeFile(listPath(), text);
     expect(await remote.contentExists(hash, { signal })).toBeUndefined();
     expect(await remote.getContent(hash, { signal })).toBeUndefined();
+  });
+});
+
+describe('content of unknown size', () => {
+  it('is stored when its hash is right', async () => {
+    expect(await remote.storeUnsized?.(content.source(), hash, { signal })).toEqual({
+      sentBytes: sizeBytes,
+      chunks: 2,
+      skipped: false,
+    });
+    expect(await remote.contentExists(hash, { signal })).toEqual({ sizeBytes });
+  });
+
+  it('is refused when it is not, and nothing is visible', async () => {
+    const other = seededContent(51, 1000);
+    expect(await codeOf(Promise.resolve(remote.storeUnsized?.(other.source(), hash, { signal })))).toBe('DIGEST_MISMATCH');
+    expect(await readdir(directory)).toEqual([]);
   });
 });
 

@@ -34,6 +34,10 @@ export function openFileRemote(directory: string): ContentCache {
   return new FileRemote(directory);
 }
 
+interface FileStoreOptions extends Omit<StoreOptions, 'sizeBytes'> {
+  readonly sizeBytes: number | undefined;
+}
+
 const ANOTHER_REMOTE = 'another remote cache: a file:///DIR that exists and may be written';
 
 class FileRemote implements ContentCache {
@@ -71,24 +75,30 @@ class FileRemote implements ContentCache {
     return this.#here(() => this.#store(source, hash, options));
   }
 
-  async #store(source: ChunkSource, hash: ContentHash, { sizeBytes, signal }: StoreOptions): Promise<StoreResult> {
-    if ((await this.contentExists(hash, { signal })) !== undefined) return { sentBytes: 0, chunks: 0, skipped: true };
+  async storeUnsized(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult> {
+    return this.#here(() => this.#store(source, hash, { ...options, sizeBytes: undefined }));
+  }
+
+  async #store(source: ChunkSource, hash: ContentHash, options: FileStoreOptions): Promise<StoreResult> {
+    const { sizeBytes, signal, replace = false } = options;
+    const isThere = async (): Promise<boolean> => !replace && (await this.contentExists(hash, { signal })) !== undefined;
+    if (await isThere()) return { sentBytes: 0, chunks: 0, skipped: true };
     const temporary = await this.#createTemporary();
     let chunks = 0;
     try {
-      const list = new ChunkListWriter();
+      const writer = new ChunkListWriter();
       const pieces = piecesOfSource(source, () => (chunks += 1));
-      await writeVerified(temporary, pieces, { hash, sizeBytes, signal, onPiece: (piece) => list.write(piece) });
+      await writeVerified(temporary, pieces, { hash, sizeBytes, signal, onPiece: (piece) => writer.write(piece) });
+      const list = writer.finish();
       await sealFile(temporary);
       signal.throwIfAborted();
-      await this.#writeList(hash, JSON.stringify(list.finish()));
-      const isTheirsGood = async (): Promise<boolean> => (await this.contentExists(hash, { signal })) !== undefined;
-      await publishFile(temporary, this.#contentPath(hash), { isTheirsGood });
+      await this.#writeList(hash, JSON.stringify(list));
+      await publishFile(temporary, this.#contentPath(hash), { isTheirsGood: isThere });
       await syncDirectory(this.#directory);
+      return { sentBytes: list.sizeBytes, chunks, skipped: false };
     } finally {
       await removeFile(temporary);
     }
-    return { sentBytes: sizeBytes, chunks, skipped: false };
   }
 
   async deleteContent(hash: ContentHash, options: CacheCallOptions): Promise<boolean> {

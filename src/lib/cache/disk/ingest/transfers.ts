@@ -1,0 +1,51 @@
+/** The directories of transfers under way, `ingest/<64 hex of the layer>.<32 hex>`: whose lock guards one, its name tells. */
+import { randomBytes } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { storageError } from '../../../errors.ts';
+import type { ContentHash } from '../../../oci/digest.ts';
+import { errnoOf } from '../../errno.ts';
+import { ingestDirectory } from '../cache-layout.ts';
+
+const NAME = /^([0-9a-f]{64})\.[0-9a-f]{32}$/;
+
+export interface Transfer {
+  readonly hash: ContentHash;
+  /** Its directory. */
+  readonly path: string;
+}
+
+/** A name that nobody has. Without `hash` it is under no lock. */
+export function newTransferPath(cacheDir: string, hash: ContentHash | undefined): string {
+  const random = randomBytes(16).toString('hex');
+  return join(ingestDirectory(cacheDir), hash === undefined ? random : `${hash}.${random}`);
+}
+
+/** Transfers under a lock, whoever works on them. @throws ClipctlError STORAGE_* */
+export async function listTransfers(cacheDir: string): Promise<Transfer[]> {
+  const directory = ingestDirectory(cacheDir);
+  try {
+    const names = await readdir(directory);
+    return names.flatMap((name) => {
+      const hash = NAME.exec(name)?.[1] as ContentHash | undefined;
+      return hash === undefined ? [] : [{ hash, path: join(directory, name) }];
+    });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw storageError(error, directory, 'read');
+  }
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function removeTransfer(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    throw storageError(error, path, 'remove');
+  }
+}
+
+/** What killed processes left of a layer; the caller has its lock. @throws ClipctlError STORAGE_* */
+export async function removeTransfersOf(cacheDir: string, hash: ContentHash): Promise<void> {
+  for (const transfer of await listTransfers(cacheDir)) if (transfer.hash === hash) await removeTransfer(transfer.path);
+}
