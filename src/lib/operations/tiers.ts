@@ -35,6 +35,7 @@ export interface ServedLayer {
 /** Size of the layer when it stands verified on disk; a file nobody vouches for is hashed first. */
 export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Promise<number | undefined> {
   const hash = contentHashOf(layer.diffId);
+  await session.disk.holdLayers([hash]);
   const state = await session.disk.checkLayer(hash);
   if (state === 'missing' || state === 'bad') return undefined;
   if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')

@@ -65,7 +65,9 @@ export async function ingestLayer(context: PipelineContext, request: IngestReque
 
 async function ingestOnce(context: PipelineContext, request: IngestRequest, counter: { bytes: number }): Promise<LayerFacts> {
   const { layer } = request;
-  const ingest = request.keep ? await context.disk.beginIngest({ hash: contentHashOf(request.layer.diffId) }) : undefined;
+  const { sizeBytes: atLeastBytes, diffId } = layer;
+  const known = { atLeastBytes, hash: contentHashOf(diffId), signal: context.signal };
+  const ingest = request.keep ? await context.disk.beginIngest(known) : undefined;
   try {
     const facts = await runPass(context, request, { ingestPath: ingest?.path, counter });
     await ingest?.commit(contentHashOf(facts.diffId), {

@@ -42,6 +42,8 @@ export type ProgressEvent =
     }
   | { readonly type: 'layer-failed'; readonly layer: Digest; readonly action: LayerAction; readonly to?: string }
   | { readonly type: 'layer-skip'; readonly layer: Digest; readonly reason: string }
+  /** The disk cache needed its space; `bytes` in disk blocks. */
+  | { readonly type: 'layer-evicted'; readonly layer: Digest; readonly bytes: number }
   /** Another process is bringing this layer; who, where its lock says so. */
   | {
       readonly type: 'layer-wait';

@@ -19,13 +19,14 @@ import type {
   StoreResult,
   Unverified,
 } from '../content-cache.ts';
-import { hashFile } from '../hash-file.ts';
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { listContentFiles } from '../list-content-files.ts';
-import { isSameIdentity, lookAtFile, openRegularFile } from '../regular-file.ts';
+import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
-import { locksDirectory, prepareCacheDirectory, requireKnownVersion } from './cache-layout.ts';
-import { requireFreeSpace } from './free-space.ts';
+import { locksDirectory } from './cache-layout.ts';
+import { CacheRoom, type KnownSize, type RoomOptions } from './cache-room.ts';
+import { DirectoryGuard } from './directory-guard.ts';
+import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import {
   createIngestFile,
   discardIngestFile,
@@ -37,8 +38,11 @@ import {
 } from './ingest-file.ts';
 import { removeTransfersOf } from './ingest/transfers.ts';
 import { KeyedTurns } from './keyed-turns.ts';
+import { hashAndAdopt } from './layer-check.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
+import { Lease } from './lease.ts';
+import { UseClock, type UseClockOptions } from './use-clock.ts';
 import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
 import type { LayerLock } from './lock/layer-lock.ts';
 
@@ -48,9 +52,11 @@ import type { LayerLock } from './lock/layer-lock.ts';
  */
 export type LayerState = 'verified' | 'unverified' | 'bad' | 'missing';
 
-export interface DiskCacheOptions {
+export interface DiskCacheOptions extends Omit<RoomOptions, 'clock' | 'lease'>, UseClockOptions {
   /** Lends the buffers that verifyLayer hashes with. */
   readonly budget: BufferBudget;
+  /** Of a group: the directory is made for it, and may belong to another member. */
+  readonly shared?: boolean;
   /** `none`: no flush; a power loss may leave wrong files, which `verify` finds. Default `full`. */
   readonly durability?: Durability;
   /** `lease` leaves the kernel's locks out. Default `auto`. */
@@ -71,17 +77,24 @@ export class DiskCache implements ContentCache {
   readonly #turns = new KeyedTurns();
   readonly #durability: Durability;
   readonly #records: LayerRecords;
+  readonly #lease: Lease;
+  readonly #clock: UseClock;
+  readonly #guard: DirectoryGuard;
   readonly #layerTurns: LayerTurns;
-  #versionKnown = false;
-  #prepared = false;
+  /** What has to go before something may come. */
+  readonly room: CacheRoom;
 
   constructor(directory: string, options: DiskCacheOptions) {
-    const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity } = options;
+    const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity, shared = false } = options;
     this.directory = directory;
     this.#budget = budget;
     this.#durability = durability;
+    this.#guard = new DirectoryGuard(directory, { shared });
     this.#layerTurns = new LayerTurns(locksDirectory(directory), { kind: locks, timeoutMs: lockTimeoutMs });
-    this.#records = new LayerRecords(directory);
+    this.#clock = new UseClock(directory, options);
+    this.#records = new LayerRecords(directory, this.#clock);
+    this.#lease = new Lease(directory);
+    this.room = new CacheRoom(directory, { ...options, clock: this.#clock, lease: this.#lease });
   }
 
   get url(): string {
@@ -106,7 +119,7 @@ export class DiskCache implements ContentCache {
   async getContent(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined> {
     const range = requireRange(options);
     options.signal.throwIfAborted();
-    await this.#requireVersion();
+    await this.holdLayers([hash]);
     if (range !== undefined && (await this.checkLayer(hash)) !== 'verified') return undefined;
     await this.touchLayer(hash);
     const file = await openRegularFile(this.layerPath(hash));
@@ -133,7 +146,7 @@ export class DiskCache implements ContentCache {
    * @throws ClipctlError LOCK_TIMEOUT, STORAGE_*, CACHE_VERSION; the signal's reason; what `action` throws
    */
   async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: (lock: LayerLock) => Promise<T>): Promise<T> {
-    await this.#prepare();
+    await this.#guard.prepare();
     return this.#layerTurns.run(hash, options, action);
   }
 
@@ -161,14 +174,14 @@ export class DiskCache implements ContentCache {
   }
 
   /**
-   * A file to write a layer into. Say `sizeBytes` where it is known: what can't fit is refused now. Say `hash` only with
-   * the lock of that layer: what killed processes left of it goes.
+   * A file to write a layer into. Say `sizeBytes` where it is known, or what it is at least: room is made for it, and
+   * what can't fit is refused now. Say `hash` only with the lock of that layer: what killed processes left of it goes.
    * @throws ClipctlError STORAGE_*, CACHE_VERSION
    */
-  async beginIngest(known: { readonly sizeBytes?: number; readonly hash?: ContentHash } = {}): Promise<IngestFile> {
-    await this.#prepare();
+  async beginIngest(known: KnownSize & { readonly hash?: ContentHash } = {}): Promise<IngestFile> {
+    await this.#guard.prepare();
     if (known.hash !== undefined) await removeTransfersOf(this.directory, known.hash);
-    if (known.sizeBytes !== undefined) await requireFreeSpace(this.directory, known.sizeBytes);
+    await this.room.makeFor(known);
     const created = await createIngestFile(this.directory, known.hash);
     return {
       path: created.path,
@@ -181,6 +194,7 @@ export class DiskCache implements ContentCache {
   async #commit(created: { path: string; inode: number }, hash: ContentHash, options: CommitOptions): Promise<void> {
     const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability: this.#durability });
     options.signal.throwIfAborted();
+    await this.holdLayers([hash]);
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
     const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
     await discardIngestFile(created.path);
@@ -188,11 +202,12 @@ export class DiskCache implements ContentCache {
     else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
     // Two processes that replace one file at once may leave the record of the one beside the file of the other.
     if ((await this.checkLayer(hash)) === 'unverified') await this.#hashAndAdopt(hash, options.signal);
+    await this.room.settle(outcome === 'published' ? identity.sizeBytes : 0, { signal: options.signal });
   }
 
   /** What is known of the layer without reading it. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async checkLayer(hash: ContentHash): Promise<LayerState> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     const found = await lookAtFile(this.layerPath(hash));
     if (found === undefined) return 'missing';
     if (found === 'other') return 'bad';
@@ -201,7 +216,7 @@ export class DiskCache implements ContentCache {
 
   /** Decompressed size of a verified layer; `undefined` = there is none. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async sizeOf(hash: ContentHash): Promise<number | undefined> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     const found = await lookAtFile(this.layerPath(hash));
     if (found === undefined || found === 'other') return undefined;
     return (await this.#records.isVerified(hash, found)) ? found.sizeBytes : undefined;
@@ -213,40 +228,47 @@ export class DiskCache implements ContentCache {
    * @throws ClipctlError STORAGE_*, CACHE_VERSION; the signal's reason
    */
   async verifyLayer(hash: ContentHash, { signal }: CacheCallOptions): Promise<'verified' | 'bad' | 'missing'> {
-    await this.#requireVersion();
+    await this.holdLayers([hash]);
     return this.#turns.run(hash, () => this.#hashAndAdopt(hash, signal));
   }
 
-  async #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
-    const path = this.layerPath(hash);
-    const before = await lookAtFile(path);
-    if (before === undefined) return 'missing';
-    if (before === 'other') return 'bad';
-    const found = await hashFile(path, { budget: this.#budget, signal });
-    const after = await lookAtFile(path);
-    if (after === undefined) return 'missing';
-    if (after === 'other') return 'bad';
-    if (!isSameIdentity(before, after)) return (await this.#records.isVerified(hash, after)) ? 'verified' : 'bad';
-    if (found === hash) await this.#records.adopt(hash, after, () => this.#prepare());
-    else await this.#records.disown(hash);
-    return found === hash ? 'verified' : 'bad';
+  #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
+    const prepare = (): Promise<void> => this.#guard.prepare();
+    return hashAndAdopt(this.directory, hash, { records: this.#records, budget: this.#budget, prepare, signal });
   }
 
   /** Notes that a verified layer is the content of a compressed digest. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async recordDigest(hash: ContentHash, digest: Digest, compressedBytes: number): Promise<void> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     await this.#turns.run(hash, () => this.#records.addDigest(hash, { digest, compressedBytes }));
   }
 
   /** The compressed forms that the layer was seen in. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async digestsOf(hash: ContentHash): Promise<readonly DigestSeen[]> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     return this.#records.digestsOf(hash);
   }
 
-  /** Notes a use of the layer, at most once an hour. @throws ClipctlError STORAGE_ERROR */
-  touchLayer(hash: ContentHash): Promise<void> {
-    return this.#records.touch(hash);
+  /** Notes a use of the layer, at most once a minute. @throws ClipctlError STORAGE_ERROR */
+  async touchLayer(hash: ContentHash): Promise<void> {
+    await this.holdLayers([hash]);
+    await this.#records.touch(hash);
+  }
+
+  /**
+   * Takes a lease: until this cache is closed nobody evicts these layers. One that is looked for afterwards and found
+   * stays.
+   * @throws ClipctlError STORAGE_*, CACHE_VERSION
+   */
+  async holdLayers(hashes: readonly ContentHash[]): Promise<void> {
+    await this.#guard.requireUsable();
+    await this.#lease.hold(...hashes);
+  }
+
+  /** Remembers which image the layers are of. @throws ClipctlError STORAGE_ERROR, STORAGE_FULL */
+  async rememberImage(image: ImageRecord): Promise<void> {
+    await this.#guard.requireUsable();
+    await writeImageRecord(this.directory, image, await this.#clock.tick());
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
@@ -262,25 +284,14 @@ export class DiskCache implements ContentCache {
   }
 
   async *listContent({ signal }: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     yield* listContentFiles(this.directory, signal);
   }
 
   async close(): Promise<void> {
     await this.#layerTurns.settled();
     await this.#turns.settled();
-  }
-
-  async #requireVersion(): Promise<void> {
-    if (this.#versionKnown) return;
-    await requireKnownVersion(this.directory);
-    this.#versionKnown = true;
-  }
-
-  async #prepare(): Promise<void> {
-    await this.#requireVersion();
-    if (this.#prepared) return;
-    await prepareCacheDirectory(this.directory);
-    this.#prepared = true;
+    await this.#clock.save();
+    await this.#lease.release();
   }
 }

@@ -13,9 +13,17 @@ const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['s3:', openS3],
   ['http:', openHttp],
   ['https:', openHttp],
+  ['redis:', openRedis],
+  ['rediss:', openRedis],
 ]);
 
-const SUPPORTED = 'Supported: file:///directory, s3://bucket/prefix, https://host/prefix';
+const SUPPORTED = `Supported: ${[
+  'file:///directory',
+  's3://bucket/prefix',
+  'https://host/prefix',
+  'redis://host/database',
+  'rediss://host/database',
+].join(', ')}`;
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
@@ -34,6 +42,11 @@ async function openFile(url: URL): Promise<ContentCache> {
   if (url.search !== '' || url.hash !== '') throw refused('a file: URL takes no parameters');
   const { openFileRemote } = await import('./file.ts');
   return openFileRemote(pathOf(url));
+}
+
+async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openRedisRemote } = await import('./redis/redis-remote.ts');
+  return openRedisRemote(url, context);
 }
 
 async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
