@@ -1,5 +1,5 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, imagesArg, noDiskFlag, platformFlag, pushToFlag, verifyFlag } from '../cli/flags.ts';
+import { dryRunFlag, fromFileFlag, imagesArg, noDiskFlag, platformFlag, pushToFlag, verifyFlag } from '../cli/flags.ts';
 import { imagesRequest, platformRequest, toRequest, verifyRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
@@ -15,6 +15,7 @@ export class PushCacheCommand extends BaseCommand {
   static override args = { image: imagesArg };
   static override flags = {
     to: pushToFlag,
+    'from-file': fromFileFlag,
     platform: platformFlag,
     verify: verifyFlag,
     'no-disk': noDiskFlag,
@@ -23,7 +24,7 @@ export class PushCacheCommand extends BaseCommand {
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
-      images: imagesRequest(args),
+      images: await imagesRequest(args, values, session.signal),
       ...platformRequest(values),
       to: toRequest(values),
       verify: verifyRequest(values),

@@ -1,6 +1,7 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
 import {
   dryRunFlag,
+  fromFileFlag,
   fromFlag,
   imagesArg,
   layerFlag,
@@ -30,10 +31,12 @@ export class WarmCommand extends BaseCommand {
     '$ clipctl warm alpine:3.20 ghcr.io/org/app:v2',
     '$ clipctl warm app.clip --from file:///mnt/cache',
     '$ clipctl warm ghcr.io/org/app:v2 --to file:///mnt/cache --remote required',
+    '$ helm template ./chart | clipctl warm --from-file -',
     '$ clipctl warm ghcr.io/org/app:v2 --dry-run',
   ];
   static override args = { image: imagesArg };
   static override flags = {
+    'from-file': fromFileFlag,
     platform: platformFlag,
     from: fromFlag,
     to: toFlag,
@@ -47,7 +50,7 @@ export class WarmCommand extends BaseCommand {
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
-      images: imagesRequest(args),
+      images: await imagesRequest(args, values, session.signal),
       ...platformRequest(values),
       from: fromRequest(values),
       to: toRequest(values),
