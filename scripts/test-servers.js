@@ -6,6 +6,7 @@ import { provideS3Proxy } from './s3proxy.js';
 
 const PROGRAMS = [
   { command: 'docker-registry', debian: 'docker-registry', proves: 'index and warm from a real registry' },
+  { command: 'redis-server', debian: 'redis-server', proves: 'remote caches in Redis' },
   { command: 'mmdebstrap', debian: 'mmdebstrap', proves: 'every file of a real Debian image' },
   { command: 'zstd', debian: 'zstd', proves: 'layers by the zstd program' },
   { command: 'pigz', debian: 'pigz', proves: 'layers by pigz' },

@@ -27,7 +27,6 @@ describe('a remote cache URL', () => {
   });
 
   it.each([
-    'redis://localhost',
     'https://cache.example/cas',
     'oci://registry.example/cache',
     'blobcache://host:2049',

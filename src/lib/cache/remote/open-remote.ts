@@ -11,9 +11,16 @@ type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['file:', openFile],
   ['s3:', openS3],
+  ['redis:', openRedis],
+  ['rediss:', openRedis],
 ]);
 
-const SUPPORTED = 'Supported: file:///directory, s3://bucket/prefix';
+const SUPPORTED = `Supported: ${[
+  'file:///directory',
+  's3://bucket/prefix',
+  'redis://host/database',
+  'rediss://host/database',
+].join(', ')}`;
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
@@ -32,6 +39,11 @@ async function openFile(url: URL): Promise<ContentCache> {
   if (url.search !== '' || url.hash !== '') throw refused('a file: URL takes no parameters');
   const { openFileRemote } = await import('./file.ts');
   return openFileRemote(pathOf(url));
+}
+
+async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openRedisRemote } = await import('./redis/redis-remote.ts');
+  return openRedisRemote(url, context);
 }
 
 async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
