@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { storageError } from '../../errors.ts';
 import type { ContentHash, Digest } from '../../oci/digest.ts';
 import type { BufferBudget } from '../buffer-budget.ts';
 import type { ChunkSource } from '../chunk-source.ts';
