@@ -34,7 +34,6 @@ export interface Session extends PipelineContext {
 
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
-  // Every layer and every wait listens to it: many are no leak.
   setMaxListeners(0, options.signal);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
