@@ -8,6 +8,7 @@ import { s3 } from './s3.ts';
 import { spans } from './spans.ts';
 import { tarScan } from './tar-scan.ts';
 import { warm } from './warm.ts';
+import { warmClip } from './warm-clip.ts';
 import { zstd } from './zstd.ts';
 
 /** In the order in which the table shows them. */
@@ -21,6 +22,7 @@ export const CLAIMS: readonly Claim[] = [
   indexImage,
   warm,
   s3,
+  warmClip,
   indexSize,
   memory,
 ];
