@@ -201,6 +201,14 @@ export const remoteFlag = option({
   value: 'MODE',
   fallback: 'optional',
 });
+export const noDiskFlag = toggle({ name: 'no-disk', summary: 'Stream straight into the remotes, keep nothing on disk' });
+export const VERIFY_MODES = ['none', 'quick', 'full'] as const;
+export const verifyFlag = option({
+  name: 'verify',
+  summary: `Read back what was moved: ${VERIFY_MODES.join(', ')}`,
+  value: 'MODE',
+  fallback: 'none',
+});
 export const repairRemoteFlag = toggle({ name: 'repair-remote', summary: 'Overwrite what a remote holds wrong' });
 export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });
 export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer in full' });

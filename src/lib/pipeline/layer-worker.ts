@@ -51,6 +51,7 @@ async function handle(message: ToWorker): Promise<void> {
   if (message.type === 'begin') {
     stages = message.link === undefined ? openWhole(message.job, message.shared) : openInflating(message.job, message.link);
   } else if (message.type === 'begin-span') stages = openSpan(message.job, message.shared);
+  else if (message.type === 'begin-through') stages = openThrough(message.job, message.link);
   else if (message.type === 'piece') await takePiece(message.slot, message.length);
   else if (message.type === 'end') await finish();
   else takeOutputs(message.job, message.link);
@@ -102,6 +103,38 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
     },
     close: () => {
       pass.close();
+      link.port.close();
+    },
+  };
+}
+
+/** The whole layer, whose bytes also go to the main thread, which sends them on (layer-parts.ts). */
+function openThrough(job: LayerJob, link: OutputLink): Stages {
+  const ring = new RingWriter(link);
+  const outputs = new LayerOutputs(job);
+  const pass = new LayerPass(
+    job,
+    (view) => {
+      outputs.write(view);
+      ring.write(view);
+    },
+    largeWindows,
+  );
+  return {
+    slots: new Uint8Array(link.shared),
+    write: (input) => pass.write(input),
+    finish: async () => {
+      const decoded = await pass.finish();
+      const facts = await outputs.finish();
+      ring.end();
+      return [
+        { type: 'decoded', facts: decoded },
+        { type: 'outputs', facts },
+      ];
+    },
+    close: () => {
+      pass.close();
+      outputs.close();
       link.port.close();
     },
   };

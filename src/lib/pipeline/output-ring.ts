@@ -77,8 +77,17 @@ export class RingReader {
 
   /** Hands the next slot to `use`, then frees it. */
   take(length: number, use: (view: Uint8Array) => void): void {
+    use(this.next(length));
+    this.free();
+  }
+
+  /** The next slot, which stays taken until it is freed. */
+  next(length: number): Uint8Array {
     const start = (this.#at % RING_SLOTS) * SLOT_BYTES;
-    use(this.#slots.subarray(start, start + length));
+    return this.#slots.subarray(start, start + length);
+  }
+
+  free(): void {
     this.#at++;
     Atomics.add(this.#control, READ, 1);
     Atomics.notify(this.#control, READ);
