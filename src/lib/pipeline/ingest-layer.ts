@@ -33,6 +33,8 @@ export interface IngestRequest {
   readonly scan: boolean;
   /** Decompressed bytes between two checkpoints of a gzip layer; absent = none but the start. */
   readonly checkpointIntervalBytes?: number;
+  /** Also compare the checksums inside of the compressed stream. */
+  readonly checksums?: boolean;
   /** Commit the decompressed layer to the disk cache. */
   readonly keep: boolean;
   /** No other layer is still to start: this one may take two cores. */
@@ -84,7 +86,7 @@ async function ingestOnce(context: PipelineContext, request: IngestRequest, coun
 
 function runPass(
   context: PipelineContext,
-  { layer, source, scan, isLast, checkpointIntervalBytes = 0 }: IngestRequest,
+  { layer, source, scan, isLast, checkpointIntervalBytes = 0, checksums = false }: IngestRequest,
   { ingestPath, counter }: { ingestPath: string | undefined; counter: { bytes: number } },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
@@ -95,6 +97,7 @@ function runPass(
       ingestPath,
       scan,
       checkpointIntervalBytes,
+      checksums,
       limits: context.limits,
       maxEntries: context.maxEntries,
     },

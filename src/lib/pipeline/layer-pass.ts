@@ -28,7 +28,7 @@ export class LayerPass {
       limits: job.limits,
       onOutput,
       // The diffID is compared, which says more than CRC-32 does.
-      skipChecksum: true,
+      skipChecksum: job.checksums !== true,
       checkpointIntervalBytes: job.checkpointIntervalBytes,
       ...(largeWindows && { largeWindows }),
     });
