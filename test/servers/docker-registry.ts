@@ -10,6 +10,8 @@ import { freePort } from './free-port.ts';
 export interface DockerRegistry {
   /** `127.0.0.1:port` */
   readonly host: string;
+  /** Where it keeps its files. */
+  readonly root: string;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   await waitUntilReady(host, server, () => log);
   return {
     host,
+    root,
     close: async () => {
       await stop(server);
       await rm(directory, { recursive: true, force: true });

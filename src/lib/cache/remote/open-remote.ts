@@ -13,6 +13,7 @@ const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['s3:', openS3],
   ['redis:', openRedis],
   ['rediss:', openRedis],
+  ['oci:', openRegistry],
 ]);
 
 const SUPPORTED = `Supported: ${[
@@ -20,6 +21,7 @@ const SUPPORTED = `Supported: ${[
   's3://bucket/prefix',
   'redis://host/database',
   'rediss://host/database',
+  'oci://host/repository',
 ].join(', ')}`;
 
 /**
@@ -49,6 +51,11 @@ async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache
 async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openS3Remote } = await import('./s3/s3-remote.ts');
   return openS3Remote(url, context);
+}
+
+async function openRegistry(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openRegistryRemote } = await import('./registry/registry-remote.ts');
+  return openRegistryRemote(url, context);
 }
 
 function pathOf(url: URL): string {
