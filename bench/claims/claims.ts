@@ -7,6 +7,7 @@ import { memory } from './memory.ts';
 import { spans } from './spans.ts';
 import { tarScan } from './tar-scan.ts';
 import { warm } from './warm.ts';
+import { warmClip } from './warm-clip.ts';
 import { zstd } from './zstd.ts';
 
 /** In the order in which the table shows them. */
@@ -19,6 +20,7 @@ export const CLAIMS: readonly Claim[] = [
   indexLayer,
   indexImage,
   warm,
+  warmClip,
   indexSize,
   memory,
 ];

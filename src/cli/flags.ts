@@ -37,6 +37,7 @@ function repeatable(spec: OptionSpec) {
     helpValue: spec.value,
     multiple: true,
     multipleNonGreedy: true,
+    ...(spec.char === undefined ? {} : { char: spec.char }),
     ...(spec.group === undefined ? {} : { helpGroup: spec.group }),
   });
 }
@@ -158,6 +159,12 @@ export const GLOBAL_FLAGS = {
   verbose: toggle({ name: 'verbose', char: 'v', summary: 'Print more; twice: also stack traces', group: OUTPUT }),
 };
 
+export const fromFileFlag = repeatable({
+  name: 'from-file',
+  char: 'f',
+  summary: 'Images named in a list, Kubernetes YAML, compose file or Dockerfile; - is stdin',
+  value: 'FILE',
+});
 export const dryRunFlag = toggle({ name: 'dry-run', summary: 'Show bytes and requests by tier and do nothing' });
 export const outputFlag = option({
   name: 'output',
@@ -207,6 +214,9 @@ export const maxSizeFlag = option({
 });
 export const maxAgeFlag = option({ name: 'max-age', summary: 'Evict layers not used for so long, like 30d', value: 'AGE' });
 export const keepFlag = repeatable({ name: 'keep', summary: 'Image or digest that stays', value: 'IMAGE' });
+export const fullFlag = toggle({ name: 'full', summary: 'Hash every layer' });
+export const subsetFlag = option({ name: 'subset', summary: 'Only part K of N, always the same layers', value: 'K/N' });
+export const repairFlag = toggle({ name: 'repair', summary: 'Fetch again what is wrong or missing' });
 export const yesFlag = toggle({ name: 'yes', summary: 'Evict without asking' });
 export const planFlag = toggle({ name: 'dry-run', summary: 'Show what would go and do nothing' });
 
@@ -214,9 +224,9 @@ const IMAGE_FORMS = 'REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE o
 
 /** One image. oclif would read a missing argument from stdin: never. */
 export const imageArg = Args.string({ name: 'image', required: true, ignoreStdin: true, description: IMAGE_FORMS });
+/** Many images; `--from-file` may name them instead. */
 export const imagesArg = Args.string({
   name: 'image',
-  required: true,
   ignoreStdin: true,
   multiple: true,
   description: IMAGE_FORMS,

@@ -64,8 +64,26 @@ function allowedRemotes(
   );
 }
 
-/** The images of a command that takes many. */
-export function imagesRequest(args: Readonly<Record<string, unknown>>): readonly string[] {
-  const images = args['image'];
-  return Array.isArray(images) ? images.map(String) : [];
+/**
+ * The images of a command that takes many: arguments, and what `--from-file` names.
+ * @throws ClipctlError USAGE when there are none, FILE_NOT_FOUND
+ */
+export async function imagesRequest(
+  args: Readonly<Record<string, unknown>>,
+  values: FlagValues,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const named = Array.isArray(args['image']) ? args['image'].map(String) : [];
+  const files = values.texts('from-file') ?? [];
+  if (named.length + files.length === 0) {
+    throw new ClipctlError('USAGE', 'missing argument: IMAGE', {
+      hint: 'Name an image, or a file that names some: --from-file FILE.',
+    });
+  }
+  if (files.includes('-') && values.toggle('password-stdin')) {
+    throw new ClipctlError('USAGE', '--password-stdin and --from-file - both read stdin');
+  }
+  if (files.length === 0) return named;
+  const { gatherImages } = await import('../lib/operations/image-list.ts');
+  return gatherImages(named, files, { stdin: process.stdin, environment: process.env, signal });
 }

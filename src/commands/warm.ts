@@ -1,5 +1,15 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, fromFlag, imagesArg, layerFlag, platformFlag, remoteFlag, repairRemoteFlag, toFlag } from '../cli/flags.ts';
+import {
+  dryRunFlag,
+  fromFileFlag,
+  fromFlag,
+  imagesArg,
+  layerFlag,
+  platformFlag,
+  remoteFlag,
+  repairRemoteFlag,
+  toFlag,
+} from '../cli/flags.ts';
 import { fromRequest, imagesRequest, layersRequest, platformRequest, readOnlyRequest, toRequest } from '../cli/request-values.ts';
 
 export class WarmCommand extends BaseCommand {
@@ -9,10 +19,12 @@ export class WarmCommand extends BaseCommand {
     '$ clipctl warm alpine:3.20 ghcr.io/org/app:v2',
     '$ clipctl warm app.clip --from file:///mnt/cache',
     '$ clipctl warm ghcr.io/org/app:v2 --to file:///mnt/cache --remote required',
+    '$ helm template ./chart | clipctl warm --from-file -',
     '$ clipctl warm ghcr.io/org/app:v2 --dry-run',
   ];
   static override args = { image: imagesArg };
   static override flags = {
+    'from-file': fromFileFlag,
     platform: platformFlag,
     from: fromFlag,
     to: toFlag,
@@ -24,7 +36,7 @@ export class WarmCommand extends BaseCommand {
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
-      images: imagesRequest(args),
+      images: await imagesRequest(args, values, session.signal),
       ...platformRequest(values),
       from: fromRequest(values),
       to: toRequest(values),

@@ -2,6 +2,7 @@
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { Platform } from '../oci/platform.ts';
 import { isAbort } from '../errors.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { announceImages } from './announce-images.ts';
 import { combineFailures, valuesOrThrow } from './failures.ts';
@@ -27,9 +28,11 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   const tasks = distinctLayers(images);
-  const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
-    pushLayer(session, task, { remotes, isLast: at === tasks.length - 1 }),
-  );
+  const settled = await runLargestFirst(tasks, {
+    limit: session.options.jobs,
+    sizeOf: ({ layer }) => layer.sizeBytes,
+    work: (task, isLast) => pushLayer(session, task, { remotes, isLast }),
+  });
   const pushed = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = [...failures, ...settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))];
   if (failed.length > 0) throw combineFailures(failed, 'items');

@@ -3,7 +3,7 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import type { Digest, DiffId } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { Lanes } from '../pipeline/lanes.ts';
-import { runLimited } from '../pipeline/run-limited.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
 import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
@@ -84,12 +84,14 @@ class WarmRun {
   async warmAll(tasks: readonly LayerOfImage[], failures: readonly unknown[]): Promise<Map<DiffId, TaskOutcome>> {
     const sends: Promise<PromiseSettledResult<void>[]>[] = [];
     const outcomes = new Map<DiffId, TaskOutcome>();
-    const settled = await runLimited(tasks, this.#session.options.jobs, async (task, at) => {
-      const served = await this.#serve(task, at === tasks.length - 1);
+    const work = async (task: LayerOfImage, isLast: boolean): Promise<void> => {
+      const served = await this.#serve(task, isLast);
       const sent = this.#sends.run(() => this.#send(task, served));
       // Settled at once: nobody waits for it before all layers are in.
       sends.push(Promise.allSettled([sent.then((outcome) => void outcomes.set(task.layer.diffId, outcome))]));
-    });
+    };
+    const sizeOf = ({ layer }: LayerOfImage): number => layer.sizeBytes;
+    const settled = await runLargestFirst(tasks, { limit: this.#session.options.jobs, sizeOf, work });
     settled.push(...(await Promise.all(sends)).flat());
     const failed = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length + failed.length > 0) throw combineFailures([...failures, ...failed], 'items');

@@ -11,6 +11,8 @@ type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['file:', openFile],
   ['s3:', openS3],
+  ['http:', openHttp],
+  ['https:', openHttp],
   ['redis:', openRedis],
   ['rediss:', openRedis],
   ['oci:', openRegistry],
@@ -19,6 +21,7 @@ const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
 const SUPPORTED = `Supported: ${[
   'file:///directory',
   's3://bucket/prefix',
+  'https://host/prefix',
   'redis://host/database',
   'rediss://host/database',
   'oci://host/repository',
@@ -56,6 +59,12 @@ async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
 async function openRegistry(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openRegistryRemote } = await import('./registry/registry-remote.ts');
   return openRegistryRemote(url, context);
+}
+
+async function openHttp(url: URL, context: RemoteContext): Promise<ContentCache> {
+  if (url.search !== '' || url.hash !== '') throw refused('the URL of a web server takes no parameters here');
+  const { openHttpRemote } = await import('./http/http-remote.ts');
+  return openHttpRemote(url, context);
 }
 
 function pathOf(url: URL): string {

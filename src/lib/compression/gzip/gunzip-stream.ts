@@ -7,7 +7,7 @@
  */
 import { corruptLayer } from '../decode-errors.ts';
 import type { Checkpoint } from '../decoder.ts';
-import { packWindow, unpackWindow } from '../window-codec.ts';
+import { MAX_WINDOW_BYTES, packWindow, unpackWindow } from '../window-codec.ts';
 import { CheckpointPlan } from './checkpoint-plan.ts';
 import { GzipHeader } from './gzip-header.ts';
 import { KERNEL_STATUS, kernelErrorText, NEVER, type InflateKernel } from './inflate-kernel.ts';
@@ -15,6 +15,7 @@ import { InputArea } from './input-area.ts';
 import { OutputArea } from './output-area.ts';
 
 const TRAILER_BYTES = 8;
+const NO_WINDOW = new Uint8Array(0);
 
 export interface GunzipStreamOptions {
   /** Called with all bytes in order; `compressedOffset` is how far the input is used. The view holds during the call. */
@@ -25,6 +26,12 @@ export interface GunzipStreamOptions {
   readonly keepsPlainWindows?: boolean;
   /** Where to start; undefined = at the start of the layer. */
   readonly from?: Checkpoint;
+}
+
+/** The last checkpoint, until its window is packed: when all is decoded that may refer to it. */
+interface OpenCheckpoint {
+  readonly uncompressedOffset: number;
+  readonly blockHeader: Uint8Array | undefined;
 }
 
 export class GunzipStream {
@@ -38,6 +45,7 @@ export class GunzipStream {
   #members = 0;
   /** Uncompressed offset of the start of the member; undefined when it was not seen. */
   #memberStart: number | undefined;
+  #open: OpenCheckpoint | undefined;
 
   /** @throws ClipctlError CLIP_INVALID when the checkpoint has no usable state */
   constructor(kernel: InflateKernel, options: GunzipStreamOptions) {
@@ -45,7 +53,7 @@ export class GunzipStream {
     this.#options = options;
     this.#plan = new CheckpointPlan(options.checkpointIntervalBytes);
     const { from } = options;
-    const { window, blockHeader } = unpackWindow(from?.window ?? new Uint8Array(0));
+    const { window, blockHeader } = unpackWindow(from?.window ?? NO_WINDOW);
     this.#input = new InputArea(kernel, from === undefined ? 0 : firstByteOf(from));
     this.#output = new OutputArea(kernel, from?.uncompressedOffset ?? 0, window);
     if (from === undefined || from.window.length === 0) return;
@@ -113,7 +121,7 @@ export class GunzipStream {
     const { uncompressedOffset } = this.#output;
     if (!this.#plan.isMemberStartDue(uncompressedOffset)) return;
     const { compressedOffset } = this.#input;
-    this.#plan.add({ compressedOffset, bit: 0, uncompressedOffset, window: new Uint8Array(0) });
+    this.#plan.add({ compressedOffset, bit: 0, uncompressedOffset, window: NO_WINDOW });
   }
 
   #inflate(): boolean {
@@ -124,9 +132,11 @@ export class GunzipStream {
         checkpointAt: this.#addressOf(this.#plan.boundaryDue),
         insideAt: this.#addressOf(this.#plan.insideDue),
         windowStart: this.#output.windowStart,
+        keptEnd: this.#open && this.#output.addressOf(this.#open.uncompressedOffset),
       });
       this.#input.position = this.#kernel.position;
       this.#output.out = this.#kernel.out;
+      this.#closeCheckpoint(status === KERNEL_STATUS.endOfStream);
       if (status === KERNEL_STATUS.needInput) return false;
       if (status === KERNEL_STATUS.needOutput) this.#deliver();
       else if (status === KERNEL_STATUS.endOfStream) break;
@@ -138,17 +148,36 @@ export class GunzipStream {
     return true;
   }
 
+  /** What is due long since, while one block went on, has no address any more. */
   #addressOf(uncompressedOffset: number): number {
-    return Math.min(this.#output.addressOf(uncompressedOffset), NEVER);
+    return Math.max(0, Math.min(this.#output.addressOf(uncompressedOffset), NEVER));
   }
 
   #noteCheckpoint(isInside: boolean): void {
     const { compressedOffset, bit } = this.#input;
     const { out, uncompressedOffset, windowStart } = this.#output;
-    const window = this.#kernel.memory.subarray(windowStart, out);
-    const deflated = this.#options.keepsPlainWindows === true ? undefined : this.#kernel.packWindow(windowStart, out);
-    const state = isInside ? { window, blockHeader: this.#kernel.copyBlockHeader() } : { window };
-    this.#plan.add({ compressedOffset, bit, uncompressedOffset, window: packWindow(state, deflated) });
+    const blockHeader = isInside ? this.#kernel.copyBlockHeader() : undefined;
+    // Two windows can't be marked at once.
+    if (this.#open !== undefined) this.#packWindow(this.#open, { isWhole: true });
+    const isPlain = this.#options.keepsPlainWindows === true;
+    const window = isPlain ? packWindow({ window: this.#kernel.memory.subarray(windowStart, out), blockHeader }) : NO_WINDOW;
+    this.#plan.add({ compressedOffset, bit, uncompressedOffset, window });
+    if (isPlain) return;
+    this.#kernel.keepWindow(windowStart, out);
+    this.#open = { uncompressedOffset, blockHeader };
+  }
+
+  /** Nothing behind the next 32 KiB, and nothing behind the end of the member, refers to the window. */
+  #closeCheckpoint(isMemberEnd: boolean): void {
+    if (this.#open === undefined) return;
+    const isPast = this.#output.uncompressedOffset >= this.#open.uncompressedOffset + MAX_WINDOW_BYTES;
+    if (isPast || isMemberEnd) this.#packWindow(this.#open, { isWhole: false });
+  }
+
+  #packWindow({ blockHeader }: OpenCheckpoint, options: { readonly isWhole: boolean }): void {
+    const { window, deflated } = this.#kernel.packWindow(options);
+    this.#plan.completeLast(packWindow({ window, blockHeader }, deflated));
+    this.#open = undefined;
   }
 
   /** RFC 1952 §2.3.1: CRC-32 and length modulo 2^32. What stands before a checkpoint can't be in them. */
