@@ -3,6 +3,7 @@
  * learned on the way. The pipeline knows only this; gzip, zstd and identity implement it.
  */
 import type { DecompressionLimits } from './limits.ts';
+import type { ResumeFrom, ResumePointListener } from './resume-point.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 
@@ -70,6 +71,10 @@ export interface DecoderOptions {
   readonly checkpointIntervalBytes?: number;
   /** Leave out the CRC-32 of gzip members: for who compares the sha256 of the output with a known diffID. */
   readonly skipChecksum?: boolean;
+  /** Told of places to go on from, after the output before them; where the format and the decoder have any. */
+  readonly onResumePoint?: ResumePointListener;
+  /** Go on here: only the compressed bytes from `firstByteOf` on will come. */
+  readonly resume?: ResumeFrom;
   /** Asked before a large window is made; absent: any number of them. */
   readonly largeWindows?: LargeWindowPermit;
 }

@@ -7,6 +7,7 @@
  */
 import { corruptLayer } from '../decode-errors.ts';
 import type { Checkpoint } from '../decoder.ts';
+import { ResumePlan, type ResumePoint, type ResumePointListener } from '../resume-point.ts';
 import { packWindow, unpackWindow } from '../window-codec.ts';
 import { CheckpointPlan } from './checkpoint-plan.ts';
 import { GzipHeader } from './gzip-header.ts';
@@ -25,6 +26,10 @@ export interface GunzipStreamOptions {
   readonly keepsPlainWindows?: boolean;
   /** Where to start; undefined = at the start of the layer. */
   readonly from?: Checkpoint;
+  /** The checkpoints up to `from`, which are listed before those found here. */
+  readonly earlier?: readonly Checkpoint[];
+  /** Told of places to go on from; their output has been delivered. */
+  readonly onResumePoint?: ResumePointListener;
 }
 
 export class GunzipStream {
@@ -33,6 +38,7 @@ export class GunzipStream {
   readonly #input: InputArea;
   readonly #output: OutputArea;
   readonly #plan: CheckpointPlan;
+  readonly #resumePlan: ResumePlan;
   readonly #header = new GzipHeader();
   #part: 'header' | 'blocks' | 'trailer' = 'header';
   #members = 0;
@@ -44,7 +50,9 @@ export class GunzipStream {
     this.#kernel = kernel;
     this.#options = options;
     this.#plan = new CheckpointPlan(options.checkpointIntervalBytes);
-    const { from } = options;
+    const { from, earlier = [] } = options;
+    for (const checkpoint of earlier) this.#plan.add(checkpoint);
+    this.#resumePlan = new ResumePlan(options.onResumePoint, from?.uncompressedOffset ?? 0);
     const { window, blockHeader } = unpackWindow(from?.window ?? new Uint8Array(0));
     this.#input = new InputArea(kernel, from === undefined ? 0 : firstByteOf(from));
     this.#output = new OutputArea(kernel, from?.uncompressedOffset ?? 0, window);
@@ -111,9 +119,12 @@ export class GunzipStream {
 
   #noteMemberStart(): void {
     const { uncompressedOffset } = this.#output;
-    if (!this.#plan.isMemberStartDue(uncompressedOffset)) return;
+    const isCheckpoint = this.#plan.isMemberStartDue(uncompressedOffset);
+    if (!isCheckpoint && uncompressedOffset < this.#resumePlan.boundaryDue) return;
     const { compressedOffset } = this.#input;
-    this.#plan.add({ compressedOffset, bit: 0, uncompressedOffset, window: new Uint8Array(0) });
+    const place = { compressedOffset, bit: 0, uncompressedOffset };
+    if (isCheckpoint) this.#plan.add({ ...place, window: new Uint8Array(0) });
+    this.#noteResumePoint({ ...place, isCheckpoint });
   }
 
   #inflate(): boolean {
@@ -121,8 +132,8 @@ export class GunzipStream {
       const status = this.#kernel.run(this.#input.position, this.#output.out, {
         inEnd: this.#input.end,
         outEnd: this.#output.end,
-        checkpointAt: this.#addressOf(this.#plan.boundaryDue),
-        insideAt: this.#addressOf(this.#plan.insideDue),
+        checkpointAt: this.#addressOf(Math.min(this.#plan.boundaryDue, this.#resumePlan.boundaryDue)),
+        insideAt: this.#addressOf(Math.min(this.#plan.insideDue, this.#resumePlan.insideDue)),
         windowStart: this.#output.windowStart,
       });
       this.#input.position = this.#kernel.position;
@@ -130,7 +141,7 @@ export class GunzipStream {
       if (status === KERNEL_STATUS.needInput) return false;
       if (status === KERNEL_STATUS.needOutput) this.#deliver();
       else if (status === KERNEL_STATUS.endOfStream) break;
-      else if (status > 0) this.#noteCheckpoint(status === KERNEL_STATUS.insideBlock);
+      else if (status > 0) this.#noteStop(status === KERNEL_STATUS.insideBlock);
       else throw corruptLayer(`gzip: ${kernelErrorText(status)}`, { details: this.#place() });
     }
     this.#input.skip(0);
@@ -142,13 +153,25 @@ export class GunzipStream {
     return Math.min(this.#output.addressOf(uncompressedOffset), NEVER);
   }
 
-  #noteCheckpoint(isInside: boolean): void {
+  /** The kernel stopped because somebody wanted to know of this place: the checkpoints, who resumes, or both. */
+  #noteStop(isInside: boolean): void {
     const { compressedOffset, bit } = this.#input;
     const { out, uncompressedOffset, windowStart } = this.#output;
-    const window = this.#kernel.memory.subarray(windowStart, out);
-    const deflated = this.#options.keepsPlainWindows === true ? undefined : this.#kernel.packWindow(windowStart, out);
-    const state = isInside ? { window, blockHeader: this.#kernel.copyBlockHeader() } : { window };
-    this.#plan.add({ compressedOffset, bit, uncompressedOffset, window: packWindow(state, deflated) });
+    const isCheckpoint = uncompressedOffset >= (isInside ? this.#plan.insideDue : this.#plan.boundaryDue);
+    const blockHeader = isInside ? { blockHeader: this.#kernel.copyBlockHeader() } : {};
+    const place = { compressedOffset, bit, uncompressedOffset };
+    if (isCheckpoint) {
+      const window = this.#kernel.memory.subarray(windowStart, out);
+      const deflated = this.#options.keepsPlainWindows === true ? undefined : this.#kernel.packWindow(windowStart, out);
+      this.#plan.add({ ...place, window: packWindow({ window, ...blockHeader }, deflated) });
+    }
+    this.#noteResumePoint({ ...place, ...blockHeader, windowBytes: out - windowStart, isCheckpoint });
+  }
+
+  #noteResumePoint(point: ResumePoint): void {
+    if (!this.#resumePlan.isWanted) return;
+    this.#deliver();
+    this.#resumePlan.add(point);
   }
 
   /** RFC 1952 §2.3.1: CRC-32 and length modulo 2^32. What stands before a checkpoint can't be in them. */
@@ -180,6 +203,6 @@ export class GunzipStream {
 }
 
 /** The first compressed byte that a reader needs to go on from a checkpoint: with a bit, the one before its offset. */
-export function firstByteOf({ compressedOffset, bit }: Checkpoint): number {
+export function firstByteOf({ compressedOffset, bit }: Pick<Checkpoint, 'compressedOffset' | 'bit'>): number {
   return bit === 0 ? compressedOffset : compressedOffset - 1;
 }

@@ -1,8 +1,10 @@
 import { asError, closedError, corruptLayer } from '../decode-errors.ts';
-import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
+import type { Checkpoint, DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
 import { OutputMeter } from '../output-meter.ts';
+import type { ResumeFrom, ResumePoint } from '../resume-point.ts';
+import { packWindow } from '../window-codec.ts';
 import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from './checkpoint-plan.ts';
-import { GunzipStream } from './gunzip-stream.ts';
+import { firstByteOf, GunzipStream, type GunzipStreamOptions } from './gunzip-stream.ts';
 import { borrowKernel, returnKernel, type InflateKernel } from './inflate-kernel.ts';
 import { checkedKernelModule } from './kernel-check.ts';
 import { createNodeGunzip } from './node-gunzip.ts';
@@ -28,7 +30,10 @@ class KernelGunzip implements Decoder {
   constructor(kernel: InflateKernel, options: DecoderOptions) {
     this.#kernel = kernel;
     this.#meter = new OutputMeter(options);
+    this.#compressedBytes = options.resume === undefined ? 0 : firstByteOf(options.resume.point);
     this.#stream = new GunzipStream(kernel, {
+      ...(options.resume === undefined ? {} : resumedStream(kernel, options.resume)),
+      ...(options.onResumePoint && { onResumePoint: options.onResumePoint }),
       checkpointIntervalBytes: options.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
       isSummed: options.skipChecksum !== true,
       deliver: (output, compressedOffset) => this.#deliver(output, compressedOffset),
@@ -84,4 +89,24 @@ class KernelGunzip implements Decoder {
   #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+/** Makes checkpoints again out of what stands in the output: the same bytes as if the stream had not been stopped. */
+function resumedStream(kernel: InflateKernel, { point, earlier, readOutput }: ResumeFrom): Partial<GunzipStreamOptions> {
+  const checkpointOf = (place: ResumePoint): Checkpoint => ({ ...offsetsOf(place), window: windowOf(kernel, place, readOutput) });
+  return { from: checkpointOf(point), earlier: earlier.map(checkpointOf) };
+}
+
+function offsetsOf({ compressedOffset, bit, uncompressedOffset }: ResumePoint): Omit<Checkpoint, 'window'> {
+  return { compressedOffset, bit, uncompressedOffset };
+}
+
+function windowOf(kernel: InflateKernel, point: ResumePoint, readOutput: ResumeFrom['readOutput']): Uint8Array {
+  const { uncompressedOffset, windowBytes, blockHeader } = point;
+  if (windowBytes === undefined) return new Uint8Array(0);
+  const window = readOutput(uncompressedOffset - windowBytes, uncompressedOffset);
+  const start = kernel.outputAt - windowBytes;
+  kernel.memory.set(window, start);
+  const state = blockHeader === undefined ? { window } : { window, blockHeader };
+  return packWindow(state, kernel.packWindow(start, kernel.outputAt));
 }
