@@ -2,9 +2,9 @@
  * Where a decoder that was stopped can go on, in another process: like a checkpoint, but without the window, because the
  * decompressed bytes before it are still there.
  */
-import type { Compression } from './decoder.ts';
-
 export interface ResumePoint {
+  /** zstd has none: it can't be taken up inside of a frame. */
+  readonly compression: 'gzip' | 'none';
   readonly compressedOffset: number;
   /** As in a checkpoint. */
   readonly bit: number;
@@ -21,7 +21,6 @@ export type ResumePointListener = (point: ResumePoint) => void;
 
 /** Goes on in the middle of a layer instead of at its start. */
 export interface ResumeFrom {
-  readonly compression: Compression;
   readonly point: ResumePoint;
   /** The checkpoints up to the point, so that the result has all of them. */
   readonly earlier: readonly ResumePoint[];

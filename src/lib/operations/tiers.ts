@@ -28,6 +28,8 @@ export interface ServedLayer {
   readonly uncompressedBytes: number;
   /** Bytes that came over a network or from a remote cache. */
   readonly downloadedBytes: number;
+  /** Compressed bytes that a stopped run had brought, and that were not fetched again. */
+  readonly resumedBytes: number;
   /** Remotes that failed or held wrong bytes on the way. */
   readonly warnings: readonly string[];
 }
@@ -59,7 +61,7 @@ async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<S
   const uncompressedBytes = await sizeOnDisk(session, layer);
   if (uncompressedBytes === undefined) return undefined;
   session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
-  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, warnings: [] };
+  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, resumedBytes: 0, warnings: [] };
 }
 
 /** One process at a time brings a layer; progress says whom we wait for. */
@@ -77,12 +79,13 @@ async function bringLayer(session: Session, request: WarmLayerRequest): Promise<
   const warnings = fill.failures.map((failure) => remoteWarning(failure, layer));
   if (fill.filled !== undefined) {
     const { sizeBytes } = fill.filled;
-    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, warnings };
+    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, resumedBytes: 0, warnings };
   }
   const source = request.source();
   const taken = await takeFromSource(session, request, source);
   const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? taken.readBytes : 0);
-  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, warnings };
+  const { uncompressedBytes, resumedBytes } = taken;
+  return { servedBy: source.kind, uncompressedBytes, downloadedBytes, resumedBytes, warnings };
 }
 
 /** In parallel runs where an index knows the layer, else (or when that fails) in one stream, which also says what is wrong. */
@@ -102,7 +105,7 @@ async function takeFromSource(
     if (spans !== undefined) return spans;
   }
   const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true, isLast });
-  return { uncompressedBytes: facts.uncompressedBytes, readBytes };
+  return { uncompressedBytes: facts.uncompressedBytes, resumedBytes: facts.resumedBytes, readBytes };
 }
 
 /** A registry without ranges, an index of another build, bytes that are wrong: one stream finds out, or serves. */

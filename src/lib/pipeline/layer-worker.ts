@@ -71,7 +71,11 @@ async function finish(): Promise<void> {
 
 function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
   const outputs = new LayerOutputs(job);
-  const pass = new LayerPass(job, (view) => outputs.write(view), largeWindows);
+  const pass = new LayerPass(job, {
+    onOutput: (view) => outputs.write(view),
+    onResumePoint: (point) => outputs.noteResumePoint(point),
+    largeWindows,
+  });
   return {
     slots: new Uint8Array(shared),
     write: (input) => pass.write(input),
@@ -88,7 +92,11 @@ function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
 
 function openInflating(job: LayerJob, link: OutputLink): Stages {
   const ring = new RingWriter(link);
-  const pass = new LayerPass(job, (view) => ring.write(view), largeWindows);
+  const pass = new LayerPass(job, {
+    onOutput: (view) => ring.write(view),
+    onResumePoint: (point) => ring.tell(point),
+    largeWindows,
+  });
   return {
     slots: new Uint8Array(link.shared),
     write: (input) => pass.write(input),
@@ -133,7 +141,8 @@ function takeOutputs(job: LayerJob, link: OutputLink): void {
       return;
     }
     try {
-      ring.take(message.length, (view) => outputs.write(view));
+      if ('point' in message) outputs.noteResumePoint(message.point);
+      else ring.take(message.length, (view) => outputs.write(view));
     } catch (error) {
       link.port.close();
       stop(error);

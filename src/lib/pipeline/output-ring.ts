@@ -4,6 +4,7 @@
  * grows; the reader is driven by messages.
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { ResumePoint } from '../compression/resume-point.ts';
 import { ClipctlError } from '../errors.ts';
 import { SLOT_BYTES, SLOTS_BYTES, type OutputLink } from './layer-job.ts';
 
@@ -16,7 +17,7 @@ const WRITTEN = 0;
 const READ = 1;
 const STOPPED = 2;
 
-export type RingMessage = { readonly length: number } | 'end';
+export type RingMessage = { readonly length: number } | { readonly point: ResumePoint } | 'end';
 
 function openRing(shared: SharedArrayBuffer): { slots: Uint8Array; control: Int32Array } {
   return {
@@ -42,6 +43,11 @@ export class RingWriter {
   /** Copies the bytes into the ring; waits for room. @throws ClipctlError ABORTED when the reader has stopped */
   write(view: Uint8Array): void {
     for (let at = 0; at < view.length; at += SLOT_BYTES) this.#put(view.subarray(at, at + SLOT_BYTES));
+  }
+
+  /** What was written so far ends at a place to go on from. */
+  tell(point: ResumePoint): void {
+    this.#port.postMessage({ point } satisfies RingMessage);
   }
 
   /** All is written. */

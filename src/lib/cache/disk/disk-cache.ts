@@ -31,16 +31,18 @@ import {
   discardIngestFile,
   flushIngestFile,
   publishIngestFile,
+  suspendIngestFile,
   type CommitOptions,
+  type CreatedFile,
   type Durability,
   type IngestFile,
+  type IngestWish,
 } from './ingest-file.ts';
-import { removeTransfersOf } from './ingest/transfers.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
+import { removeLeftovers } from './ingest/leftovers.ts';
 import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
-import type { LayerLock } from './lock/layer-lock.ts';
 
 /**
  * `verified`: it is the file that was verified, by size, inode and mtime. `unverified`: a file nobody vouches for (Go
@@ -127,12 +129,18 @@ export class DiskCache implements ContentCache {
     return { sentBytes: sizeBytes, chunks, skipped: false };
   }
 
+  /** Removes what killed processes left and nobody needs. Never fails. */
+  async removeLeftovers(): Promise<void> {
+    const isCommitted = async (hash: ContentHash): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
+    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, isCommitted });
+  }
+
   /**
    * Runs `action` while no other process, and nobody else in this one, brings the same layer: ask again for the layer in
    * it, whoever was before may have brought it.
    * @throws ClipctlError LOCK_TIMEOUT, STORAGE_*, CACHE_VERSION; the signal's reason; what `action` throws
    */
-  async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: (lock: LayerLock) => Promise<T>): Promise<T> {
+  async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: () => Promise<T>): Promise<T> {
     await this.#prepare();
     return this.#layerTurns.run(hash, options, action);
   }
@@ -161,24 +169,24 @@ export class DiskCache implements ContentCache {
   }
 
   /**
-   * A file to write a layer into. Say `sizeBytes` where it is known: what can't fit is refused now. Say `hash` only with
-   * the lock of that layer: what killed processes left of it goes.
+   * A file to write a layer into.
    * @throws ClipctlError STORAGE_*, CACHE_VERSION
    */
-  async beginIngest(known: { readonly sizeBytes?: number; readonly hash?: ContentHash } = {}): Promise<IngestFile> {
+  async beginIngest(wish: IngestWish = {}): Promise<IngestFile> {
     await this.#prepare();
-    if (known.hash !== undefined) await removeTransfersOf(this.directory, known.hash);
-    if (known.sizeBytes !== undefined) await requireFreeSpace(this.directory, known.sizeBytes);
-    const created = await createIngestFile(this.directory, known.hash);
+    if (wish.sizeBytes !== undefined) await requireFreeSpace(this.directory, wish.sizeBytes);
+    const lockKind = wish.hash === undefined ? 'lease' : this.#layerTurns.kindOf(wish.hash);
+    const created = await createIngestFile(this.directory, wish, lockKind);
     return {
-      path: created.path,
+      ...created,
       durability: this.#durability,
       commit: (hash, options) => this.#turns.run(hash, () => this.#commit(created, hash, options)),
       discard: () => discardIngestFile(created.path),
+      suspend: () => suspendIngestFile(created.path, wish.transfer),
     };
   }
 
-  async #commit(created: { path: string; inode: number }, hash: ContentHash, options: CommitOptions): Promise<void> {
+  async #commit(created: CreatedFile, hash: ContentHash, options: CommitOptions): Promise<void> {
     const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability: this.#durability });
     options.signal.throwIfAborted();
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';

@@ -168,10 +168,10 @@ export class GunzipStream {
     this.#noteResumePoint({ ...place, ...blockHeader, windowBytes: out - windowStart, isCheckpoint });
   }
 
-  #noteResumePoint(point: ResumePoint): void {
+  #noteResumePoint(point: Omit<ResumePoint, 'compression'>): void {
     if (!this.#resumePlan.isWanted) return;
     this.#deliver();
-    this.#resumePlan.add(point);
+    this.#resumePlan.add({ compression: 'gzip', ...point });
   }
 
   /** RFC 1952 §2.3.1: CRC-32 and length modulo 2^32. What stands before a checkpoint can't be in them. */
