@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 const NAMESPACE = 'lazy-commonjs';
+/** A statement of an ES module at the start of a line. */
+const MODULE_SYNTAX = /^(?:import|export)\s*(?:[{*'"]|\w+\s)/m;
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
 /**
@@ -32,11 +34,13 @@ function namesOf(path) {
 }
 
 /**
- * As Node decides: by the extension, else by `type` of the nearest package.json.
+ * As Node decides: by the extension, else by `type` of the nearest package.json. What bundlers are offered instead (the
+ * `module` field) is written in ES modules whatever the type says, and esbuild gives its names.
  * @param {string} path
  */
 function isCommonJs(path) {
   if (/\.[cm]js$/.test(path)) return path.endsWith('.cjs');
+  if (MODULE_SYNTAX.test(readFileSync(path, 'utf8'))) return false;
   for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
     const type = packageType(folder);
     if (type !== undefined) return type !== 'module';

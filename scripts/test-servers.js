@@ -2,9 +2,11 @@
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { mustRun } from './run.js';
+import { provideS3Proxy } from './s3proxy.js';
 
 const PROGRAMS = [
   { command: 'docker-registry', debian: 'docker-registry', proves: 'index and warm from a real registry' },
+  { command: 'redis-server', debian: 'redis-server', proves: 'remote caches in Redis' },
   { command: 'mmdebstrap', debian: 'mmdebstrap', proves: 'every file of a real Debian image' },
   { command: 'zstd', debian: 'zstd', proves: 'layers by the zstd program' },
   { command: 'pigz', debian: 'pigz', proves: 'layers by pigz' },
@@ -16,12 +18,25 @@ const PROGRAMS = [
   { command: 'tar', debian: 'tar', proves: 'what GNU tar writes' },
   { command: 'openssl', debian: 'openssl', proves: 'registries behind TLS' },
   { command: 'strace', debian: 'strace', proves: 'the order of a commit, as the kernel sees it' },
+  { command: 'java', debian: 'default-jre-headless', proves: 'S3 remotes over S3Proxy' },
+  { command: 'mvn', debian: 'maven', proves: 'S3 remotes over S3Proxy' },
+  { command: 'swift-proxy-server', debian: 'swift-proxy', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-account-server', debian: 'swift-account', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-container-server', debian: 'swift-container', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-object-server', debian: 'swift-object', proves: 'S3 remotes over a poor server' },
+  { command: 'swift-ring-builder', debian: 'swift', proves: 'S3 remotes over a poor server' },
+  { command: 'memcached', debian: 'memcached', proves: 'S3 remotes over a poor server' },
 ];
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
 /** Installs what is missing where that is possible. Tests of what stays missing are skipped at home and fail in CI. */
 export async function provideTestServers() {
+  await providePrograms();
+  if (isOnPath('mvn') && isOnPath('java')) await provideS3Proxy();
+}
+
+async function providePrograms() {
   const missing = findMissing();
   if (missing.length === 0) return;
   if (process.getuid?.() === 0 && isOnPath('apt-get')) {

@@ -3,7 +3,7 @@
  * codes. A command adds its flags, makes one request, calls one operation and names a renderer for the result.
  */
 import { Command, type Interfaces } from '@oclif/core';
-import { errorCodeOf } from '../lib/errors.ts';
+import { errorCodeOf, type ErrorCode } from '../lib/errors.ts';
 import type { Session } from '../lib/operations/open-session.ts';
 import type { PlanResult } from '../lib/operations/results.ts';
 import type { SessionOptions } from '../lib/operations/session.ts';
@@ -30,7 +30,7 @@ export abstract class BaseCommand extends Command {
   static override baseFlags: Interfaces.FlagInput = GLOBAL_FLAGS;
 
   readonly #interruption = new Interruption();
-  readonly #output = new Output(process, this.ctor.id, earlyMode(this.argv, process.env));
+  readonly #output = new Output(process, this.ctor.id.replaceAll(':', ' '), earlyMode(this.argv, process.env));
   #stopProgress: () => void = () => undefined;
 
   /** Makes a request of its flags, calls one operation, prints. */
@@ -63,9 +63,14 @@ export abstract class BaseCommand extends Command {
     await this.print(plan, renderPlan);
   }
 
+  /** The printed result tells of a failure of this kind. */
+  protected failWith(code: ErrorCode): void {
+    process.exitCode = exitCodeOf(code);
+  }
+
   /** The printed result is the answer "no" (`--check-warm`), and says so. */
   protected answerNo(): void {
-    process.exitCode = exitCodeOf('NOT_WARM');
+    this.failWith('NOT_WARM');
   }
 
   async #run(): Promise<void> {
@@ -90,7 +95,7 @@ export abstract class BaseCommand extends Command {
     } catch (error) {
       // oclif warns in development about commands that it thinks forgot to parse.
       this.parsed = true;
-      throw fromParseError(error, this.ctor.id, Object.keys({ ...this.ctor.baseFlags, ...this.ctor.flags }));
+      throw fromParseError(error, this.ctor.id.replaceAll(':', ' '), Object.keys({ ...this.ctor.baseFlags, ...this.ctor.flags }));
     }
   }
 

@@ -2,7 +2,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import type { ConfigValues } from '../lib/config.ts';
 import { ClipctlError } from '../lib/errors.ts';
-import { parseDurationMs, parseSizeBytes } from '../lib/quantity.ts';
+import { parseAgeMs, parseDurationMs, parseSizeBytes } from '../lib/quantity.ts';
 import { environmentName } from './flags.ts';
 
 /** What oclif parsed: tokens in the order of argv. */
@@ -90,15 +90,19 @@ export class FlagValues {
 
   /** @param atLeast the smallest that will do, as a flag says it */
   sizeBytes(name: string, atLeast = '1'): number | undefined {
-    const bound = atLeast === '1' ? '' : ` of at least ${atLeast}`;
+    const bound = atLeast === '1' || atLeast === '0' ? '' : ` of at least ${atLeast}`;
     return this.#parsed(name, `a size like 512, 32MiB, 10G or 10GB${bound}`, (text) => {
-      const bytes = parseSizeBytes(text) ?? 0;
-      return bytes < (parseSizeBytes(atLeast) ?? 1) ? undefined : bytes;
+      const bytes = parseSizeBytes(text);
+      return bytes === undefined || bytes < (parseSizeBytes(atLeast) ?? 1) ? undefined : bytes;
     });
   }
 
   durationMs(name: string): number | undefined {
     return this.#parsed(name, 'a duration like 500ms, 30s or 2m', (text) => parseDurationMs(text) || undefined);
+  }
+
+  ageMs(name: string): number | undefined {
+    return this.#parsed(name, 'an age like 12h, 30d or 4w', parseAgeMs);
   }
 
   choice<T extends string>(name: string, options: readonly T[]): T | undefined {

@@ -37,6 +37,7 @@ function repeatable(spec: OptionSpec) {
     helpValue: spec.value,
     multiple: true,
     multipleNonGreedy: true,
+    ...(spec.char === undefined ? {} : { char: spec.char }),
     ...(spec.group === undefined ? {} : { helpGroup: spec.group }),
   });
 }
@@ -75,6 +76,19 @@ export const GLOBAL_FLAGS = {
   'cache-dir': option({ name: 'cache-dir', summary: 'Disk cache; default ~/.cache/clipctl', value: 'DIR', group: CACHE }),
   config: option({ name: 'config', summary: 'Config file; default ~/.config/clipctl/config.json', value: 'FILE', group: CACHE }),
   jobs: option({ name: 'jobs', summary: 'Layers worked on at once; default: cores', value: 'N', group: CACHE }),
+  'max-cache-size': option({
+    name: 'max-cache-size',
+    summary: 'Evict above so many own bytes; default: half of the file system',
+    value: 'SIZE',
+    group: CACHE,
+  }),
+  'min-free': option({
+    name: 'min-free',
+    summary: 'Evict to leave so much free; default: the larger of 1GiB and 5 %',
+    value: 'SIZE',
+    group: CACHE,
+  }),
+  shared: toggle({ name: 'shared', summary: 'Share the disk cache with the group that owns it', group: CACHE }),
   'max-memory': option({
     name: 'max-memory',
     summary: 'Layer bytes buffered at once, in the whole process',
@@ -145,6 +159,12 @@ export const GLOBAL_FLAGS = {
   verbose: toggle({ name: 'verbose', char: 'v', summary: 'Print more; twice: also stack traces', group: OUTPUT }),
 };
 
+export const fromFileFlag = repeatable({
+  name: 'from-file',
+  char: 'f',
+  summary: 'Images named in a list, Kubernetes YAML, compose file or Dockerfile; - is stdin',
+  value: 'FILE',
+});
 export const dryRunFlag = toggle({ name: 'dry-run', summary: 'Show bytes and requests by tier and do nothing' });
 export const outputFlag = option({
   name: 'output',
@@ -181,18 +201,29 @@ export const remoteFlag = option({
   value: 'MODE',
   fallback: 'optional',
 });
+export const repairRemoteFlag = toggle({ name: 'repair-remote', summary: 'Overwrite what a remote holds wrong' });
 export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });
 export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer in full' });
 export const tiersFlag = toggle({ name: 'tiers', summary: 'Print which tier has which layer' });
 export const checkWarmFlag = toggle({ name: 'check-warm', summary: 'Exit 10 unless every layer is on disk' });
 
-const IMAGE_FORMS = 'REF, oci:DIR[:TAG] or FILE.clip';
+export const maxSizeFlag = option({
+  name: 'max-size',
+  summary: 'Own bytes that may stay; default: --max-cache-size',
+  value: 'SIZE',
+});
+export const maxAgeFlag = option({ name: 'max-age', summary: 'Evict layers not used for so long, like 30d', value: 'AGE' });
+export const keepFlag = repeatable({ name: 'keep', summary: 'Image or digest that stays', value: 'IMAGE' });
+export const yesFlag = toggle({ name: 'yes', summary: 'Evict without asking' });
+export const planFlag = toggle({ name: 'dry-run', summary: 'Show what would go and do nothing' });
+
+const IMAGE_FORMS = 'REF, oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or FILE.clip';
 
 /** One image. oclif would read a missing argument from stdin: never. */
 export const imageArg = Args.string({ name: 'image', required: true, ignoreStdin: true, description: IMAGE_FORMS });
+/** Many images; `--from-file` may name them instead. */
 export const imagesArg = Args.string({
   name: 'image',
-  required: true,
   ignoreStdin: true,
   multiple: true,
   description: IMAGE_FORMS,
@@ -202,5 +233,9 @@ export const indexableArg = Args.string({
   name: 'image',
   required: true,
   ignoreStdin: true,
-  description: 'REF or oci:DIR[:TAG]',
+  description: 'REF, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE',
 });
+/** An image that was warmed here needs no network. */
+const namedArg = { name: 'image', ignoreStdin: true, description: 'IMAGE, digest or diffID' } as const;
+export const cachedArg = Args.string({ ...namedArg, required: true });
+export const maybeCachedArg = Args.string({ ...namedArg, required: false });

@@ -30,16 +30,27 @@ export async function main(argv: readonly string[], root: string): Promise<void>
 
 async function runCommand(argv: readonly string[], config: Config): Promise<void> {
   const [name] = argv;
-  if (name === undefined || config.findCommand(name) !== undefined || HELP_AND_VERSION.has(name)) {
+  if (name === undefined || isKnown(argv, config) || HELP_AND_VERSION.has(name)) {
     await run([...argv], config);
     return;
   }
   if (name.startsWith('-'))
     throw new ClipctlError('USAGE', `missing command before ${name}`, { hint: 'clipctl --help lists all commands.' });
-  const nearest = suggest(name, config.commandIDs);
-  throw new ClipctlError('USAGE', `unknown command ${name}`, {
+  const typed = config.findTopic(name) === undefined ? name : argv.slice(0, 2).join(' ');
+  const nearest = suggest(
+    typed,
+    config.commandIDs.map((id) => id.replaceAll(':', ' ')),
+  );
+  throw new ClipctlError('USAGE', `unknown command ${typed}`, {
     hint: `${nearest === undefined ? '' : `Did you mean ${nearest}? `}clipctl --help lists all commands.`,
   });
+}
+
+/** A command, or a topic with a command of it; a topic alone shows its help. */
+function isKnown([name = '', verb]: readonly string[], config: Config): boolean {
+  if (config.findCommand(name) !== undefined) return true;
+  if (config.findTopic(name) === undefined) return false;
+  return verb === undefined || verb.startsWith('-') || config.findCommand(`${name}:${verb}`) !== undefined;
 }
 
 /** What happens outside a command: an unknown one, or a package that is not whole. */

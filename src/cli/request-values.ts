@@ -2,6 +2,7 @@
 import { ClipctlError } from '../lib/errors.ts';
 import { isDigest, type Digest } from '../lib/oci/digest.ts';
 import { parsePlatform, type Platform } from '../lib/oci/platform.ts';
+import { redactText } from '../lib/redact.ts';
 import type { FlagValues } from './flag-values.ts';
 import { configuredRemotes } from './settings.ts';
 
@@ -26,18 +27,63 @@ export function layersRequest(values: FlagValues): readonly Digest[] {
   });
 }
 
-/** `--from`, or the remotes of the config file that may be read. */
+/**
+ * `--from`, or the remotes of the config file that may be read.
+ * @throws ClipctlError USAGE when --from names a remote that the config file makes write-only
+ */
 export function fromRequest(values: FlagValues): readonly string[] {
-  return values.texts('from') ?? configuredRemotes(values.config).from;
+  return allowedRemotes(values, { flag: 'from', forbidden: 'wo' }) ?? configuredRemotes(values.config).from;
 }
 
-/** `--to`, or the remotes of the config file that may be written. */
+/**
+ * `--to`, or the remotes of the config file that may be written.
+ * @throws ClipctlError USAGE when --to names a remote that the config file makes read-only
+ */
 export function toRequest(values: FlagValues): readonly string[] {
-  return values.texts('to') ?? configuredRemotes(values.config).to;
+  return allowedRemotes(values, { flag: 'to', forbidden: 'ro' }) ?? configuredRemotes(values.config).to;
 }
 
-/** The images of a command that takes many. */
-export function imagesRequest(args: Readonly<Record<string, unknown>>): readonly string[] {
-  const images = args['image'];
-  return Array.isArray(images) ? images.map(String) : [];
+/** Remotes that the config file makes read-only. */
+export function readOnlyRequest(values: FlagValues): readonly string[] {
+  return (values.config.remotes ?? []).filter(({ mode }) => mode === 'ro').map(({ url }) => url);
+}
+
+function allowedRemotes(
+  values: FlagValues,
+  { flag, forbidden }: { readonly flag: 'from' | 'to'; readonly forbidden: 'ro' | 'wo' },
+): readonly string[] | undefined {
+  const urls = values.texts(flag);
+  const refused = (values.config.remotes ?? []).find(({ url, mode }) => mode === forbidden && urls?.includes(url));
+  if (refused === undefined) return urls;
+  throw new ClipctlError(
+    'USAGE',
+    `--${flag} names ${redactText(refused.url)}, which has mode "${forbidden}" in the config file`,
+    {
+      hint: `"ro" is only read, "wo" only written. Change its mode there, or name another remote.`,
+    },
+  );
+}
+
+/**
+ * The images of a command that takes many: arguments, and what `--from-file` names.
+ * @throws ClipctlError USAGE when there are none, FILE_NOT_FOUND
+ */
+export async function imagesRequest(
+  args: Readonly<Record<string, unknown>>,
+  values: FlagValues,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const named = Array.isArray(args['image']) ? args['image'].map(String) : [];
+  const files = values.texts('from-file') ?? [];
+  if (named.length + files.length === 0) {
+    throw new ClipctlError('USAGE', 'missing argument: IMAGE', {
+      hint: 'Name an image, or a file that names some: --from-file FILE.',
+    });
+  }
+  if (files.includes('-') && values.toggle('password-stdin')) {
+    throw new ClipctlError('USAGE', '--password-stdin and --from-file - both read stdin');
+  }
+  if (files.length === 0) return named;
+  const { gatherImages } = await import('../lib/operations/image-list.ts');
+  return gatherImages(named, files, { stdin: process.stdin, environment: process.env, signal });
 }

@@ -21,6 +21,9 @@ export type Durability = (typeof DURABILITIES)[number];
 
 export interface Settings {
   readonly cacheDir: string;
+  readonly maxCacheBytes?: number;
+  readonly minFreeBytes?: number;
+  readonly shared: boolean;
   readonly jobs: number;
   readonly maxMemoryBytes: number;
   readonly maxLayerBytes: number;
@@ -59,6 +62,7 @@ export async function resolveSettings(tokens: readonly FlagToken[], user: UserEn
   const values = new FlagValues({ tokens, env: user.env, config: config.values });
   const settings: Settings = {
     ...limitSettings(values, config.values, user),
+    ...spaceSettings(values, config.values),
     ...registrySettings(values, config.values),
     ...outputSettings(values, config.values),
   };
@@ -76,6 +80,17 @@ function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvir
     allowForeign: values.toggle('allow-foreign', config.allowForeign),
     durability: values.choice('durability', DURABILITIES) ?? config.durability ?? ('full' as const),
     ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
+  };
+}
+
+/** What is left out has a default that depends on the file system. */
+function spaceSettings(values: FlagValues, config: ConfigValues) {
+  const maxCacheBytes = values.sizeBytes('max-cache-size') ?? config.maxCacheSize;
+  const minFreeBytes = values.sizeBytes('min-free', '0') ?? config.minFree;
+  return {
+    ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
+    shared: values.toggle('shared', config.shared),
   };
 }
 

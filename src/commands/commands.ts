@@ -1,12 +1,20 @@
 /** All commands by id; bundled to dist/commands.js, which package.json names to oclif. */
 import type { Command } from '@oclif/core';
 import { commands as helpPlugin } from '@oclif/plugin-help';
+import { CacheDuCommand } from './cache/du.ts';
+import { CacheLsCommand } from './cache/ls.ts';
+import { CachePathCommand } from './cache/path.ts';
+import { CachePruneCommand } from './cache/prune.ts';
 import { IndexCommand } from './index/index.ts';
 import { InspectCommand } from './inspect.ts';
 import { PushCacheCommand } from './push-cache.ts';
 import { WarmCommand } from './warm.ts';
 
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
+  'cache:du': CacheDuCommand,
+  'cache:ls': CacheLsCommand,
+  'cache:path': CachePathCommand,
+  'cache:prune': CachePruneCommand,
   help: helpPlugin.help,
   index: IndexCommand,
   inspect: InspectCommand,

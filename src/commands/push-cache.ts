@@ -1,5 +1,5 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, imagesArg, platformFlag, pushToFlag } from '../cli/flags.ts';
+import { dryRunFlag, fromFileFlag, imagesArg, platformFlag, pushToFlag } from '../cli/flags.ts';
 import { imagesRequest, platformRequest, toRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
@@ -12,10 +12,14 @@ export class PushCacheCommand extends BaseCommand {
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache --dry-run --json',
   ];
   static override args = { image: imagesArg };
-  static override flags = { to: pushToFlag, platform: platformFlag, 'dry-run': dryRunFlag };
+  static override flags = { to: pushToFlag, 'from-file': fromFileFlag, platform: platformFlag, 'dry-run': dryRunFlag };
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
-    const request = { images: imagesRequest(args), ...platformRequest(values), to: toRequest(values) };
+    const request = {
+      images: await imagesRequest(args, values, session.signal),
+      ...platformRequest(values),
+      to: toRequest(values),
+    };
     if (request.to.length === 0) {
       throw new ClipctlError('USAGE', 'missing --to: no remote cache to fill', {
         hint: 'Name one with --to URL, CLIPCTL_TO or "remotes" in the config file.',

@@ -10,7 +10,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // A session opens the one dispatcher of the process and hands it to sources.
   operations: ['pipeline', 'cache', 'source', 'http', 'compression', 'clip', 'layer-index', 'tar', 'oci'],
   pipeline: ['cache', 'source', 'compression', 'clip', 'layer-index', 'tar', 'oci'],
-  source: ['http', 'auth', 'oci'],
+  // Archives are tars, and what they hold is sniffed.
+  source: ['http', 'auth', 'compression', 'tar', 'oci'],
   auth: ['http', 'oci'],
   http: [],
   // Remote drivers speak HTTP, and log in to registries.

@@ -14,8 +14,10 @@ afterAll(() => rm(home, { recursive: true }));
 
 const encode = (user: string, password: string) => Buffer.from(`${user}:${password}`).toString('base64');
 
+const inHome = (path: string) => [join(path, '.config/containers/auth.json'), join(path, '.docker/config.json')];
+
 async function lookUp(auths: unknown, name: string) {
-  await writeFile(join(home, '.docker', 'config.json'), JSON.stringify({ auths, credsStore: 'ignored-here' }));
+  await writeFile(join(home, '.docker', 'config.json'), JSON.stringify({ auths, credsStore: 'not-installed-here' }));
   return dockerConfigCredentials({ HOME: home })(name);
 }
 
@@ -25,15 +27,16 @@ describe('dockerConfigCredentials', () => {
     expect(authFilePaths(environment)).toEqual([
       '/a.json',
       '/run/user/1/containers/auth.json',
+      '/h/.config/containers/auth.json',
       '/d/config.json',
       '/h/.docker/config.json',
     ]);
-    expect(authFilePaths({ HOME: '/h' })).toEqual(['/h/.docker/config.json']);
+    expect(authFilePaths({ HOME: '/h' })).toEqual(inHome('/h'));
   });
 
   test('looks at no directory of the working directory', () => {
-    expect(authFilePaths({ HOME: '/h', XDG_RUNTIME_DIR: 'run', DOCKER_CONFIG: '.docker' })).toEqual(['/h/.docker/config.json']);
-    for (const HOME of ['', '.', 'h']) expect(authFilePaths({ HOME })).toEqual([join(userInfo().homedir, '.docker/config.json')]);
+    expect(authFilePaths({ HOME: '/h', XDG_RUNTIME_DIR: 'run', DOCKER_CONFIG: '.docker' })).toEqual(inHome('/h'));
+    for (const HOME of ['', '.', 'h']) expect(authFilePaths({ HOME })).toEqual(inHome(userInfo().homedir));
   });
 
   test('/dev/null means no credentials; a fifo is refused, not waited for', async () => {

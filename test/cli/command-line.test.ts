@@ -11,6 +11,7 @@ import { createLayout, writeImage } from '../servers/layout-writer.ts';
 import { check, readSchema } from './json-schema.ts';
 
 const COMMANDS = ['index', 'inspect', 'push-cache', 'warm'];
+const CACHE_COMMANDS = ['cache du', 'cache ls', 'cache path', 'cache prune'];
 const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 const IMAGE = `oci:${fileURLToPath(new URL('../fixtures/odd-gzip/oci', import.meta.url))}`;
 
@@ -21,8 +22,8 @@ beforeAll(async () => {
 afterAll(() => home.remove());
 
 describe('--help', () => {
-  it.each(COMMANDS)('of %s shows at least three examples that parse, in 80 columns', async (command) => {
-    const { code, stdout } = await home.run([command, '--help'], { env: { COLUMNS: '80' } });
+  it.each([...COMMANDS, ...CACHE_COMMANDS])('of %s shows at least three examples that parse, in 80 columns', async (command) => {
+    const { code, stdout } = await home.run([...command.split(' '), '--help'], { env: { COLUMNS: '80' } });
     expect(code).toBe(0);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     const examples = stdout.slice(stdout.indexOf('EXAMPLES')).match(/^ {2}\$ clipctl .*$/gm) ?? [];
@@ -33,8 +34,8 @@ describe('--help', () => {
     }
   });
 
-  it.each(COMMANDS)('of %s names an environment variable for each flag', async (command) => {
-    const { stdout } = await home.run([command, '--help'], { env: { OCLIF_COLUMNS: '200' } });
+  it.each([...COMMANDS, ...CACHE_COMMANDS])('of %s names an environment variable for each flag', async (command) => {
+    const { stdout } = await home.run([...command.split(' '), '--help'], { env: { OCLIF_COLUMNS: '200' } });
     const lines = stdout.match(/^ {2,6}(?:-\w, +)?--[a-z-]+.*$/gm) ?? [];
     expect(lines.length).toBeGreaterThan(15);
     const names = lines.map((line) => /--([a-z-]+)/.exec(line)?.[1] ?? '');

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/lib/errors.ts';
 import { makeHome, type Home, type JsonDocument } from '../e2e/run-cli.ts';
+import { CACHE_LIST, CACHE_PATH, CACHE_USAGE, PRUNED } from './cache-documents.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from './documents.ts';
 import { check, readSchema } from './json-schema.ts';
 
@@ -17,6 +18,10 @@ describe('a document with every field of its type', () => {
     ['push-cache', 'push-cache', PUSH],
     ['inspect', 'inspect', INSPECT],
     ['plan', 'warm', PLAN],
+    ['cache-du', 'cache du', CACHE_USAGE],
+    ['cache-ls', 'cache ls', CACHE_LIST],
+    ['cache-path', 'cache path', CACHE_PATH],
+    ['cache-prune', 'cache prune', PRUNED],
   ])('is what schemas/%s.schema.json describes', (name, command, document) => {
     expect(check({ ...head(command), ...document }, readSchema(name))).toEqual([]);
   });

@@ -46,7 +46,8 @@ function decoded(digest: Digest, fields: Partial<DecodedLayer> = {}): DecodedLay
 
 function compose(entries: readonly TarEntry[], request: Partial<Parameters<typeof composeClip>[0]> = {}): ClipFile {
   const tree = mergeLayers(layersOf(entries));
-  return composeClip({ tree, image: imageOf([layerDigest(0)]), layers: [decoded(layerDigest(0))], ...request });
+  const clip = composeClip({ tree, image: imageOf([layerDigest(0)]), layers: [decoded(layerDigest(0))], ...request });
+  return { ...clip, nodes: [...clip.nodes] };
 }
 
 const nodeAt = (clip: ClipFile, path: string) => clip.nodes.find((node) => node.path === path);

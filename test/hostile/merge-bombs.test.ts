@@ -1,8 +1,7 @@
 /** Layers made to be slow, large or endless. The time limits catch hangs and quadratic work, nothing finer. */
 import { describe, expect, it } from 'vitest';
 import { bytesOf } from '../../src/lib/byte-string.ts';
-import { mergeLayers } from '../../src/lib/layer-index/merge.ts';
-import { at, codesOf, dir, file, layersOf, link, pathsOf, symlink } from '../layer-index/layers.ts';
+import { at, codesOf, dir, file, layersOf, link, mergeLayers, pathsOf, symlink } from '../layer-index/layers.ts';
 
 const many = <T>(count: number, make: (number: number) => T): T[] => Array.from({ length: count }, (_, number) => make(number));
 const LIMIT_MS = 20_000;

@@ -3,17 +3,28 @@
  * same tree; where it refuses the layer, the entry is left out with a warning.
  */
 import { describe, expect, it } from 'vitest';
-import { mergeLayers } from '../../src/lib/layer-index/merge.ts';
-import type { MergedTree } from '../../src/lib/layer-index/entry.ts';
+
 import type { TarEntry } from '../../src/lib/tar/tar-entry.ts';
-import { at, codesOf, dir, file, layersOf, link, listing, pathsOf, symlink } from '../layer-index/layers.ts';
+import {
+  at,
+  codesOf,
+  dir,
+  file,
+  layersOf,
+  link,
+  listing,
+  mergeLayers,
+  pathsOf,
+  symlink,
+  type WholeTree,
+} from '../layer-index/layers.ts';
 
 interface Breakout {
   readonly name: string;
   /** What the root file system holds before. */
   readonly base?: readonly TarEntry[];
   readonly layer: readonly TarEntry[];
-  readonly check: (tree: MergedTree) => void;
+  readonly check: (tree: WholeTree) => void;
   readonly warnings?: readonly string[];
 }
 
@@ -21,17 +32,17 @@ const UNBROKEN = 8;
 const PASSWD = 6;
 const etc = [dir('etc', { mode: 0o770 }), file('/etc/passwd', PASSWD)];
 
-const isUnbroken = (tree: MergedTree): void => expect(at(tree, '/etc/unbroken')).toMatchObject({ kind: 'file', size: UNBROKEN });
-const isSame = (one: string, other: string) => (tree: MergedTree) => {
+const isUnbroken = (tree: WholeTree): void => expect(at(tree, '/etc/unbroken')).toMatchObject({ kind: 'file', size: UNBROKEN });
+const isSame = (one: string, other: string) => (tree: WholeTree) => {
   expect(at(tree, one)?.inode).toBeDefined();
   expect(at(tree, one)?.inode).toBe(at(tree, other)?.inode);
   expect(at(tree, one)).toMatchObject({ kind: at(tree, other)?.kind, linkCount: 2 });
 };
-const isSymlink = (path: string, target: string) => (tree: MergedTree) =>
+const isSymlink = (path: string, target: string) => (tree: WholeTree) =>
   expect(at(tree, path)).toMatchObject({ kind: 'symlink', target });
 const holds =
   (...lines: readonly string[]) =>
-  (tree: MergedTree) =>
+  (tree: WholeTree) =>
     expect(listing(tree)).toEqual(lines);
 
 const BREAKOUTS: readonly Breakout[] = [

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { byteStringFromText, type ByteString } from '../../src/lib/byte-string.ts';
 import { inodeNumbersOf } from '../../src/lib/layer-index/inode-number.ts';
-import { mergeLayers } from '../../src/lib/layer-index/merge.ts';
-import { at, codesOf, dir, entry, file, layerDigest, layersOf, link, listing, pathsOf, symlink } from './layers.ts';
+import { at, codesOf, dir, entry, file, layerDigest, layersOf, link, listing, mergeLayers, pathsOf, symlink } from './layers.ts';
 
 const target = file('t', 9, {
   mode: 0o4640,

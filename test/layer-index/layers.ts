@@ -1,6 +1,8 @@
 /** Builds layers out of a few words, for tests of the merge. */
+import { isDeepStrictEqual } from 'node:util';
 import { byteStringFromText, textOf, type ByteString } from '../../src/lib/byte-string.ts';
 import type { LayerIndex, MergedEntry, MergedTree } from '../../src/lib/layer-index/entry.ts';
+import { mergeLayers as mergeLazily, type MergeOptions } from '../../src/lib/layer-index/merge.ts';
 import { parseDigest, type Digest } from '../../src/lib/oci/digest.ts';
 import type { TarEntry, TarEntryKind } from '../../src/lib/tar/tar-entry.ts';
 
@@ -56,19 +58,40 @@ export function layersOf(...layers: readonly (readonly TarEntry[])[]): LayerInde
   return layers.map((entries, position) => ({ digest: layerDigest(position), entries }));
 }
 
+/** A merged tree whose entries are in memory. */
+export interface WholeTree extends MergedTree {
+  readonly entries: readonly MergedEntry[];
+}
+
+/** Merges, and reads the entries twice: the second time they must be the same. */
+export function mergeLayers(layers: readonly LayerIndex[], options: MergeOptions = {}): WholeTree {
+  const tree = mergeLazily(layers, options);
+  const entries = [...tree.entries];
+  const notable = entries.filter(isNotable);
+  if (entries.length !== tree.entries.length) throw new Error('the list has another length than it says');
+  if (!isDeepStrictEqual(entries, [...tree.entries])) throw new Error('the list changes');
+  if (!isDeepStrictEqual(notable, tree.notable)) throw new Error('other entries are notable');
+  return { ...tree, entries };
+}
+
+function isNotable({ kind, xattrs, sparse, hardLinkTo }: MergedEntry): boolean {
+  const isPlainKind = kind === 'file' || kind === 'directory' || kind === 'symlink';
+  return !isPlainKind || xattrs.size > 0 || sparse !== undefined || hardLinkTo !== undefined;
+}
+
 /** The entry at a path, as text. */
-export function at(tree: MergedTree, path: string): MergedEntry | undefined {
+export function at(tree: WholeTree, path: string): MergedEntry | undefined {
   const wanted = byteStringFromText(path);
   return tree.entries.find((found) => found.path === wanted);
 }
 
 /** The paths but the root, as text. */
-export function pathsOf(tree: MergedTree): string[] {
+export function pathsOf(tree: WholeTree): string[] {
   return tree.entries.slice(1).map(({ path }) => textOf(path));
 }
 
 /** `path kind size target`, one line an entry, the root left out. */
-export function listing(tree: MergedTree): string[] {
+export function listing(tree: WholeTree): string[] {
   return tree.entries.slice(1).map(({ path, kind, size, target }) => {
     const rest = kind === 'symlink' ? ` -> ${textOf(target)}` : kind === 'file' ? ` ${size}` : '';
     return `${textOf(path)} ${kind}${rest}`;
@@ -76,6 +99,6 @@ export function listing(tree: MergedTree): string[] {
 }
 
 /** The codes of the warnings, in order. */
-export function codesOf(tree: MergedTree): string[] {
+export function codesOf(tree: WholeTree): string[] {
   return tree.warnings.map(({ code }) => code);
 }

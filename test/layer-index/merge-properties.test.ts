@@ -1,10 +1,9 @@
 /** What holds for any layers. The model is a flat map of paths, too slow to ship and too simple to be wrong. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeLayers } from '../../src/lib/layer-index/merge.ts';
 import type { LayerIndex } from '../../src/lib/layer-index/entry.ts';
 import type { TarEntry } from '../../src/lib/tar/tar-entry.ts';
-import { dir, entry, file, layerDigest, layersOf, link, listing, pathsOf, symlink } from './layers.ts';
+import { dir, entry, file, layerDigest, layersOf, link, listing, mergeLayers, pathsOf, symlink } from './layers.ts';
 
 const NAMES = ['a', 'b', 'c', 'a-b', '..', '.'] as const;
 const path = fc.array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 4 }).map((components) => components.join('/'));

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mergeLayers } from '../../src/lib/layer-index/merge.ts';
-import { codesOf, dir, file, layersOf, link, pathsOf, symlink } from './layers.ts';
+import { codesOf, dir, file, layersOf, link, mergeLayers, pathsOf, symlink } from './layers.ts';
 
 const lower = [dir('d'), file('d/a'), file('d/b'), dir('d/s'), file('d/s/x'), file('d-not'), file('d.txt')];
 

@@ -17,9 +17,9 @@ const bytes = Buffer.from('new');
 describe('an output file', () => {
   it('is made, or replaced, and nothing else is left', async () => {
     await requireWritablePlace(at('x.clip'));
-    await writeFileAtomically(at('x.clip'), Buffer.from('old'));
+    await writeFileAtomically(at('x.clip'), [Buffer.from('old')]);
     await requireWritablePlace(at('x.clip'));
-    await writeFileAtomically(at('x.clip'), bytes);
+    await writeFileAtomically(at('x.clip'), [bytes.subarray(0, 3), bytes.subarray(3)]);
     expect(await readFile(at('x.clip'), 'utf8')).toBe('new');
     expect(await readdir(dir)).toEqual(['x.clip']);
   });
@@ -27,7 +27,7 @@ describe('an output file', () => {
   it('may have the longest name that a file system takes', async () => {
     const longest = at('x'.repeat(255));
     await requireWritablePlace(longest);
-    await writeFileAtomically(longest, bytes);
+    await writeFileAtomically(longest, [bytes.subarray(0, 3), bytes.subarray(3)]);
     expect(await readFile(longest, 'utf8')).toBe('new');
   });
 
@@ -36,7 +36,7 @@ describe('an output file', () => {
     await writeFile(at('far/real.clip'), 'old');
     await symlink('far/real.clip', at('link.clip'));
     await requireWritablePlace(at('link.clip'));
-    await writeFileAtomically(at('link.clip'), bytes);
+    await writeFileAtomically(at('link.clip'), [bytes.subarray(0, 3), bytes.subarray(3)]);
     expect((await lstat(at('link.clip'))).isSymbolicLink()).toBe(true);
     expect(await readFile(at('far/real.clip'), 'utf8')).toBe('new');
     expect(await readdir(at('far'))).toEqual(['real.clip']);
@@ -47,7 +47,7 @@ describe('an output file', () => {
     await symlink('far/second.clip', at('first.clip'));
     await symlink('real.clip', at('far/second.clip'));
     await requireWritablePlace(at('first.clip'));
-    await writeFileAtomically(at('first.clip'), bytes);
+    await writeFileAtomically(at('first.clip'), [bytes.subarray(0, 3), bytes.subarray(3)]);
     expect(await readFile(at('far/real.clip'), 'utf8')).toBe('new');
     expect((await lstat(at('first.clip'))).isSymbolicLink()).toBe(true);
   });
@@ -67,7 +67,7 @@ describe('what is no place for a file', () => {
     const before = await readdir(dir);
     const path = `${dir}/${name}`;
     await expect(requireWritablePlace(path)).rejects.toMatchObject({ code: 'USAGE' });
-    await expect(writeFileAtomically(path, bytes)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(writeFileAtomically(path, [bytes.subarray(0, 3), bytes.subarray(3)])).rejects.toMatchObject({ code: 'USAGE' });
     expect(await readdir(dir)).toEqual(before);
   });
 

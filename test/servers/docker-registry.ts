@@ -3,9 +3,9 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 
 export interface DockerRegistry {
   /** `127.0.0.1:port` */
@@ -165,16 +165,6 @@ function loginHeaders(login: DockerRegistryOptions['login']): Record<string, str
 async function expectStatus(response: Response, status: number, what: string): Promise<void> {
   const text = await response.text();
   if (response.status !== status) throw new Error(`push of ${what}: status ${response.status}: ${text.slice(0, 300)}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 async function waitUntilReady(host: string, server: ChildProcess, log: () => string): Promise<void> {

@@ -15,6 +15,10 @@ export type LoopbackAuth =
       readonly claimedSeconds?: number;
       /** Named in the challenge instead of our own. */
       readonly realm?: string;
+      /** Given for `grant_type=refresh_token` with this token, by POST. */
+      readonly identityToken?: string;
+      /** What a dead token is answered with; a missing one is always 401. */
+      readonly refuseDeadWith?: 401 | 403;
     };
 
 interface AuthExchange {
@@ -41,6 +45,11 @@ export function authorize({
   }
   const diesAtMs = sent.startsWith('Bearer ') ? tokens.get(sent.slice('Bearer '.length)) : undefined;
   if (diesAtMs !== undefined && performance.now() < diesAtMs) return true;
+  if (diesAtMs !== undefined && auth.refuseDeadWith === 403) {
+    response.writeHead(403, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ errors: [{ code: 'DENIED', message: 'Your authorization token has expired.' }] }));
+    return false;
+  }
   const repository = /^\/v2\/(.+)\/(?:manifests|blobs)\//.exec(recorded.path)?.[1] ?? '';
   const realm = auth.realm ?? `${registryUrl}/token`;
   challenge(response, `Bearer realm="${realm}",service="loopback",scope="repository:${repository}:pull"`);
@@ -50,7 +59,9 @@ export function authorize({
 /** Answers /token. */
 export function grantToken({ auth, tokens, recorded, response }: AuthExchange): void {
   if (auth.kind !== 'bearer') return;
-  if (auth.username !== undefined && recorded.headers['authorization'] !== basic(auth)) {
+  const refresh = new URLSearchParams(recorded.body).get('refresh_token');
+  const isKnown = auth.identityToken !== undefined && refresh === auth.identityToken;
+  if (!isKnown && auth.username !== undefined && recorded.headers['authorization'] !== basic(auth)) {
     response.writeHead(401, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'incorrect username or password' }] }));
     return;

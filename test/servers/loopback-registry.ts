@@ -97,7 +97,7 @@ export async function startLoopbackRegistry(options: LoopbackOptions): Promise<L
 type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
 
 async function answer(state: State, server: RecordedRequest['server'], { request, response }: Exchange): Promise<void> {
-  const recorded = record(state, server, { request, response });
+  const recorded = record(state, server, { request, response }, await bodyOf(request));
   try {
     const fault = state.script?.(recorded);
     if (fault?.status !== undefined) return refuse(response, fault.status, fault);
@@ -107,13 +107,21 @@ async function answer(state: State, server: RecordedRequest['server'], { request
   }
 }
 
-function record(state: State, server: RecordedRequest['server'], { request, response }: Exchange): RecordedRequest {
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  if (request.method !== 'POST') return '';
+  let body = '';
+  for await (const piece of request.setEncoding('utf8') as AsyncIterable<string>) body = (body + piece).slice(0, 65_536);
+  return body;
+}
+
+function record(state: State, server: RecordedRequest['server'], { request, response }: Exchange, body: string): RecordedRequest {
   const url = new URL(request.url ?? '/', 'http://loopback');
   const count = state.requests.filter(({ path }) => path === url.pathname).length + 1;
   const recorded: RecordedRequest = {
     method: request.method ?? 'GET',
     path: url.pathname,
     query: url.search,
+    body,
     headers: { ...request.headers },
     server,
     count,

@@ -3,6 +3,8 @@ export interface RecordedRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;
+  /** Of a POST, its first 64 KiB; else empty. */
+  readonly body: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Which server it reached: the registry, or the storage that blobs are redirected to. */
   readonly server: 'registry' | 'storage';

@@ -1,4 +1,8 @@
-import { describe, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { describeImageSource } from '../conformance/image-source.ts';
 import { dockerRegistryMissing, pushLayout, startDockerRegistry } from '../servers/docker-registry.ts';
 import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
@@ -9,6 +13,26 @@ describeImageSource('an image layout', async () => ({
   openMissing: (fixture) => openForTest(`oci:${layoutOf(fixture)}:nope`),
   close: async () => undefined,
 }));
+
+describe.each(['plain', 'gzip'] as const)('as one tar, %s', (packing) => {
+  describeImageSource(`an OCI archive (${packing})`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'clipctl-archives-'));
+    const fileOf = (fixture: string): string => join(folder, `${fixture}.tar`);
+    for (const fixture of ALL_FIXTURES) {
+      execFileSync('tar', [packing === 'gzip' ? '-czf' : '-cf', fileOf(fixture), '-C', layoutOf(fixture), '.']);
+    }
+    const archives = { spoolDirectory: join(folder, 'spool') };
+    return {
+      open: (fixture, digest) =>
+        openForTest(`oci-archive:${fileOf(fixture)}${digest === undefined ? ':v1' : `@${digest}`}`, { archives }),
+      openMissing: (fixture) => openForTest(`oci-archive:${fileOf(fixture)}:nope`, { archives }),
+      close: async () => {
+        expect(await readdir(join(folder, 'spool')).catch(() => [])).toEqual([]);
+        await rm(folder, { recursive: true });
+      },
+    };
+  });
+});
 
 describeImageSource('our loopback registry', async () => {
   const repositories = Object.fromEntries(ALL_FIXTURES.map((fixture) => [`lab/${fixture}`, layoutOf(fixture)]));

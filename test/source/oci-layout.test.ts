@@ -185,8 +185,10 @@ describe('a layout that is not right', () => {
 
 describe('names that are no layout or registry', () => {
   test.each([
-    ['oci-archive:x.tar', 'USAGE'],
-    ['docker-archive:x.tar', 'USAGE'],
+    ['oci-archive:', 'REFERENCE_INVALID'],
+    ['docker-archive:', 'REFERENCE_INVALID'],
+    ['docker-archive:x.tar:', 'REFERENCE_INVALID'],
+    ['docker-archive::x', 'REFERENCE_INVALID'],
     ['https://r.io/x', 'USAGE'],
     ['oci:', 'REFERENCE_INVALID'],
     ['oci::tag', 'REFERENCE_INVALID'],

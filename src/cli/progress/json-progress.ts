@@ -17,7 +17,7 @@ export class JsonProgress implements ProgressRenderer {
   }
 
   onEvent(event: ProgressEvent): void {
-    if (event.type === 'layer-progress' && !this.#isDue(`${event.layer} ${event.action}`)) return;
+    if (event.type === 'layer-progress' && !this.#isDue(`${event.layer} ${event.action} ${event.to ?? ''}`)) return;
     const json = JSON.stringify(event, (_key, value: unknown) => (typeof value === 'string' ? redactText(value) : value));
     this.#stream.write(`${escapeJson(json)}\n`);
   }

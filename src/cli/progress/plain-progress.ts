@@ -59,6 +59,8 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
       return `done  ${shortDigest(event.layer)} ${event.action} ${formatSize(event.bytes)}${event.note === undefined ? '' : ` (${safe(event.note)})`}`;
     case 'layer-skip':
       return verbose ? `skip  ${shortDigest(event.layer)} ${safe(event.reason)}` : undefined;
+    case 'layer-evicted':
+      return `evict ${shortDigest(event.layer)} ${formatSize(event.bytes)}`;
     case 'layer-wait':
       return `wait  ${shortDigest(event.layer)} waiting: ${describeHolder(event)}`;
     case 'retry':

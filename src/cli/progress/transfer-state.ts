@@ -20,6 +20,8 @@ export class TransferState {
   layers = 0;
   finishedLayers = 0;
   skippedLayers = 0;
+  /** Layers that a remote took or had; each remote counts. */
+  finishedSends = 0;
   totalBytes = 0;
   #finishedBytes = 0;
   #skippedBytes = 0;
@@ -49,6 +51,9 @@ export class TransferState {
         return;
       case 'layer-done':
         this.#finish(event);
+        return;
+      case 'layer-failed':
+        this.#active.delete(keyOf(event));
         return;
       case 'layer-skip':
         this.skippedLayers++;
@@ -96,7 +101,9 @@ export class TransferState {
     return [
       `${this.finishedLayers + this.skippedLayers} of ${count(this.layers, 'layer')}`,
       totalBytes === 0 ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(totalBytes)}`,
-      ...(sentBytes === 0 ? [] : [`${formatSize(sentBytes)} sent`]),
+      ...(sentBytes === 0 && this.finishedSends === 0
+        ? []
+        : [`${count(this.finishedSends, 'layer')} sent (${formatSize(sentBytes)})`]),
       `${formatSize(Math.round(this.rate(nowMs)))}/s`,
       ...(remainingMs === undefined ? [] : [`about ${formatDuration(remainingMs)} left`]),
     ];
@@ -132,6 +139,7 @@ export class TransferState {
     this.#active.delete(keyOf(event));
     if (event.action === 'push') {
       this.#sentBytes += event.bytes;
+      this.finishedSends++;
       return;
     }
     this.#resize(event.layer, event.bytes);
@@ -140,7 +148,7 @@ export class TransferState {
   }
 }
 
-/** A layer comes in once, whatever the steps of that are called, and may be sent on at the same time. */
-function keyOf(event: { readonly layer: Digest; readonly action: LayerAction }): string {
-  return `${event.action === 'push' ? 'out' : 'in'} ${event.layer}`;
+/** A layer comes in once, whatever the steps of that are called, and may be sent on at the same time, to several remotes. */
+function keyOf(event: { readonly layer: Digest; readonly action: LayerAction; readonly to?: string }): string {
+  return `${event.action === 'push' ? `out ${event.to ?? ''}` : 'in'} ${event.layer}`;
 }

@@ -17,6 +17,9 @@ const CLEAR_LINE = '\u001b[2K';
 const CLEAR_BELOW = '\u001b[J';
 const BAR_CHARS = 20;
 
+/** What gets a line above the moving ones. */
+const LINES: ReadonlySet<ProgressEvent['type']> = new Set(['retry', 'layer-wait', 'layer-evicted']);
+
 /**
  * For terminals: a spinner (ora) while there is one thing to do, a block of one line a layer under one of totals as
  * soon as there are several. The two never share the screen.
@@ -40,7 +43,7 @@ export class TtyProgress implements ProgressRenderer {
 
   onEvent(event: ProgressEvent): void {
     this.#state.add(event);
-    if (event.type === 'retry' || event.type === 'layer-wait') this.#line(describeEvent(event, true) ?? '');
+    if (LINES.has(event.type)) this.#line(describeEvent(event, true) ?? '');
     if (this.#state.layers > 1) this.#stopSpinner();
   }
 

@@ -3,7 +3,7 @@ import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import { fetchBearerToken, type BearerToken, type TokenRequest } from './bearer-token.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import { basicAuthorization, type CredentialProvider } from './credentials.ts';
+import { basicAuthorization, isIdentityToken, type CredentialProvider, type Credentials } from './credentials.ts';
 
 export interface AuthorizerOptions {
   readonly http: HttpClient;
@@ -41,37 +41,42 @@ export class Authorizer {
   }
 
   /**
-   * Takes a 401 to a request that carried `sent`.
+   * Takes a 401 to a request that carried `sent`, or the 403 with which some registries answer a token that died.
    * @returns whether it is worth asking again
    */
   async answer(response: HttpResponse, sent: string | undefined, signal: AbortSignal): Promise<boolean> {
     // Somebody else may have renewed while this request was under way.
     if (this.#grant !== undefined && this.#grant.authorization !== sent) return true;
     const challenge = pickChallenge([response.headers['www-authenticate'] ?? []].flat().join(', '));
-    if (challenge === undefined) return false;
-    this.#challenge = { challenge, registryUrl: response.url };
+    if (challenge !== undefined) this.#challenge = { challenge, registryUrl: response.url };
+    else if (response.status === 401 || this.#challenge?.challenge.scheme !== 'bearer') return false;
     this.#grant = undefined;
-    const grant = await this.#renew(signal);
+    const grant = await this.#renew(signal, sent !== undefined);
     return grant !== undefined && grant.authorization !== sent;
   }
 
-  async #renew(signal: AbortSignal): Promise<Grant | undefined> {
-    this.#renewal ??= this.#obtain().finally(() => (this.#renewal = undefined));
+  /** @param wasRefused what credentials gave before is no longer taken: a helper may have fresher ones */
+  async #renew(signal: AbortSignal, wasRefused = false): Promise<Grant | undefined> {
+    this.#renewal ??= this.#obtain(wasRefused).finally(() => (this.#renewal = undefined));
     this.#grant = await waitOrAbort(this.#renewal, signal);
     return this.#grant;
   }
 
-  async #obtain(): Promise<Grant | undefined> {
+  async #obtain(fresh: boolean): Promise<Grant | undefined> {
     if (this.#challenge === undefined) return undefined;
     const { challenge, registryUrl } = this.#challenge;
-    const credentials = await this.#options.credentials(this.#options.name);
-    if (challenge.scheme === 'basic') {
-      return credentials === undefined ? undefined : { authorization: basicAuthorization(credentials) };
-    }
+    const credentials = await this.#options.credentials(this.#options.name, { fresh });
+    if (challenge.scheme === 'basic') return basicGrant(credentials);
     const { http, scope, refusal, signal } = this.#options;
     const token = await fetchBearerToken({ challenge, registryUrl, scope, credentials, http, signal, refusal });
     return { authorization: `Bearer ${token.value}`, token };
   }
+}
+
+/** An identity token is for a token server only: sent as a password it would be shown to a server that has no use for it. */
+function basicGrant(credentials: Credentials | undefined): Grant | undefined {
+  if (credentials === undefined || isIdentityToken(credentials)) return undefined;
+  return { authorization: basicAuthorization(credentials) };
 }
 
 /** Bearer before Basic: it is what a registry with both prefers. */

@@ -1,13 +1,14 @@
 /** Gets a bearer token for pulling (distribution specification, "Token Authentication"). */
 import { ClipctlError } from '../errors.ts';
 import { mayLead } from '../http/address-reach.ts';
-import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
+import { bodyOfBytes, type RequestBody } from '../http/request-body.ts';
 import { FieldReader } from '../oci/json-fields.ts';
 import { parseStrictJson } from '../oci/strict-json.ts';
 import { redactUrl } from '../redact.ts';
 import type { Challenge } from './challenge.ts';
-import { basicAuthorization, type Credentials } from './credentials.ts';
+import { basicAuthorization, isIdentityToken, type Credentials, type PasswordCredentials } from './credentials.ts';
 
 export interface BearerToken {
   readonly value: string;
@@ -39,15 +40,36 @@ export async function fetchBearerToken(request: TokenRequest): Promise<BearerTok
   const { challenge, registryUrl, scope, credentials, http, signal } = request;
   const url = realmOf(challenge, registryUrl);
   const service = challenge.parameters.get('service');
-  if (service !== undefined) url.searchParams.set('service', service);
-  url.searchParams.set('scope', scope);
-  const headers: Record<string, string> = { accept: 'application/json' };
-  if (credentials !== undefined) headers['authorization'] = basicAuthorization(credentials);
+  const parameters = new URLSearchParams({ ...(service === undefined ? {} : { service }), scope });
   const startedAtMs = performance.now();
-  const response = await http.send({ method: 'GET', url, headers, signal, redirects: 'same-origin' });
+  const asked = { url, signal, redirects: 'same-origin' } as const;
+  const response =
+    credentials !== undefined && isIdentityToken(credentials)
+      ? await http.send({ ...asked, ...refreshGrant(credentials.identityToken, parameters) })
+      : await http.send({ ...asked, ...tokenQuery(url, parameters, credentials) });
   if (response.status !== 200) throw await request.refusal(response);
   const { bytes } = await readBody(response, MAX_TOKEN_BYTES, signal);
   return readToken(bytes, url.host, startedAtMs);
+}
+
+type TokenCall = Pick<HttpRequest, 'method' | 'url' | 'headers'> & { readonly body?: RequestBody };
+
+function tokenQuery(realm: URL, parameters: URLSearchParams, credentials: PasswordCredentials | undefined): TokenCall {
+  const url = new URL(realm);
+  for (const [name, value] of parameters) url.searchParams.set(name, value);
+  const login = credentials === undefined ? {} : { authorization: basicAuthorization(credentials) };
+  return { method: 'GET', url, headers: { accept: 'application/json', ...login } };
+}
+
+/** The OAuth2 way (distribution specification, "Token Authentication: OAuth2"; RFC 6749 §6). */
+function refreshGrant(identityToken: string, parameters: URLSearchParams): Omit<TokenCall, 'url'> {
+  const form = new URLSearchParams(parameters);
+  form.set('grant_type', 'refresh_token');
+  form.set('client_id', 'clipctl');
+  form.set('refresh_token', identityToken);
+  const body = bodyOfBytes(Buffer.from(form.toString()));
+  const headers = { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' };
+  return { method: 'POST', headers, body };
 }
 
 /** The realm as the registry names it; never a way down from TLS to plain HTTP, nor into a network that is not the registry's. */

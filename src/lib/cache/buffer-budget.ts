@@ -1,10 +1,13 @@
 /** What cache/ needs of the memory budget. `MemoryBudget` of pipeline/ fits; cache/ must not import pipeline/. */
 
-/** A buffer on loan. */
-export interface LeasedBuffer {
-  readonly buffer: Buffer;
+export interface Lease {
   /** Gives it back; a second call does nothing. */
   release(): void;
+}
+
+/** A buffer on loan. */
+export interface LeasedBuffer extends Lease {
+  readonly buffer: Buffer;
 }
 
 export interface BufferBudget {
@@ -12,6 +15,8 @@ export interface BufferBudget {
   acquireBuffer(bytes: number, signal?: AbortSignal): Promise<LeasedBuffer>;
   /** A buffer now, or `undefined`. */
   tryAcquireBuffer(bytes: number): LeasedBuffer | undefined;
+  /** Room now for bytes that somebody else keeps (a client's copy, replies on their way), or `undefined`. */
+  tryAcquire(bytes: number): Lease | undefined;
 }
 
 /** Bytes in flight between a file and whoever sends or hashes it; two of them overlap reading with sending. */

@@ -43,8 +43,32 @@ export interface StoreResult {
   /** Bytes that went out (0 when skipped). */
   readonly sentBytes: number;
   readonly chunks: number;
-  /** True when the content stood there already. */
+  /** True when nothing was sent: the content stood there already, or the remote is only read. */
   readonly skipped: boolean;
+  /** True when nothing was sent because the remote is only read (mode `ro`). */
+  readonly readOnly?: true;
+}
+
+/**
+ * A second form of content that a driver can keep beside the plain one, named `<hash>.zst` (FORMATS.md §3). The driver
+ * knows nothing about the encoding, and nothing is verified here: who encodes and decodes does that.
+ */
+export interface EncodedContents {
+  /** Size of the stored form. */
+  exists(hash: ContentHash, options: CacheCallOptions): Promise<ContentInfo | undefined>;
+  /** The stored form or a range of it, cut at its end. `undefined` = miss. */
+  get(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined>;
+  /**
+   * Stores what `pieces` yields; its size is known at its end only. A piece is valid until the next one is asked for.
+   * Visible only when `pieces` has ended without an error; what stood there is replaced. `pieces` can be iterated again.
+   */
+  store(
+    pieces: AsyncIterable<Uint8Array>,
+    hash: ContentHash,
+    options: CacheCallOptions,
+  ): Promise<Pick<StoreResult, 'sentBytes' | 'chunks'>>;
+  /** False when it was not there. */
+  delete(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
 }
 
 export interface ContentCache {
@@ -74,6 +98,8 @@ export interface ContentCache {
    * @throws as storeContent
    */
   storeUnsized?(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult>;
+  /** Present where another form may stand beside the plain one. */
+  readonly encoded?: EncodedContents;
   /** Present when `capabilities.delete`. False when it was not there. */
   deleteContent?(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
   /** Present when `capabilities.list`. Committed content only. */

@@ -100,7 +100,7 @@ export function sizeMismatch(hash: ContentHash, expectedBytes: number, foundByte
   });
 }
 
-function digestMismatch(hash: ContentHash, found: string): ClipctlError {
+export function digestMismatch(hash: ContentHash, found: string): ClipctlError {
   return new ClipctlError('DIGEST_MISMATCH', `content should be sha256:${hash}, it is sha256:${found}`, {
     details: { expected: `sha256:${hash}`, found: `sha256:${found}` },
   });

@@ -55,6 +55,11 @@ export interface ClipNode {
   readonly remote?: ClipRemote;
 }
 
+/** A list that is read from its start to its end; an array is one. */
+export interface ListOf<T> extends Iterable<T> {
+  readonly length: number;
+}
+
 /** `GzipIdxByLayer` value: offsets where Go's gzip reader can start (0 and starts of members). */
 export interface ClipGzipCheckpoint {
   readonly compressedOffset: number;
@@ -177,4 +182,9 @@ export interface ClipFile {
   readonly storageInfo: ClipStorageInfo;
   /** Absent in a file of Go CLIP. */
   readonly extension?: ClipExtension;
+}
+
+/** A `.clip` to be written: its nodes need not be in memory. */
+export interface ComposedClip extends Omit<ClipFile, 'nodes'> {
+  readonly nodes: ListOf<ClipNode>;
 }

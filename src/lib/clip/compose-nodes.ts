@@ -33,7 +33,8 @@ export function composeNode(entry: MergedEntry): ClipNode | undefined {
   };
 }
 
-function isNodeKind(kind: EntryKind): kind is NodeKind {
+/** Whether CLIP has nodes for it. */
+export function isNodeKind(kind: EntryKind): kind is NodeKind {
   return kind in NODE_TYPES;
 }
 

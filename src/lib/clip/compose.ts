@@ -4,9 +4,9 @@ import type { Checkpoint, DecodeResult } from '../compression/decoder.ts';
 import type { MergedTree } from '../layer-index/entry.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { contentHashOf, type DiffId, type Digest } from '../oci/digest.ts';
-import type { ClipFile, ClipGzipCheckpoint, ClipStorageInfo, ExtensionLayer } from './clip-file.ts';
+import type { ClipGzipCheckpoint, ClipNode, ClipStorageInfo, ComposedClip, ExtensionLayer, ListOf } from './clip-file.ts';
 import { composeMetadata, type ClipImage, type ClipOrigin } from './compose-metadata.ts';
-import { composeExtensionEntry, composeNode } from './compose-nodes.ts';
+import { composeExtensionEntry, composeNode, isNodeKind } from './compose-nodes.ts';
 
 /** What the one pass over a layer found out. */
 export interface DecodedLayer extends Omit<DecodeResult, 'decoder'> {
@@ -29,14 +29,27 @@ export interface ComposeRequest {
  * Composes a `.clip`. Nothing in it depends on anything but the arguments: the same image gives the same file.
  * @throws ClipctlError INTERNAL when a layer of the image was not decoded
  */
-export function composeClip(request: ComposeRequest): ClipFile {
+export function composeClip(request: ComposeRequest): ComposedClip {
   const decoded = decodedLayersOf(request);
   return {
-    nodes: request.tree.entries.map(composeNode).filter(isDefined),
+    nodes: nodesOf(request.tree),
     storageInfo: composeStorageInfo(request, decoded),
     extension: {
       layers: decoded.map(extensionLayerOf),
-      entries: request.tree.entries.map(composeExtensionEntry).filter(isDefined),
+      entries: request.tree.notable.map(composeExtensionEntry).filter(isDefined),
+    },
+  };
+}
+
+/** The nodes are made while they are read. */
+function nodesOf({ entries, notable }: MergedTree): ListOf<ClipNode> {
+  return {
+    length: entries.length - notable.filter(({ kind }) => !isNodeKind(kind)).length,
+    *[Symbol.iterator]() {
+      for (const entry of entries) {
+        const node = composeNode(entry);
+        if (node !== undefined) yield node;
+      }
     },
   };
 }

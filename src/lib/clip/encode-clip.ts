@@ -1,12 +1,12 @@
 import { ClipctlError } from '../errors.ts';
 import { ByteWriter } from './byte-writer.ts';
-import type { ClipExtension, ClipFile, ClipStorageInfo } from './clip-file.ts';
+import type { ClipExtension, ClipStorageInfo, ComposedClip } from './clip-file.ts';
 import { MAX_LIST_ELEMENTS } from './clip-invalid.ts';
 import { encodeExtension } from './extension/encode-extension.ts';
 import { encodeFooter, EXTENSION_VERSION } from './extension/footer.ts';
 import { encodeGob } from './gob/gob-stream.ts';
 import { encodeHeader, HEADER_BYTES, STORAGE_TYPE } from './header.ts';
-import { nodeList } from './node-codec.ts';
+import { nodeListWriter } from './node-codec.ts';
 import { storageInfo, storageInfoWrapper } from './storage-info-codec.ts';
 
 /**
@@ -15,14 +15,23 @@ import { storageInfo, storageInfoWrapper } from './storage-info-codec.ts';
  * @throws ClipctlError LIMIT_ENTRIES for more nodes than `decodeClip` takes, INTERNAL when a number has no place in its
  * field
  */
-export function encodeClip(file: ClipFile): Uint8Array {
+export function encodeClip(file: ComposedClip): Uint8Array {
+  return writeClip(file).toBytes();
+}
+
+/** The same bytes in pieces: once in memory, not twice. */
+export function encodeClipPieces(file: ComposedClip): readonly Uint8Array[] {
+  return writeClip(file).pieces();
+}
+
+function writeClip(file: ComposedClip): ByteWriter {
   if (file.nodes.length > MAX_LIST_ELEMENTS) {
     throw new ClipctlError(
       'LIMIT_ENTRIES',
       `a .clip file holds at most ${MAX_LIST_ELEMENTS} entries, these are ${file.nodes.length}`,
     );
   }
-  const index = encodeGob(nodeList, file.nodes);
+  const index = encodeGob(nodeListWriter, file.nodes);
   const storage = encodeStorageInfo(file.storageInfo);
   const out = new ByteWriter();
   out.view(
@@ -33,17 +42,17 @@ export function encodeClip(file: ClipFile): Uint8Array {
   );
   out.append(index);
   out.append(storage);
-  return file.extension === undefined ? out.toBytes() : withExtension(out, file.extension);
+  if (file.extension !== undefined) appendExtension(out, file.extension);
+  return out;
 }
 
 function encodeStorageInfo(value: ClipStorageInfo): ByteWriter {
   return encodeGob(storageInfoWrapper, { Type: STORAGE_TYPE, Data: encodeGob(storageInfo, value).toBytes() });
 }
 
-function withExtension(out: ByteWriter, extension: ClipExtension): Uint8Array {
+function appendExtension(out: ByteWriter, extension: ClipExtension): void {
   const body = encodeExtension(extension);
   const bodyOffset = out.byteLength;
   out.append(body);
   out.view(encodeFooter(out.pieces(), { version: EXTENSION_VERSION, bodyOffset, bodyBytes: body.byteLength }));
-  return out.toBytes();
 }

@@ -1,8 +1,8 @@
 /** The index section: CLIP's `ClipNode` and what it is made of (FORMATS.md §1), field for field in Go's order. */
 import type { ByteString } from '../byte-string.ts';
-import type { ClipAttr, ClipNode } from './clip-file.ts';
+import type { ClipAttr, ClipNode, ListOf } from './clip-file.ts';
 import { byteString, int, repeatedText, uint32, uint64 } from './gob/basic-codecs.ts';
-import { convert, pointer, slice, struct } from './gob/composite-codecs.ts';
+import { convert, pointer, slice, sliceWriter, struct } from './gob/composite-codecs.ts';
 import type { GobCodec } from './gob/gob-codec.ts';
 
 interface GoAttr {
@@ -69,11 +69,16 @@ const goNode = struct<GoNode>('ClipNode', {
   Remote: pointer(struct<GoRemote>('RemoteRef', { LayerDigest: repeatedText, UOffset: int, ULength: int })),
 });
 
+const clipNode: GobCodec<ClipNode> = convert(goNode, { toOurs: nodeOfGo, toWire: goOfNode });
+
 /** The value of the index stream. */
-export const nodeList: GobCodec<readonly ClipNode[]> = slice(
-  convert(goNode, { toOurs: nodeOfGo, toWire: goOfNode }),
-  '[]*common.ClipNode',
-);
+export const nodeList: GobCodec<readonly ClipNode[]> = slice(clipNode, '[]*common.ClipNode');
+
+/** Writes what `nodeList` writes, out of any list. */
+export const nodeListWriter: Pick<GobCodec<ListOf<ClipNode>>, 'shape' | 'write'> = {
+  shape: nodeList.shape,
+  write: sliceWriter(clipNode),
+};
 
 function nodeOfGo(node: GoNode): ClipNode {
   const { NodeType, Path, Attr, Target, ContentHash, DataPos, DataLen, Remote } = node;

@@ -43,11 +43,12 @@ export function applyLayer(index: LayerIndex, layer: number, { tree, resolver, l
 }
 
 function placeEntry(entry: TarEntry, placing: Placing): void {
-  const { path, escapes } = cleanPath(entry.name);
+  const { name } = entry;
+  const { path, escapes } = cleanPath(name);
   const base = baseOf(path);
   if (markerKind(base) !== undefined) return;
-  if (!isUsable(entry, path, placing.warnings)) return;
-  if (escapes) warnEscape(path, `name ${quotePath(entry.name)}`, placing.warnings);
+  if (!isUsable(entry, { name, path }, placing.warnings)) return;
+  if (escapes) warnEscape(path, `name ${quotePath(name)}`, placing.warnings);
   if (path === ROOT_PATH) return placeRoot(entry, placing);
   const parent = parentFor(path, placing);
   if (parent === undefined) return;
@@ -59,8 +60,14 @@ function placeEntry(entry: TarEntry, placing: Placing): void {
   else placing.tree.putFile(place, entry);
 }
 
-function isUsable(entry: TarEntry, path: ByteString, warnings: LayerWarnings): boolean {
-  if (entry.name.includes('\0') || (entry.kind === 'symlink' && entry.linkName.includes('\0'))) {
+interface EntryName {
+  /** As the tar has it. */
+  readonly name: ByteString;
+  readonly path: ByteString;
+}
+
+function isUsable(entry: TarEntry, { name, path }: EntryName, warnings: LayerWarnings): boolean {
+  if (name.includes('\0') || (entry.kind === 'symlink' && entry.linkName.includes('\0'))) {
     warnings.warn('NAME_INVALID', path, `${quotePath(path)} has a NUL byte in its name or target: left out`);
     return false;
   }

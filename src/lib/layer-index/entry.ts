@@ -4,13 +4,14 @@
  */
 import type { ByteString } from '../byte-string.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { SparseRegion, TarEntry, TarTime } from '../tar/tar-entry.ts';
+import type { EntryList } from '../tar/packed-entries.ts';
+import type { SparseRegion, TarTime } from '../tar/tar-entry.ts';
 
 /** The tar entries of one layer, in tar order. */
 export interface LayerIndex {
   /** Compressed digest: what the .clip file names a layer by. */
   readonly digest: Digest;
-  readonly entries: readonly TarEntry[];
+  readonly entries: EntryList;
 }
 
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo';
@@ -63,9 +64,16 @@ export interface MergeWarning {
   readonly message: string;
 }
 
+/** Made one by one while it is read: all at once would take several times the memory of the tree. */
+export interface MergedEntryList extends Iterable<MergedEntry> {
+  readonly length: number;
+}
+
 export interface MergedTree {
   /** Sorted by the bytes of `path`; the first is the root. */
-  readonly entries: readonly MergedEntry[];
+  readonly entries: MergedEntryList;
+  /** Those of them that have xattrs or a sparse map, are hard links, or are neither file, directory nor symlink; in their order. */
+  readonly notable: readonly MergedEntry[];
   readonly warnings: readonly MergeWarning[];
   /** Warnings left out after the first 1,000; absent when there are none. */
   readonly omittedWarnings?: number;

@@ -1,9 +1,9 @@
-/** The merged tree as a list, sorted by the bytes of the path. */
+/** The merged tree as a list, sorted by the bytes of the path and made while it is read. */
 import { ClipctlError } from '../errors.ts';
 import { EMPTY_BYTES, type ByteString } from '../byte-string.ts';
 import type { TarEntry, TarTime } from '../tar/tar-entry.ts';
 import { ROOT_PATH } from './clean-path.ts';
-import type { LayerIndex, MergedEntry } from './entry.ts';
+import type { LayerIndex, MergedEntry, MergedTree } from './entry.ts';
 import { inodeNumbersOf } from './inode-number.ts';
 import { pathOf, type FileRecord, type Tree, type TreeNode } from './tree.ts';
 
@@ -27,22 +27,69 @@ interface Names {
 }
 
 /** @throws ClipctlError LIMIT_ENTRIES */
-export function flattenTree(tree: Tree, options: FlattenOptions): MergedEntry[] {
-  const named = sortedNames(tree, options.maxEntries);
-  const files = namesByFile(named);
+export function flattenTree(tree: Tree, options: FlattenOptions): Pick<MergedTree, 'entries' | 'notable'> {
+  const { length, linked, special } = surveyTree(tree, options.maxEntries);
+  const files = namesByFile(linked);
   const inodeOf = inodesOf(files, options.layers);
-  return named.map(({ path, node }) => {
-    const names = files.get(node.file);
-    return mergedEntry({ path, node, names, inode: inodeOf(node, path) }, options);
-  });
+  const merge = ({ path, node }: NamedNode): MergedEntry =>
+    mergedEntry({ path, node, names: files.get(node.file), inode: inodeOf(node, path) }, options);
+  const entries = {
+    length,
+    *[Symbol.iterator]() {
+      for (const named of sortedNames(tree)) yield merge(named);
+    },
+  };
+  const links = linked.filter((node) => !special.has(node) && files.get(node.file)?.primary.node !== node);
+  const notable = [...special, ...links].map((node) => ({ path: pathOf(node), node }));
+  return { entries, notable: notable.sort(byPath).map(merge) };
+}
+
+interface Survey {
+  readonly length: number;
+  /** All names of files that have, or had, more than one. */
+  readonly linked: readonly TreeNode[];
+  /** Names of files that have what only few have. */
+  readonly special: ReadonlySet<TreeNode>;
+}
+
+/** One walk in no order, so that a second one in order needs to keep nothing. */
+function surveyTree({ root }: Tree, maxEntries: number): Survey {
+  const special = new Set<TreeNode>();
+  const shared = new Set<FileRecord>();
+  const open = [root];
+  let length = 0;
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    length += 1;
+    if (length > Math.max(1, maxEntries)) throw tooManyEntries(maxEntries);
+    if (node.file.origin !== node) shared.add(node.file);
+    if (node.file.entry !== undefined && isSpecial(node.file.entry)) special.add(node);
+    for (const child of node.children?.values() ?? []) open.push(child);
+  }
+  return { length, linked: shared.size === 0 ? [] : nodesOf(root, shared), special };
+}
+
+const PLAIN_KINDS: ReadonlySet<TarEntry['kind']> = new Set(['file', 'hardlink', 'directory', 'symlink']);
+
+function isSpecial({ kind, xattrs, sparse }: TarEntry): boolean {
+  return !PLAIN_KINDS.has(kind) || xattrs.size > 0 || sparse !== undefined;
+}
+
+function nodesOf(root: TreeNode, files: ReadonlySet<FileRecord>): TreeNode[] {
+  const found: TreeNode[] = [];
+  const open = [root];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (files.has(node.file)) found.push(node);
+    for (const child of node.children?.values() ?? []) open.push(child);
+  }
+  return found;
 }
 
 /**
  * Byte order of whole paths is not the order of a walk: `/a-b` stands between `/a` and `/a/x`. So a directory takes two
  * places among its siblings, `a` for itself and `a/` for what is below it; sorting these keys gives the order.
  */
-function sortedNames({ root }: Tree, maxEntries: number): NamedNode[] {
-  const named: NamedNode[] = [{ path: ROOT_PATH, node: root }];
+function* sortedNames({ root }: Tree): Generator<NamedNode, void, undefined> {
+  yield { path: ROOT_PATH, node: root };
   const open = [{ prefix: ROOT_PATH, directory: root, keys: sortedKeys(root), next: 0 }];
   for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
     const key = level.keys[level.next];
@@ -56,9 +103,8 @@ function sortedNames({ root }: Tree, maxEntries: number): NamedNode[] {
     if (node === undefined) continue;
     const path = (level.prefix + key) as ByteString;
     if (isBelow) open.push({ prefix: path, directory: node, keys: sortedKeys(node), next: 0 });
-    else if (named.push({ path, node }) > maxEntries) throw tooManyEntries(maxEntries);
+    else yield { path, node };
   }
-  return named;
 }
 
 function sortedKeys(directory: TreeNode): string[] {
@@ -70,23 +116,27 @@ function sortedKeys(directory: TreeNode): string[] {
   return keys.sort();
 }
 
-/** Only files that have, or had, more than one name are counted; all others have one. */
-function namesByFile(named: readonly NamedNode[]): Map<FileRecord, Names> {
-  const shared = new Set<FileRecord>();
-  for (const { node } of named) if (node.file.origin !== node) shared.add(node.file);
+function namesByFile(linked: readonly TreeNode[]): Map<FileRecord, Names> {
   const files = new Map<FileRecord, Names>();
-  if (shared.size === 0) return files;
-  for (const name of named) {
-    const { file } = name.node;
-    if (!shared.has(file)) continue;
-    const names = files.get(file);
-    if (names === undefined) files.set(file, { count: 1, primary: name });
+  for (const node of linked) {
+    const named = { path: pathOf(node), node };
+    const names = files.get(node.file);
+    if (names === undefined) files.set(node.file, { count: 1, primary: named });
     else {
       names.count += 1;
-      if (file.origin === name.node) names.primary = name;
+      if (isPrimary(named, names.primary)) names.primary = named;
     }
   }
   return files;
+}
+
+function isPrimary(named: NamedNode, other: NamedNode): boolean {
+  const { origin } = named.node.file;
+  return named.node === origin || (other.node !== origin && named.path < other.path);
+}
+
+function byPath(left: NamedNode, right: NamedNode): number {
+  return left.path < right.path ? -1 : 1;
 }
 
 function inodesOf(files: ReadonlyMap<FileRecord, Names>, layers: readonly LayerIndex[]) {

@@ -31,6 +31,6 @@ export function mergeLayers(layers: readonly LayerIndex[], options: MergeOptions
   for (const [position, layer] of layers.entries()) applyLayer(layer, position, { tree, resolver, log });
   const { seconds, nanoseconds } = parseImageTime(options.created) ?? { seconds: 0, nanoseconds: 0 };
   const madeTime = { seconds, nanoseconds };
-  const entries = flattenTree(tree, { layers, madeTime, maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES });
-  return { entries, warnings: log.kept, ...(log.omitted > 0 && { omittedWarnings: log.omitted }) };
+  const flat = flattenTree(tree, { layers, madeTime, maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES });
+  return { ...flat, warnings: log.kept, ...(log.omitted > 0 && { omittedWarnings: log.omitted }) };
 }

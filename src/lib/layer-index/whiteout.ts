@@ -4,7 +4,7 @@
  * can touch that layer and their order in it means nothing.
  */
 import type { ByteString } from '../byte-string.ts';
-import type { TarEntry } from '../tar/tar-entry.ts';
+import type { EntryList } from '../tar/packed-entries.ts';
 import { baseOf, cleanPath, parentOf } from './clean-path.ts';
 import type { Resolver } from './resolve.ts';
 import { pathOf, type Tree, type TreeNode } from './tree.ts';
@@ -35,12 +35,13 @@ export interface WhiteoutContext {
 }
 
 /** Takes away from the tree, which holds the layers below only, what the markers among `entries` hide. */
-export function applyWhiteouts(entries: readonly TarEntry[], context: WhiteoutContext): void {
+export function applyWhiteouts(entries: EntryList, context: WhiteoutContext): void {
   const removals: Removal[] = [];
   const listed = lazyPathsOf(entries);
   for (const entry of entries) {
-    if (!entry.name.includes(PREFIX)) continue;
-    const removal = removalOf(entry.name, context, listed);
+    const { name } = entry;
+    if (!name.includes(PREFIX)) continue;
+    const removal = removalOf(name, context, listed);
     if (removal !== undefined) removals.push(removal);
   }
   // All parents are found before anything goes: removing a symlink must not change what another marker means.
@@ -76,10 +77,13 @@ function removalOf(
 }
 
 /** The paths a layer lists, built only when a marker's parent turns out to be a symlink. */
-function lazyPathsOf(entries: readonly TarEntry[]): () => ReadonlySet<ByteString> {
+function lazyPathsOf(entries: EntryList): () => ReadonlySet<ByteString> {
   let paths: Set<ByteString> | undefined;
   return () => {
-    paths ??= new Set(entries.map((entry) => cleanPath(entry.name).path));
+    if (paths === undefined) {
+      paths = new Set();
+      for (const { name } of entries) paths.add(cleanPath(name).path);
+    }
     return paths;
   };
 }

@@ -1,6 +1,6 @@
 import { textOf } from '../byte-string.ts';
 import { composeClip } from '../clip/compose.ts';
-import { encodeClip } from '../clip/encode-clip.ts';
+import { encodeClipPieces } from '../clip/encode-clip.ts';
 import { ClipctlError } from '../errors.ts';
 import type { MergedTree } from '../layer-index/entry.ts';
 import { mergeLayers } from '../layer-index/merge.ts';
@@ -15,7 +15,8 @@ export interface ComposeOptions {
 }
 
 export interface ComposedIndex {
-  readonly bytes: Uint8Array;
+  /** The file, in pieces. */
+  readonly pieces: readonly Uint8Array[];
   /** Paths of the merged tree. */
   readonly entries: number;
   readonly warnings: readonly string[];
@@ -35,7 +36,7 @@ export function composeIndex(image: ResolvedImage, layers: readonly LayerFacts[]
   }
   const origin = options.storageRef ?? image.origin;
   const clip = composeClip({ tree, image, layers, ...(origin === undefined ? {} : { origin }) });
-  return { bytes: encodeClip(clip), entries: tree.entries.length, warnings };
+  return { pieces: encodeClipPieces(clip), entries: tree.entries.length, warnings };
 }
 
 function describeWarnings({ warnings, omittedWarnings = 0 }: MergedTree): string[] {

@@ -7,14 +7,14 @@ import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from '../compression/gzip/checkpoin
 import { formatPlatform } from '../oci/platform.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
 import { ingestLayer, type IngestedLayer } from '../pipeline/ingest-layer.ts';
-import { runLimited } from '../pipeline/run-limited.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { announceImages } from './announce-images.ts';
 import { valuesOrThrow } from './failures.ts';
 import { composeIndex } from './compose-index.ts';
 import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openOptionalRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
@@ -30,7 +30,9 @@ interface IndexedOnce {
 /** @throws ClipctlError why the image, a layer or the output failed; no index file is written then */
 export async function indexImage(session: Session, request: IndexRequest): Promise<IndexResult> {
   const startedAt = performance.now();
-  const remotes = await openRemotes(session, request.to);
+  const remotes = await openOptionalRemotes(session, request.to);
+  // They take as long to start as the manifest takes to come.
+  session.pool.startEarly(2);
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
   announceImages(
@@ -55,13 +57,13 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     return { image, output, ...index };
   });
   const platforms: IndexedPlatform[] = [];
-  for (const { image, output, bytes, entries } of composed) {
-    await writeFileAtomically(output, bytes);
+  for (const { image, output, pieces, entries } of composed) {
+    await writeFileAtomically(output, pieces);
     platforms.push({
       platform: formatPlatform(image.platform),
       manifestDigest: image.manifestDigest,
       output,
-      indexBytes: bytes.length,
+      indexBytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
       entries,
       layers: image.layers.map((layer) => describeLayer(layer, indexedOnce(layers, layer), source)),
     });
@@ -89,9 +91,11 @@ interface IndexLayersRequest {
 async function indexLayers(session: Session, request: IndexLayersRequest): Promise<Map<Digest, IndexedOnce>> {
   const distinct = new Map(request.images.flatMap((image) => image.layers.map((layer) => [layer.digest, layer] as const)));
   const layers = [...distinct.values()];
-  const settled = await runLimited(layers, session.options.jobs, (layer, at) =>
-    indexLayer(session, request, { layer, isLast: at === layers.length - 1 }),
-  );
+  const settled = await runLargestFirst(layers, {
+    limit: session.options.jobs,
+    sizeOf: ({ sizeBytes }) => sizeBytes,
+    work: (layer, isLast) => indexLayer(session, request, { layer, isLast }),
+  });
   const results = valuesOrThrow(settled, 'layers');
   return new Map(results.map((result) => [result.facts.digest, result]));
 }

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { shortDigest } from '../oci/digest.ts';
+import { parseReference } from '../oci/reference.ts';
 import type { ResolvedImage } from '../source/image-source.ts';
 
 /**
@@ -37,11 +38,24 @@ function imageName(name: string, image: ResolvedImage): string {
     const component = image.origin.repository.split('/').at(-1) ?? 'image';
     return `${component}-${image.origin.tag ?? shortDigest(image.manifestDigest)}`;
   }
+  if (name.startsWith('docker-archive:')) return archiveName(name.slice('docker-archive:'.length), image);
   const { path, tag } = splitLayoutName(name);
-  return `${basename(resolve(path)) || 'image'}-${tag ?? shortDigest(image.manifestDigest)}`;
+  const base = path === '-' ? 'image' : basename(resolve(path)).replace(/\.(?:tar|tar\.gz|tgz)$/, '');
+  return `${base || 'image'}-${tag ?? shortDigest(image.manifestDigest)}`;
 }
 
-/** `oci:DIR[:TAG]` and `oci:DIR@DIGEST`; a colon counts as a tag only in the last path component. */
+/** An image of an archive is named as in a registry where its reference is given, else after the file. */
+function archiveName(name: string, image: ResolvedImage): string {
+  const colon = name.indexOf(':');
+  if (colon < 0) {
+    const file = name === '-' ? 'image' : basename(name).replace(/\.(?:tar|tar\.gz|tgz)$/, '');
+    return `${file || 'image'}-${shortDigest(image.manifestDigest)}`;
+  }
+  const { repository, tag } = parseReference(name.slice(colon + 1));
+  return `${repository.split('/').at(-1) ?? 'image'}-${tag ?? shortDigest(image.manifestDigest)}`;
+}
+
+/** `oci:DIR[:TAG]`, `oci:DIR@DIGEST` and the same of an archive; a colon counts as a tag only in the last path component. */
 function splitLayoutName(name: string): { path: string; tag?: string } {
   const path = name.replace(/^[a-z-]+:/, '');
   const at = path.indexOf('@');

@@ -11,7 +11,7 @@ import { openImage, type OpenedImage } from './open-image.ts';
 import type { Session } from './open-session.ts';
 import type { InspectedLayer, InspectResult } from './results.ts';
 import { platformOf } from './image-layers.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openOptionalRemotes } from './open-remotes.ts';
 import { remoteHolds } from './remote-holds.ts';
 
 export interface InspectRequest {
@@ -23,7 +23,7 @@ export interface InspectRequest {
 
 /** @throws ClipctlError why the image can't be read */
 export async function inspectImage(session: Session, request: InspectRequest): Promise<InspectResult> {
-  const remotes = await openRemotes(session, request.from);
+  const remotes = await openOptionalRemotes(session, request.from);
   const image = await openImage(session, request.image, request.platform === undefined ? {} : { platform: request.platform });
   const warnings = new Set(image.warnings);
   const layers = await inspectLayers(session, image, { remotes, warnings });

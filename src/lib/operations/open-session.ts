@@ -7,6 +7,7 @@ import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
 import type { RetryEvent } from '../http/retry.ts';
+import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
@@ -34,12 +35,19 @@ export interface Session extends PipelineContext {
 export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
+  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
   const sources = new Map<string, ImageSource>();
   const dispatcher = createDispatcher({
     timeoutMs: options.timeoutMs,
     insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
   });
-  const shared = { ...options, dispatcher, onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }) };
+  const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
+  const shared = {
+    ...options,
+    archives,
+    dispatcher,
+    onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }),
+  };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
   const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
@@ -47,7 +55,7 @@ export function openSession(options: SessionOptions): Session {
     options,
     budget,
     pool,
-    disk: openDiskCache(options.cacheDir, diskOptionsOf(options, budget)),
+    disk,
     limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes },
     maxEntries: options.maxEntries,
     onProgress: options.onProgress,
@@ -68,18 +76,28 @@ export function openSession(options: SessionOptions): Session {
         ...[...sources.values()].map((source) => source.close()),
         ...caches.map((cache) => cache.close()),
       ]);
+      await disk.close();
       await dispatcher.close();
     },
   };
 }
 
-function diskOptionsOf({ durability, lockTimeoutMs }: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+/** How the disk cache keeps its limits, and says what it had to evict for them. */
+function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+  const { maxCacheBytes, minFreeBytes, shared = false, durability, lockTimeoutMs, onProgress } = options;
   return {
     budget,
+    shared,
+    ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
     ...(durability === undefined ? {} : { durability }),
     ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }),
     // For who shares a directory in ways that we can't see: no flag, since nobody should need it.
     ...(process.env['CLIPCTL_LOCKS'] === 'lease' ? { locks: 'lease' as const } : {}),
+    onEvicted: (layers) => {
+      for (const { hash, diskBytes } of layers)
+        onProgress({ type: 'layer-evicted', layer: digestOfHash(hash), bytes: diskBytes });
+    },
   };
 }
 
@@ -105,7 +123,7 @@ function remoteContextOf(
 function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
   let first: string | undefined;
   return (name) => {
-    if (credentials === undefined || name.startsWith('oci:')) return;
+    if (credentials === undefined || /^(?:oci|oci-archive|docker-archive):/.test(name)) return;
     const { registry } = parseReference(name.replace(/^docker:\/\//, ''));
     first ??= registry;
     if (registry === first) return;

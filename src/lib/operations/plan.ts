@@ -11,7 +11,7 @@ import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
 import type { OpenedImage } from './open-image.ts';
 import { openImages, type OpenImagesRequest } from './open-images.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openOptionalRemotes } from './open-remotes.ts';
 import { remoteHolds } from './remote-holds.ts';
 import type { Session } from './open-session.ts';
 import type { PushRequest } from './push-cache.ts';
@@ -20,19 +20,19 @@ import type { WarmRequest } from './warm.ts';
 
 /** @throws ClipctlError as the command itself would before it moves anything */
 export async function planWarm(session: Session, request: WarmRequest): Promise<PlanResult> {
-  const [from, to] = await Promise.all([openRemotes(session, request.from), openRemotes(session, request.to)]);
+  const [from, to] = await Promise.all([openOptionalRemotes(session, request.from), openOptionalRemotes(session, request.to)]);
   return plan(session, await openOrThrow(session, request), { from, to, rereads: false });
 }
 
 /** @throws ClipctlError as the command itself would before it moves anything */
 export async function planPush(session: Session, request: PushRequest): Promise<PlanResult> {
-  const to = await openRemotes(session, request.to);
+  const to = await openOptionalRemotes(session, request.to);
   return plan(session, await openOrThrow(session, request), { from: [], to, rereads: false });
 }
 
 /** `index` reads every layer from its source, warm or not. @throws ClipctlError as the command itself would */
 export async function planIndex(session: Session, request: IndexRequest): Promise<PlanResult> {
-  const to = await openRemotes(session, request.to);
+  const to = await openOptionalRemotes(session, request.to);
   const { source, targets } = await prepareTargets(session, request);
   const images = targets.map(({ image }): OpenedImage => {
     const { layers, warnings } = image;

@@ -2,6 +2,7 @@
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { Platform } from '../oci/platform.ts';
 import { isAbort } from '../errors.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { announceImages } from './announce-images.ts';
 import { combineFailures, valuesOrThrow } from './failures.ts';
@@ -10,6 +11,7 @@ import { openImages } from './open-images.ts';
 import { openRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import type { PushedLayer, PushResult } from './results.ts';
+import { howItCreates } from './remote-tally.ts';
 import { remoteFailed, sendLayer, type SentLayer } from './send-layer.ts';
 import { warmLayer } from './tiers.ts';
 
@@ -26,14 +28,20 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   const tasks = distinctLayers(images);
-  const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
-    pushLayer(session, task, { remotes, isLast: at === tasks.length - 1 }),
-  );
+  const settled = await runLargestFirst(tasks, {
+    limit: session.options.jobs,
+    sizeOf: ({ layer }) => layer.sizeBytes,
+    work: (task, isLast) => pushLayer(session, task, { remotes, isLast }),
+  });
   const pushed = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = [...failures, ...settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))];
   if (failed.length > 0) throw combineFailures(failed, 'items');
   return {
-    remotes: remotes.map((remote, at) => ({ url: remote.url, layers: pushed.flatMap((sends) => sends[at] ?? []) })),
+    remotes: remotes.map((remote, at) => ({
+      url: remote.url,
+      creates: howItCreates(remote),
+      layers: pushed.flatMap((sends) => sends[at] ?? []),
+    })),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
     warnings: images.flatMap((image) => image.warnings),

@@ -68,6 +68,47 @@ export interface WarmedImage {
   readonly layers: readonly WarmedLayer[];
 }
 
+/** What happened at one remote cache in one run. */
+export interface RemoteFigures {
+  readonly url: string;
+  /** How it creates content: in one step that only one of two writers wins, or a look and then a write. */
+  readonly creates: 'conditional' | 'head-then-put';
+  /** Layers that it served, that it did not have, and that it had wrong. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly corrupt: number;
+  /** Calls that failed for another reason. */
+  readonly failures: number;
+  /** Layers it took, layers it had already, and wrong ones that were overwritten. */
+  readonly stored: number;
+  readonly skipped: number;
+  readonly repaired: number;
+  readonly hitBytes: number;
+  readonly sentBytes: number;
+}
+
+/** One tier, read back after the work. */
+export interface VerifiedTier {
+  /** `disk`, or the URL of a remote. */
+  readonly tier: string;
+  readonly layers: number;
+  /** Layers that are there and right, as far as was looked. */
+  readonly hits: number;
+  /** Decompressed sizes of all layers, and of the hits. */
+  readonly bytes: number;
+  readonly hitBytes: number;
+  /** hitBytes / bytes; 1 when there is nothing to hold. */
+  readonly hitRatio: number;
+  /** Bytes that were read and compared with a digest. */
+  readonly checkedBytes: number;
+  readonly wrong: readonly { readonly diffId: DiffId; readonly reason: string }[];
+}
+
+export interface Verification {
+  readonly mode: 'quick' | 'full';
+  readonly tiers: readonly VerifiedTier[];
+}
+
 export interface WarmResult extends MemoryFigures {
   readonly images: readonly WarmedImage[];
   readonly totals: {
@@ -78,6 +119,10 @@ export interface WarmResult extends MemoryFigures {
     readonly uncompressedBytes: number;
     readonly requests: number;
   };
+  /** Every remote that was asked or filled. */
+  readonly remotes: readonly RemoteFigures[];
+  /** Only with --verify. */
+  readonly verification?: Verification;
   readonly durationMs: number;
   readonly warnings: readonly string[];
 }
@@ -91,7 +136,13 @@ export interface PushedLayer {
 }
 
 export interface PushResult extends MemoryFigures {
-  readonly remotes: readonly { readonly url: string; readonly layers: readonly PushedLayer[] }[];
+  readonly remotes: readonly {
+    readonly url: string;
+    readonly creates: RemoteFigures['creates'];
+    readonly layers: readonly PushedLayer[];
+  }[];
+  /** Only with --verify. */
+  readonly verification?: Verification;
   readonly durationMs: number;
   readonly warnings: readonly string[];
 }

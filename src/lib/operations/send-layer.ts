@@ -1,8 +1,11 @@
+import type { ChunkSource } from '../cache/chunk-source.ts';
 import type { ContentCache, StoreResult } from '../cache/content-cache.ts';
 import { streamFileInChunks } from '../cache/stream-file.ts';
+import { watchChunks } from '../cache/watch-chunks.ts';
 import { contentHashOf, type DiffId, type Digest } from '../oci/digest.ts';
 import { isAbort, ClipctlError } from '../errors.ts';
 import type { Session } from './open-session.ts';
+import { reasonOf } from './remote-tally.ts';
 
 export interface SentLayer {
   /** What progress names it by. */
@@ -10,52 +13,106 @@ export interface SentLayer {
   readonly diffId: DiffId;
   /** Decompressed. */
   readonly sizeBytes: number;
+  /** What the remote holds is wrong: it is overwritten. */
+  readonly replace?: boolean;
 }
 
 /** Streams a layer from its committed file into a remote cache; what stands there is skipped. @throws what the remote throws */
 export async function sendLayer(session: Session, remote: ContentCache, sent: SentLayer): Promise<StoreResult> {
-  const { signal, onProgress } = session;
+  const { signal, budget, disk } = session;
   const hash = contentHashOf(sent.diffId);
-  const chunks = streamFileInChunks(session.disk.layerPath(hash), { budget: session.budget, signal });
-  onProgress({ type: 'layer-start', layer: sent.digest, action: 'push', totalBytes: sent.sizeBytes, from: remote.url });
-  const result = await remote.storeContent(chunks, hash, { sizeBytes: sent.sizeBytes, signal });
-  onProgress({
-    type: 'layer-done',
-    layer: sent.digest,
-    action: 'push',
-    bytes: result.sentBytes,
-    ...(result.skipped ? { note: 'already there' } : {}),
+  const { sizeBytes, replace = false } = sent;
+  const about = { layer: sent.digest, totalBytes: sizeBytes, url: remote.url };
+  return reportSend(session, about, async (watch) => {
+    const chunks = watch(streamFileInChunks(disk.layerPath(hash), { budget, signal }));
+    if (!replace) return remote.storeContent(chunks, hash, { sizeBytes, signal });
+    await remote.deleteContent?.(hash, { signal });
+    const result = await remote.storeContent(chunks, hash, { sizeBytes, signal, replace });
+    if (result.skipped) throw notReplaced(remote, sent);
+    return result;
   });
-  return result;
+}
+
+export interface SendAbout {
+  readonly layer: Digest;
+  readonly totalBytes: number;
+  readonly url: string;
+}
+
+/** Tells progress of a send: its start, its bytes as the driver takes them, its end. */
+export async function reportSend(
+  { onProgress }: Session,
+  { layer, totalBytes, url }: SendAbout,
+  send: (watch: (source: ChunkSource) => ChunkSource) => Promise<StoreResult>,
+): Promise<StoreResult> {
+  const about = { layer, action: 'push', to: url } as const;
+  let bytes = 0;
+  const count = (more: number): void => {
+    // A retry sends bytes again; the layer does not grow by that.
+    bytes = Math.min(bytes + more, totalBytes);
+    onProgress({ type: 'layer-progress', ...about, bytes, totalBytes });
+  };
+  onProgress({ type: 'layer-start', ...about, totalBytes, from: url });
+  try {
+    const result = await send((source) => watchChunks(source, { wait: () => undefined, pause: () => undefined, count }));
+    onProgress({
+      type: 'layer-done',
+      ...about,
+      bytes: result.sentBytes,
+      ...(result.skipped ? { note: 'already there' } : {}),
+    });
+    return result;
+  } catch (error) {
+    onProgress({ type: 'layer-failed', ...about });
+    throw error;
+  }
+}
+
+export interface SendFailure {
+  readonly url: string;
+  readonly error: unknown;
 }
 
 export interface SendOutcome {
   /** Remotes that hold the layer now. */
   readonly stored: readonly string[];
-  readonly failures: readonly { readonly url: string; readonly error: unknown }[];
+  readonly results: readonly { readonly url: string; readonly result: StoreResult }[];
+  readonly failures: readonly SendFailure[];
 }
 
-/** Sends one layer to several remotes; a failing remote does not stop the others. @throws only on abort */
+/** Sends one layer to several remotes at once, from one file; a failing remote does not stop the others. @throws only on abort */
 export async function sendLayerToAll(session: Session, remotes: readonly ContentCache[], sent: SentLayer): Promise<SendOutcome> {
-  const stored: string[] = [];
-  const failures: { url: string; error: unknown }[] = [];
-  for (const remote of remotes) {
-    try {
-      await sendLayer(session, remote, sent);
-      stored.push(remote.url);
-    } catch (error) {
-      if (isAbort(error)) throw error;
-      failures.push({ url: remote.url, error });
-    }
-  }
-  return { stored, failures };
+  return settleSends(remotes, (remote) => sendLayer(session, remote, sent));
+}
+
+/** Runs a send for each remote at once. @throws only on abort */
+export async function settleSends(
+  remotes: readonly ContentCache[],
+  send: (remote: ContentCache) => Promise<StoreResult>,
+): Promise<SendOutcome> {
+  const results: { url: string; result: StoreResult }[] = [];
+  const failures: SendFailure[] = [];
+  const settled = await Promise.allSettled(remotes.map(send));
+  remotes.forEach(({ url }, at) => {
+    const outcome = settled[at];
+    if (outcome?.status === 'fulfilled') results.push({ url, result: outcome.value });
+    else failures.push({ url, error: outcome?.reason as unknown });
+  });
+  const aborted = failures.find(({ error }) => isAbort(error));
+  if (aborted !== undefined) throw aborted.error;
+  return { stored: results.map(({ url }) => url), results, failures };
 }
 
 /** The error of a remote that was required (exit 11). */
-export function remoteFailed({ url, error }: { url: string; error: unknown }): ClipctlError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new ClipctlError('REMOTE_FAILED', `remote cache ${url} failed: ${reason}`, {
+export function remoteFailed({ url, error }: SendFailure): ClipctlError {
+  return new ClipctlError('REMOTE_FAILED', `remote cache ${url} failed: ${reasonOf(error)}`, {
     cause: error,
     ...(error instanceof ClipctlError && error.hint !== undefined ? { hint: error.hint } : {}),
+  });
+}
+
+function notReplaced(remote: ContentCache, { diffId }: SentLayer): ClipctlError {
+  return new ClipctlError('CACHE_CORRUPT', `${remote.url} keeps wrong content for ${diffId}`, {
+    hint: 'The server lets nobody overwrite or delete it: remove it there.',
   });
 }

@@ -3,6 +3,12 @@ import type { ProgressListener } from '../pipeline/progress.ts';
 
 export interface SessionOptions {
   readonly cacheDir: string;
+  /** Above so many own bytes the disk cache evicts. Default: half of the file system. */
+  readonly maxCacheBytes?: number;
+  /** The disk cache evicts, and then refuses, to leave so much free. Default: the larger of 1 GiB and 5 %. */
+  readonly minFreeBytes?: number;
+  /** The disk cache is a group's. Default: its owner's. */
+  readonly shared?: boolean;
   /** Layers (and remotes) worked on at once. */
   readonly jobs: number;
   readonly maxMemoryBytes: number;

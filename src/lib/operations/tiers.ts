@@ -1,7 +1,7 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { LockHolder } from '../cache/disk/lock/lock-holder.ts';
-import { fillFromRemotes, type TierFailure, type TierFill } from '../cache/tiered.ts';
+import { fillFromRemotes, type TierFill } from '../cache/tiered.ts';
 import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -30,13 +30,14 @@ export interface ServedLayer {
   readonly downloadedBytes: number;
   /** Compressed bytes that a stopped run had brought, and that were not fetched again. */
   readonly resumedBytes: number;
-  /** Remotes that failed or held wrong bytes on the way. */
-  readonly warnings: readonly string[];
+  /** What the remotes that were asked had to say; undefined when none was. */
+  readonly fill: TierFill | undefined;
 }
 
 /** Size of the layer when it stands verified on disk; a file nobody vouches for is hashed first. */
 export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Promise<number | undefined> {
   const hash = contentHashOf(layer.diffId);
+  await session.disk.holdLayers([hash]);
   const state = await session.disk.checkLayer(hash);
   if (state === 'missing' || state === 'bad') return undefined;
   if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')
@@ -61,7 +62,7 @@ async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<S
   const uncompressedBytes = await sizeOnDisk(session, layer);
   if (uncompressedBytes === undefined) return undefined;
   session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
-  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, resumedBytes: 0, warnings: [] };
+  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, resumedBytes: 0, fill: undefined };
 }
 
 /** One process at a time brings a layer; progress says whom we wait for. */
@@ -74,18 +75,16 @@ export function withLayerLock<T>(session: Session, { digest, diffId }: LayerDesc
 }
 
 async function bringLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {
-  const { layer } = request;
   const fill = await fillLayer(session, request);
-  const warnings = fill.failures.map((failure) => remoteWarning(failure, layer));
   if (fill.filled !== undefined) {
     const { sizeBytes } = fill.filled;
-    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, resumedBytes: 0, warnings };
+    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, resumedBytes: 0, fill };
   }
   const source = request.source();
   const taken = await takeFromSource(session, request, source);
   const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? taken.readBytes : 0);
   const { uncompressedBytes, resumedBytes } = taken;
-  return { servedBy: source.kind, uncompressedBytes, downloadedBytes, resumedBytes, warnings };
+  return { servedBy: source.kind, uncompressedBytes, downloadedBytes, resumedBytes, fill };
 }
 
 /** In parallel runs where an index knows the layer, else (or when that fails) in one stream, which also says what is wrong. */
@@ -143,10 +142,4 @@ async function fillFromNearest(session: Session, { layer, remotes }: WarmLayerRe
     onProgress({ type: 'layer-done', ...about, bytes: fill.filled.sizeBytes, note: `from ${fill.filled.url}` });
   }
   return fill;
-}
-
-/** A remote is a help, never a need: the next tier serves, and this says why it took longer. */
-function remoteWarning({ url, error, corrupt }: TierFailure, layer: LayerDescriptor): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  return `remote cache ${url} ${corrupt ? 'holds wrong bytes for' : 'could not serve'} layer ${layer.digest}: ${reason}`;
 }

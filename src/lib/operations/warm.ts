@@ -2,16 +2,19 @@
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { Digest, DiffId } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
-import { runLimited } from '../pipeline/run-limited.ts';
+import { Lanes } from '../pipeline/lanes.ts';
+import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
+import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
 import { openImages } from './open-images.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openReadAndFill, type ReadAndFill } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
+import { RemoteTally } from './remote-tally.ts';
 import type { WarmedImage, WarmedLayer, WarmResult } from './results.ts';
-import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
+import { remoteFailed, sendLayer, settleSends, type SendFailure } from './send-layer.ts';
 import { warmLayer, type ServedLayer } from './tiers.ts';
 
 export interface WarmRequest {
@@ -20,67 +23,118 @@ export interface WarmRequest {
   readonly platform?: Platform;
   /** Remotes to fill too. */
   readonly to: readonly string[];
-  /** Remotes to read before the registry. */
+  /** Remotes to read before the registry, nearest first. */
   readonly from: readonly string[];
-  /** `required`: a failing `to` remote is an error (exit 11). */
+  /** `required`: a failing remote is an error (exit 11). */
   readonly remote: 'optional' | 'required';
   /** Only these layers (digest or diffID); empty = all. */
   readonly layers: readonly Digest[];
+  /** Overwrite what a remote turned out to hold wrong. */
+  readonly repairRemote?: boolean;
+  /** Remotes of `from` that are not written to, also not to repair them. */
+  readonly readOnly?: readonly string[];
 }
 
-type TaskOutcome = ServedLayer & SendOutcome;
+interface TaskOutcome extends ServedLayer {
+  readonly stored: readonly string[];
+  /** Of remotes, asked or filled. */
+  readonly failures: readonly SendFailure[];
+}
 
 /** @throws ClipctlError when an image or a layer failed; everything else was still brought in */
 export async function warmImages(session: Session, request: WarmRequest): Promise<WarmResult> {
   const startedAt = performance.now();
-  const [from, to] = await Promise.all([openRemotes(session, request.from), openRemotes(session, request.to)]);
+  const remotes = await openReadAndFill(session, request);
   const { images, failures } = await openImages(session, request);
   await session.disk.removeLeftovers();
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
-  const tasks = distinctLayers(images);
-  const settled = await runLimited(tasks, session.options.jobs, (task, at) =>
-    warmTask(session, task, { from, to, isLast: at === tasks.length - 1 }),
-  );
-  throwFailures(failures, settled);
-  const outcomes = new Map<DiffId, TaskOutcome>();
-  settled.forEach((result, at) => {
-    const task = tasks[at];
-    if (result.status === 'fulfilled' && task !== undefined) outcomes.set(task.layer.diffId, result.value);
-  });
-  const failedSends = [...outcomes.values()].flatMap((outcome) => outcome.failures);
-  if (request.remote === 'required' && failedSends.length > 0) throw combineFailures(failedSends.map(remoteFailed), 'sends');
+  await claimRoom(session, images);
+  const run = new WarmRun(session, request, remotes);
+  const outcomes = await run.warmAll(distinctLayers(images), failures);
+  if (request.layers.length === 0) await rememberImages(session, images);
+  const remoteFailures = [...outcomes.values()].flatMap((outcome) => outcome.failures);
+  if (request.remote === 'required' && remoteFailures.length > 0)
+    throw combineFailures(remoteFailures.map(remoteFailed), 'remote calls');
   return {
     images: images.map((image) => warmedImage(image, outcomes)),
     totals: totalsOf(session, outcomes),
+    remotes: run.tally.figures(),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
-    warnings: warningsOf(images, outcomes),
+    warnings: [...new Set([...images.flatMap((image) => image.warnings), ...run.tally.warnings()])],
   };
 }
 
-async function warmTask(
-  session: Session,
-  task: LayerOfImage,
-  options: { from: ContentCache[]; to: ContentCache[]; isLast: boolean },
-): Promise<TaskOutcome> {
-  const served = await warmLayer(session, {
-    layer: task.layer,
-    remotes: options.from,
-    source: task.image.source,
-    isLast: options.isLast,
-    map: task.image.mapOf(task.layer.digest),
-  });
-  const sent = await sendLayerToAll(session, options.to, {
-    digest: task.layer.digest,
-    diffId: task.layer.diffId,
-    sizeBytes: served.uncompressedBytes,
-  });
-  return { ...served, ...sent };
-}
+class WarmRun {
+  readonly tally: RemoteTally;
+  readonly #session: Session;
+  readonly #request: WarmRequest;
+  readonly #remotes: ReadAndFill;
+  /** Apart from the layers that come in: a slow remote makes data wait on disk, and keeps no core idle. */
+  readonly #sends: Lanes;
 
-function throwFailures(opening: readonly unknown[], settled: readonly PromiseSettledResult<unknown>[]): void {
-  const failures = [...opening, ...settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))];
-  if (failures.length > 0) throw combineFailures(failures, 'items');
+  constructor(session: Session, request: WarmRequest, remotes: ReadAndFill) {
+    this.tally = new RemoteTally(remotes.all);
+    this.#session = session;
+    this.#request = request;
+    this.#remotes = remotes;
+    this.#sends = new Lanes(session.options.jobs);
+  }
+
+  /** @param failures of images that could not be opened @throws combineFailures of these and of layers, when all have ended */
+  async warmAll(tasks: readonly LayerOfImage[], failures: readonly unknown[]): Promise<Map<DiffId, TaskOutcome>> {
+    const sends: Promise<PromiseSettledResult<void>[]>[] = [];
+    const outcomes = new Map<DiffId, TaskOutcome>();
+    const work = async (task: LayerOfImage, isLast: boolean): Promise<void> => {
+      const served = await this.#serve(task, isLast);
+      const sent = this.#sends.run(() => this.#send(task, served));
+      // Settled at once: nobody waits for it before all layers are in.
+      sends.push(Promise.allSettled([sent.then((outcome) => void outcomes.set(task.layer.diffId, outcome))]));
+    };
+    const sizeOf = ({ layer }: LayerOfImage): number => layer.sizeBytes;
+    const settled = await runLargestFirst(tasks, { limit: this.#session.options.jobs, sizeOf, work });
+    settled.push(...(await Promise.all(sends)).flat());
+    const failed = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (failures.length + failed.length > 0) throw combineFailures([...failures, ...failed], 'items');
+    return outcomes;
+  }
+
+  async #serve({ layer, image }: LayerOfImage, isLast: boolean): Promise<ServedLayer> {
+    const served = await warmLayer(this.#session, {
+      layer,
+      remotes: this.#remotes.from,
+      source: image.source,
+      isLast,
+      map: image.mapOf(layer.digest),
+    });
+    if (served.fill !== undefined) this.tally.noteFill(served.fill, layer.digest);
+    return served;
+  }
+
+  /** Fills the remotes of --to, and mends those that turned out wrong. */
+  async #send({ layer }: LayerOfImage, served: ServedLayer): Promise<TaskOutcome> {
+    const { digest, diffId } = layer;
+    const read = served.fill?.failures ?? [];
+    const wrong = new Set(read.filter(({ corrupt }) => corrupt).map(({ url }) => url));
+    const sent = { digest, diffId, sizeBytes: served.uncompressedBytes };
+    const { stored, results, failures } = await settleSends(this.#toFill(wrong), (remote) =>
+      sendLayer(this.#session, remote, { ...sent, replace: wrong.has(remote.url) }),
+    );
+    for (const { url, result } of results) this.tally.noteStored(url, result, { isRepair: wrong.has(url) });
+    for (const { url, error } of failures) this.tally.noteStoreFailure(url, error, digest);
+    const filled = stored.filter((url) => this.#remotes.to.some((remote) => remote.url === url));
+    return { ...served, stored: filled, failures: [...read, ...failures] };
+  }
+
+  /** One known to hold wrong bytes is overwritten or left alone: it would say that it has the layer. */
+  #toFill(wrong: ReadonlySet<string>): ContentCache[] {
+    const { repairRemote = false, readOnly = [] } = this.#request;
+    const { all, to } = this.#remotes;
+    return all.filter((remote) => {
+      if (wrong.has(remote.url)) return repairRemote && !readOnly.includes(remote.url);
+      return to.includes(remote);
+    });
+  }
 }
 
 function warmedImage(image: OpenedImage, outcomes: ReadonlyMap<DiffId, TaskOutcome>): WarmedImage {
@@ -108,10 +162,4 @@ function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>):
     uncompressedBytes: all.reduce((sum, outcome) => sum + outcome.uncompressedBytes, 0),
     requests: session.requestCount(),
   };
-}
-
-function warningsOf(images: readonly OpenedImage[], outcomes: ReadonlyMap<DiffId, TaskOutcome>): string[] {
-  const sends = [...outcomes.values()].flatMap((outcome) => outcome.failures.map((failure) => remoteFailed(failure).message));
-  const reads = [...outcomes.values()].flatMap((outcome) => outcome.warnings);
-  return [...new Set([...images.flatMap((image) => image.warnings), ...reads, ...sends])];
 }

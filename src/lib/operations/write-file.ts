@@ -14,13 +14,13 @@ const MAX_LINKS = 40;
  * A symbolic link stays one; the file that it means is replaced.
  * @throws ClipctlError USAGE when something is there that is no regular file; STORAGE_*
  */
-export async function writeFileAtomically(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileAtomically(path: string, pieces: readonly Uint8Array[]): Promise<void> {
   const place = await placeOf(path);
   const temporary = join(dirname(place), `.clipctl-${randomBytes(16).toString('hex')}.tmp`);
   try {
     const file = await open(temporary, 'wx', 0o644);
     try {
-      await file.writeFile(bytes);
+      for (const piece of pieces) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();

@@ -4,8 +4,11 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { ClipctlError } from '../errors.ts';
+import { collectYoung } from './collect-young.ts';
 import { SLOT_BYTES, SLOT_COUNT, type FromWorker, type ToWorker } from './layer-job.ts';
 import { errorFromPlain } from './plain-error.ts';
+
+const COLLECT_EVERY_BYTES = 8 * 1024 * 1024;
 
 /** What the worker says, but for slots and failures. */
 export type Answer = Exclude<FromWorker, { type: 'free' | 'failed' }>;
@@ -49,6 +52,7 @@ class WorkerFeed<T> {
   #slot: number | undefined;
   #filled = 0;
   #takenBytes = 0;
+  #uncollectedBytes = 0;
   #result: { readonly value: T } | undefined;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -87,6 +91,11 @@ class WorkerFeed<T> {
   async #feed(): Promise<void> {
     for await (const piece of await this.#request.open(this.#source.signal)) {
       this.#takenBytes += piece.length;
+      this.#uncollectedBytes += piece.length;
+      if (this.#uncollectedBytes >= COLLECT_EVERY_BYTES) {
+        this.#uncollectedBytes = 0;
+        collectYoung();
+      }
       for (let at = 0; at < piece.length && this.#failure === undefined;) at += await this.#put(piece, at);
       // Leaving the loop closes the source.
       if (this.#failure !== undefined) return;

@@ -93,7 +93,7 @@ export async function ingestLayer(context: PipelineContext, request: IngestReque
 
 async function ingestOnce(context: PipelineContext, request: IngestRequest, attempts: Attempts): Promise<LayerFacts> {
   const { layer } = request;
-  const ingest = request.keep ? await context.disk.beginIngest(wishOf(request)) : undefined;
+  const ingest = request.keep ? await context.disk.beginIngest({ ...wishOf(request), signal: context.signal }) : undefined;
   attempts.isResumed = ingest?.journal?.resume !== undefined;
   try {
     const facts = await runPass(context, request, { ingest, attempts });
@@ -113,9 +113,10 @@ async function ingestOnce(context: PipelineContext, request: IngestRequest, atte
 /** What is at hand locally need not be kept half. */
 function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }: IngestRequest): IngestWish {
   const hash = contentHashOf(layer.diffId);
-  if (source.kind !== 'registry') return { hash };
+  const atLeastBytes = layer.sizeBytes;
+  if (source.kind !== 'registry') return { hash, atLeastBytes };
   const { digest, sizeBytes, diffId } = layer;
-  return { hash, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
+  return { hash, atLeastBytes, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
 }
 
 function runPass(

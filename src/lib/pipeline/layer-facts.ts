@@ -1,6 +1,7 @@
 import { ClipctlError } from '../errors.ts';
 import type { DiffId } from '../oci/digest.ts';
 import type { DecodedFacts, LayerFacts, LayerJob, OutputFacts } from './layer-job.ts';
+import { openEntries } from '../tar/packed-entries.ts';
 import { errorFromPlain } from './plain-error.ts';
 
 /** Joins what both sides of a layer learned. @throws ClipctlError DIFF_ID_MISMATCH, then what the scan met */
@@ -14,7 +15,7 @@ export function layerFactsOf({ expected }: LayerJob, decoded: DecodedFacts, outp
   }
   const verifiedBy = decoded.compression === 'none' ? plainTarProof(decoded, diffId) : decoded.verifiedBy;
   if (scanError !== undefined) throw errorFromPlain(scanError);
-  return { ...decoded, verifiedBy, diffId, entries, contentDigests };
+  return { ...decoded, verifiedBy, diffId, entries: openEntries(entries), contentDigests };
 }
 
 /** What is not compressed has its diffID for a digest, so a resumed layer can be held to it too. */

@@ -5,7 +5,7 @@ import type { DecodeResult } from '../compression/decoder.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
-import type { TarEntry } from '../tar/tar-entry.ts';
+import type { EntryList, PackedEntries } from '../tar/packed-entries.ts';
 import type { SpanRun } from './span-plan.ts';
 
 /** One layer to take through a worker. */
@@ -39,7 +39,7 @@ export interface DecodedFacts extends DecodeResult {
 export interface OutputFacts {
   readonly diffId: DiffId;
   /** In tar order; empty when not scanned. */
-  readonly entries: readonly TarEntry[];
+  readonly entries: PackedEntries;
   /** sha256 of each 4 MiB of the decompressed tar, 32 bytes each; empty when not scanned. */
   readonly contentDigests: Uint8Array;
   /** Why the scan stopped; told only after the diffID is known to hold, which explains more. */
@@ -47,7 +47,10 @@ export interface OutputFacts {
 }
 
 /** What was learned of a layer on its one pass. Everything in it was verified: diffID, size and, as `verifiedBy` says, digest hold. */
-export type LayerFacts = DecodedFacts & Omit<OutputFacts, 'scanError'>;
+export interface LayerFacts extends DecodedFacts, Omit<OutputFacts, 'entries' | 'scanError'> {
+  /** In tar order; empty when not scanned. */
+  readonly entries: EntryList;
+}
 
 /** How the two threads of a split layer meet: decompressed bytes in shared slots, told by messages. */
 export interface OutputLink {

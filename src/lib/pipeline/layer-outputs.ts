@@ -3,7 +3,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { errorCodeOf } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { TarScanner } from '../tar/scanner.ts';
-import type { TarEntry } from '../tar/tar-entry.ts';
+import { EntryPacker } from '../tar/packed-entries.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
 import { IngestWriter } from './ingest-writer.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -19,7 +19,7 @@ export class LayerOutputs {
   readonly #spans: SpanDigests | undefined;
   #writer: IngestWriter | undefined;
   #journal: JournalWriter | undefined;
-  readonly #entries: TarEntry[] = [];
+  readonly #entries = new EntryPacker();
   #scanner: TarScanner | undefined;
   #scanError: PlainError | undefined;
 
@@ -27,7 +27,7 @@ export class LayerOutputs {
     if (job.scan) {
       this.#spans = new SpanDigests();
       this.#scanner = new TarScanner({
-        onEntry: (entry) => this.#entries.push(entry),
+        onEntry: (entry) => this.#entries.add(entry),
         limits: { maxEntries: job.maxEntries, maxHeaderBytes: MAX_TAR_HEADER_BYTES },
       });
     }
@@ -51,7 +51,7 @@ export class LayerOutputs {
     await this.#writer?.finish();
     return {
       diffId: `sha256:${this.#hash.digest('hex')}` as Digest,
-      entries: this.#entries,
+      entries: this.#entries.finish(),
       contentDigests: this.#spans?.finish() ?? new Uint8Array(0),
       scanError: this.#scanError,
     };

@@ -13,6 +13,7 @@ import {
   type ToWorker,
   type WorkerData,
 } from './layer-job.ts';
+import { pageBuffersOf } from '../tar/packed-entries.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import { LayerPass } from './layer-pass.ts';
 import { RingReader, RingWriter, type RingMessage } from './output-ring.ts';
@@ -38,7 +39,9 @@ interface Stages {
 let stages: Stages | undefined;
 let queue: Promise<void> = Promise.resolve();
 
-const say = (message: FromWorker): void => port.postMessage(message);
+/** What is large and not needed here any more is moved, not copied. */
+const say = (message: FromWorker): void =>
+  port.postMessage(message, message.type === 'outputs' ? pageBuffersOf(message.facts.entries) : []);
 
 port.on('message', (message: ToWorker) => {
   queue = queue.then(() => handle(message)).catch(fail);

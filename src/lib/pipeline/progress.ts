@@ -21,6 +21,7 @@ export type ProgressEvent =
       readonly action: LayerAction;
       readonly totalBytes: number;
       readonly from: string;
+      readonly to?: string;
     }
   | {
       readonly type: 'layer-progress';
@@ -28,6 +29,8 @@ export type ProgressEvent =
       readonly action: LayerAction;
       readonly bytes: number;
       readonly totalBytes: number;
+      /** Of a push: the remote. One layer may go to several at once. */
+      readonly to?: string;
     }
   | {
       readonly type: 'layer-done';
@@ -35,8 +38,12 @@ export type ProgressEvent =
       readonly action: LayerAction;
       readonly bytes: number;
       readonly note?: string;
+      readonly to?: string;
     }
+  | { readonly type: 'layer-failed'; readonly layer: Digest; readonly action: LayerAction; readonly to?: string }
   | { readonly type: 'layer-skip'; readonly layer: Digest; readonly reason: string }
+  /** The disk cache needed its space; `bytes` in disk blocks. */
+  | { readonly type: 'layer-evicted'; readonly layer: Digest; readonly bytes: number }
   /** Another process is bringing this layer; who, where its lock says so. */
   | {
       readonly type: 'layer-wait';

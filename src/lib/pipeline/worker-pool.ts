@@ -8,6 +8,9 @@ const WORKER_URL = import.meta.url.endsWith('.ts')
   ? new URL('../../../dist/layer-worker.js', import.meta.url)
   : new URL('./layer-worker.js', import.meta.url);
 
+/** What a worker allocates dies at once: a young generation as large as V8 lets it grow would only be memory. */
+const YOUNG_GENERATION_MB = 3;
+
 export interface LendOptions {
   readonly signal: AbortSignal;
   /** Lend a second worker too when one is free now and nobody waits for it. */
@@ -24,6 +27,15 @@ export class WorkerPool {
 
   constructor(size: number) {
     this.#size = Math.max(1, size);
+  }
+
+  /** Starts workers that are going to be needed, `count` at most. */
+  startEarly(count: number): void {
+    while (this.#all.size < Math.min(count, this.#size)) {
+      const worker = this.#start();
+      worker.unref();
+      this.#idle.push(worker);
+    }
   }
 
   /** Lends a worker, or two, to `use`. Those that saw `use` fail are not lent again: their state is unknown. */
@@ -68,7 +80,10 @@ export class WorkerPool {
   }
 
   #start(): Worker {
-    const worker = new Worker(WORKER_URL, { workerData: { permitCell: this.#permitCell } satisfies WorkerData });
+    const worker = new Worker(WORKER_URL, {
+      workerData: { permitCell: this.#permitCell } satisfies WorkerData,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.#all.add(worker);
     // One that dies while it is idle is nobody's failure: it is not lent again. A busy one's borrower listens too.
     worker.on('error', () => this.#forget(worker));

@@ -1,18 +1,21 @@
-/** An image out of an OCI image layout directory (OCI image specification, image-layout.md). */
-import { addAbortSignal, Readable } from 'node:stream';
-import { ClipctlError } from '../errors.ts';
+/** An image out of an OCI image layout: a directory, or the same as an archive (OCI image specification, image-layout.md). */
+import { Readable } from 'node:stream';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { MAX_CONFIG_BYTES } from '../oci/image-config.ts';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
 import { assertUsableLayer } from '../oci/media-types.ts';
 import type { ImageSource, OpenBlobOptions, PlatformManifest, ResolvedImage, ResolveOptions } from './image-source.ts';
 import { ImageTree } from './image-tree.ts';
-import { openLayoutBlob, readLayoutIndex, readWhole } from './layout-files.ts';
+import { openLayoutBlob, readLayoutIndex } from './layout-files.ts';
 import type { LayoutName } from './layout-name.ts';
 import { openRoot, platformsOf, resolveImage, type ImageRoot } from './resolve-image.ts';
 import { selectInLayout } from './select-in-layout.ts';
+import { readWhole, type FileStore, type StoredFile } from './stored-file.ts';
+import { wrongSize } from './verified-bytes.ts';
 
 export interface LayoutOptions {
+  readonly kind: 'layout' | 'archive';
+  readonly store: FileStore;
   readonly allowForeign: boolean;
 }
 
@@ -22,17 +25,20 @@ export function openLayoutSource(name: LayoutName, options: LayoutOptions): Imag
 }
 
 class LayoutSource implements ImageSource {
-  readonly kind = 'layout';
+  readonly kind: 'layout' | 'archive';
   readonly requestCount = 0;
   readonly #name: LayoutName;
   readonly #options: LayoutOptions;
+  readonly #store: FileStore;
   readonly #tree: ImageTree;
 
   constructor(name: LayoutName, options: LayoutOptions) {
+    this.kind = options.kind;
     this.#name = name;
     this.#options = options;
-    this.#tree = new ImageTree(async ({ digest }, kind) => {
-      const file = await openLayoutBlob(name.directory, digest);
+    this.#store = options.store;
+    this.#tree = new ImageTree(async ({ digest }, kind, signal) => {
+      const file = await openLayoutBlob(this.#store, digest, signal);
       return readWhole(file, `${kind} ${digest}`, kind === 'config' ? MAX_CONFIG_BYTES : MAX_MANIFEST_BYTES);
     });
   }
@@ -48,36 +54,34 @@ class LayoutSource implements ImageSource {
   async openBlob(descriptor: Descriptor, { signal, range }: OpenBlobOptions): Promise<Readable> {
     signal.throwIfAborted();
     if ('diffId' in descriptor) assertUsableLayer(descriptor, this.#options);
-    const { handle, sizeBytes } = await openLayoutBlob(this.#name.directory, descriptor.digest);
-    const start = range?.start ?? 0;
-    const end = Math.min(range?.end ?? sizeBytes, sizeBytes);
-    const isRight = sizeBytes === descriptor.sizeBytes;
-    if (isRight && start < end) return addAbortSignal(signal, handle.createReadStream({ start, end: end - 1 }));
-    await handle.close();
-    if (!isRight) throw wrongSize(descriptor, sizeBytes);
-    return Readable.from([]);
+    return openPart(await openLayoutBlob(this.#store, descriptor.digest, signal), descriptor, { signal, range });
   }
 
   async close(): Promise<void> {
-    // Every stream owns its file; there is nothing else to close.
+    await this.#store.close();
   }
 
   async #root(signal: AbortSignal): Promise<ImageRoot> {
     signal.throwIfAborted();
-    const { directory } = this.#name;
-    const selected = await selectInLayout(this.#name, await readLayoutIndex(directory));
+    const index = await readLayoutIndex(this.#store, signal);
+    const selected = await selectInLayout(this.#name, index, { store: this.#store, signal });
     const [only] = selected;
     if (selected.length !== 1 || only === undefined) return { choices: await this.#tree.candidates(selected, signal) };
     return openRoot(this.#tree, await this.#tree.document(only, signal), signal);
   }
 }
 
-function wrongSize({ digest, sizeBytes }: Descriptor, actualBytes: number): ClipctlError {
-  return new ClipctlError(
-    'SIZE_MISMATCH',
-    `blob ${digest}: the file has ${actualBytes} bytes, its descriptor says ${sizeBytes}`,
-    {
-      details: { digest, expectedBytes: sizeBytes, actualBytes },
-    },
-  );
+/** The bytes of a blob, or a range of them; the file must be as large as its descriptor says. @throws ClipctlError SIZE_MISMATCH */
+export async function openPart(
+  file: StoredFile,
+  descriptor: Descriptor,
+  { signal, range }: { readonly signal: AbortSignal; readonly range: OpenBlobOptions['range'] | undefined },
+): Promise<Readable> {
+  const start = range?.start ?? 0;
+  const end = Math.min(range?.end ?? file.sizeBytes, file.sizeBytes);
+  const isRight = file.sizeBytes === descriptor.sizeBytes;
+  if (isRight && start < end) return file.stream(start, end, signal);
+  await file.close();
+  if (!isRight) throw wrongSize(descriptor, file.sizeBytes);
+  return Readable.from([]);
 }

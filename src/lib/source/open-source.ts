@@ -1,11 +1,17 @@
 /** From what the user typed to the source of an image: the one file that knows all of them. */
-import type { CredentialProvider, Credentials } from '../auth/credentials.ts';
+import { tmpdir } from 'node:os';
+import type { CredentialProvider, PasswordCredentials } from '../auth/credentials.ts';
 import { dockerConfigCredentials } from '../auth/docker-config.ts';
+import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import type { RetryPolicy } from '../http/retry.ts';
 import { isHostAndPort, parseReference } from '../oci/reference.ts';
+import { parseArchiveName } from './archive/archive-name.ts';
+import { openArchiveStore, type ArchiveStoreOptions } from './archive/archive-store.ts';
+import { openDockerArchive } from './archive/docker-archive.ts';
+import { openDirectoryStore } from './directory-store.ts';
 import type { ImageSource } from './image-source.ts';
 import { parseLayoutName } from './layout-name.ts';
 import { openLayoutSource } from './oci-layout.ts';
@@ -18,28 +24,50 @@ export interface OpenSourceOptions {
   readonly retries: number;
   readonly allowForeign: boolean;
   readonly insecureRegistries: readonly string[];
-  readonly credentials?: Credentials | undefined;
+  readonly credentials?: PasswordCredentials | undefined;
   readonly onRetry?: RetryPolicy['onRetry'];
   /** Connections to share between sources (http/dispatcher.ts), closed by who made them; default: the source's own. */
   readonly dispatcher?: Dispatcher;
   /** For tests: how to wait between tries. */
   readonly sleep?: RetryPolicy['sleep'];
+  /** Where archives that cannot be read in place are copied to, and how large they may be; stdin is what `-` means. */
+  readonly archives?: Partial<ArchiveStoreOptions>;
   /** Where configuration files are looked for; default: the process's. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
-const LATER_SCHEMES = ['oci-archive:', 'docker-archive:'];
-const FORMS = 'Known forms: REF, docker://REF, oci:DIR[:TAG], oci:DIR@DIGEST.';
+const OCI_ARCHIVE = 'oci-archive:';
+const DOCKER_ARCHIVE = 'docker-archive:';
+const FORMS =
+  'Known forms: REF, docker://REF, oci:DIR[:TAG], oci:DIR@DIGEST, oci-archive:FILE[:TAG], docker-archive:FILE[:REF], FILE.clip.';
 
 /**
  * Parses a name and prepares its source; nothing is read or asked before the first call.
  * @throws ClipctlError USAGE for a form that is not supported, REFERENCE_INVALID, DIGEST_INVALID, UNSUPPORTED_DIGEST
  */
 export function openImageSource(name: string, options: OpenSourceOptions): ImageSource {
-  const later = LATER_SCHEMES.find((scheme) => name.startsWith(scheme));
-  if (later !== undefined) throw new ClipctlError('USAGE', `${later} is not supported by this version`, { hint: FORMS });
-  if (name.startsWith('oci:')) return openLayoutSource(parseLayoutName(name.slice('oci:'.length)), options);
+  const { allowForeign } = options;
+  if (name.startsWith('oci:')) {
+    const layout = parseLayoutName(name.slice('oci:'.length));
+    return openLayoutSource(layout, { kind: 'layout', store: openDirectoryStore(layout.directory), allowForeign });
+  }
+  if (name.startsWith(OCI_ARCHIVE)) return openOciArchive(name, options);
+  if (name.startsWith(DOCKER_ARCHIVE)) {
+    const { path, image } = parseArchiveName(name.slice(DOCKER_ARCHIVE.length));
+    return openDockerArchive({ store: openArchiveStore(path, archiveOptions(options)), text: name, image, allowForeign });
+  }
   return openRegistry(name.startsWith('docker://') ? name.slice('docker://'.length) : name, options);
+}
+
+function openOciArchive(name: string, options: OpenSourceOptions): ImageSource {
+  const layout = parseLayoutName(name.slice(OCI_ARCHIVE.length));
+  const store = openArchiveStore(layout.directory, archiveOptions(options));
+  return openLayoutSource({ ...layout, text: name }, { kind: 'archive', store, allowForeign: options.allowForeign });
+}
+
+function archiveOptions({ archives }: OpenSourceOptions): ArchiveStoreOptions {
+  const { spoolDirectory = tmpdir(), maxBytes = DEFAULT_LIMITS.maxLayerBytes, stdin = process.stdin } = archives ?? {};
+  return { spoolDirectory, maxBytes, stdin };
 }
 
 function openRegistry(text: string, options: OpenSourceOptions): ImageSource {

@@ -1,6 +1,6 @@
 /** One repository of one registry over HTTP: base address, login, refusals as errors. Retrying is the caller's. */
 import { Authorizer } from '../auth/authorizer.ts';
-import type { CredentialProvider } from '../auth/credentials.ts';
+import { secretOf, type CredentialProvider } from '../auth/credentials.ts';
 import { ClipctlError, type ErrorCode } from '../errors.ts';
 import { discardBody, headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
 import { holdBody, readBody } from '../http/read-body.ts';
@@ -29,6 +29,8 @@ export interface RegistryRequest {
 }
 
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
+/** The first, and one more with credentials or a token that were looked up afresh. */
+const MAX_LOGINS = 2;
 const SUCCESS: ReadonlySet<number> = new Set([200, 206, 416]);
 
 export class RegistryConnection {
@@ -58,13 +60,16 @@ export class RegistryConnection {
   async get(request: RegistryRequest): Promise<HttpResponse> {
     const { signal } = request;
     const url = new URL(`v2/${this.#options.repository}/${request.path}`, await this.#baseUrl(signal));
-    const sent = await this.#authorizer.authorization(signal);
-    const response = await this.#send(url, request, sent);
-    // A 401 from where a redirect led is not the registry's: it must not choose who gets the credentials.
-    if (response.status !== 401 || response.url.origin !== url.origin) return this.#accept(response, request, url);
-    const held = await holdBody(response, MAX_ERROR_BODY_BYTES, signal);
-    if (!(await this.#authorizer.answer(held, sent, signal))) return this.#accept(held, request, url);
-    return this.#accept(await this.#send(url, request, await this.#authorizer.authorization(signal)), request, url);
+    for (let logins = 0; ; logins++) {
+      const sent = await this.#authorizer.authorization(signal);
+      const response = await this.#send(url, request, sent);
+      // A 401 from where a redirect led is not the registry's: it must not choose who gets the credentials. Some
+      // registries answer 403 to a token that died (ECR, Artifact Registry).
+      const mayBeLogin = response.status === 401 || (response.status === 403 && sent !== undefined);
+      if (!mayBeLogin || response.url.origin !== url.origin || logins === MAX_LOGINS) return this.#accept(response, request, url);
+      const held = await holdBody(response, MAX_ERROR_BODY_BYTES, signal);
+      if (!(await this.#authorizer.answer(held, sent, signal))) return this.#accept(held, request, url);
+    }
   }
 
   #send(url: URL, { headers, signal }: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
@@ -94,7 +99,7 @@ export class RegistryConnection {
       missing,
       retryAfter: headerOf(response, 'retry-after'),
       body: bytes,
-      secrets: found === undefined ? [] : [found.password],
+      secrets: found === undefined ? [] : [secretOf(found)],
       hasCredentials: found !== undefined,
       redirectedBy,
     });

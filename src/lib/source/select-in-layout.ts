@@ -6,6 +6,7 @@ import type { ImageIndex } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-types.ts';
 import { openLayoutBlob } from './layout-files.ts';
 import type { LayoutName } from './layout-name.ts';
+import type { FileStore } from './stored-file.ts';
 
 const REF_NAME = 'org.opencontainers.image.ref.name';
 
@@ -13,8 +14,12 @@ const REF_NAME = 'org.opencontainers.image.ref.name';
  * One descriptor, or several that are platforms of one image.
  * @throws ClipctlError IMAGE_NOT_FOUND with the tags there are, REFERENCE_INVALID when a tag is needed
  */
-export async function selectInLayout(name: LayoutName, index: ImageIndex): Promise<readonly Descriptor[]> {
-  if (name.digest !== undefined) return [await selectByDigest(name.directory, name.digest, index)];
+export async function selectInLayout(
+  name: LayoutName,
+  index: ImageIndex,
+  place: { readonly store: FileStore; readonly signal: AbortSignal },
+): Promise<readonly Descriptor[]> {
+  if (name.digest !== undefined) return [await selectByDigest(name.digest, index, place)];
   const images = withoutRepeats(index.manifests.filter(({ mediaType }) => isIndexType(mediaType) || isManifestType(mediaType)));
   const selected = name.tag === undefined ? images : images.filter((descriptor) => tagOf(descriptor) === name.tag);
   if (selected.length === 0) throw notFound(name, images);
@@ -23,17 +28,21 @@ export async function selectInLayout(name: LayoutName, index: ImageIndex): Promi
 }
 
 /** A digest may name any document of the layout, also one that only a nested index lists: its size is then the file's. */
-async function selectByDigest(directory: string, digest: Digest, index: ImageIndex): Promise<Descriptor> {
+async function selectByDigest(
+  digest: Digest,
+  index: ImageIndex,
+  { store, signal }: { readonly store: FileStore; readonly signal: AbortSignal },
+): Promise<Descriptor> {
   const listed = index.manifests.find((descriptor) => descriptor.digest === digest);
   if (listed !== undefined) return listed;
-  const { handle, sizeBytes } = await openLayoutBlob(directory, digest).catch((error: unknown) => {
+  const file = await openLayoutBlob(store, digest, signal).catch((error: unknown) => {
     if (error instanceof ClipctlError && error.code === 'BLOB_NOT_FOUND') {
-      throw new ClipctlError('IMAGE_NOT_FOUND', `${directory} has no image ${digest}`, { cause: error, details: { digest } });
+      throw new ClipctlError('IMAGE_NOT_FOUND', `${store.name} has no image ${digest}`, { cause: error, details: { digest } });
     }
     throw error;
   });
-  await handle.close();
-  return { mediaType: '', digest, sizeBytes, annotations: new Map(), urls: [] };
+  await file.close();
+  return { mediaType: '', digest, sizeBytes: file.sizeBytes, annotations: new Map(), urls: [] };
 }
 
 function tagOf({ annotations }: Descriptor): string | undefined {
@@ -61,7 +70,7 @@ function notFound({ tag, directory }: LayoutName, images: readonly Descriptor[])
 function needsTag({ directory }: LayoutName, images: readonly Descriptor[]): ClipctlError {
   return new ClipctlError('REFERENCE_INVALID', `${directory} has several images${describeTags(images)}`, {
     details: { path: directory },
-    hint: 'Say which one: oci:DIR:TAG or oci:DIR@DIGEST.',
+    hint: 'Say which one: oci:DIR:TAG or oci:DIR@DIGEST; an archive takes the same.',
   });
 }
 

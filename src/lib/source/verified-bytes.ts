@@ -1,6 +1,7 @@
 /** Small blobs (manifests, configs) that must be what their digest says before anybody parses them. */
 import { createHash } from 'node:crypto';
 import { ClipctlError } from '../errors.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import { digestOfHash, type ContentHash, type Digest } from '../oci/digest.ts';
 
 /** The sha256 digest of some bytes. */
@@ -22,4 +23,15 @@ export function assertBytes(bytes: Uint8Array, expected: { digest: Digest; sizeB
       details: { expected: digest, actual },
     });
   }
+}
+
+/** The file that should hold a blob has another size than its descriptor says. */
+export function wrongSize({ digest, sizeBytes }: Descriptor, actualBytes: number): ClipctlError {
+  return new ClipctlError(
+    'SIZE_MISMATCH',
+    `blob ${digest}: the file has ${actualBytes} bytes, its descriptor says ${sizeBytes}`,
+    {
+      details: { digest, expectedBytes: sizeBytes, actualBytes },
+    },
+  );
 }

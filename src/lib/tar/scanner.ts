@@ -35,6 +35,21 @@ export class TarScanner {
     this.#guard(() => this.#consume(Buffer.from(view.buffer, view.byteOffset, view.byteLength)));
   }
 
+  /** Bytes from here on that no verdict depends on: who can seek passes over them with {@link skip}. */
+  get skippableBytes(): number {
+    return this.#state === 'payload' ? this.#reader.payloadBytes + this.#reader.paddingBytes : 0;
+  }
+
+  /** Passes over at most `skippableBytes`, as if they had been written. */
+  skip(bytes: number): void {
+    this.#guard(() => this.#skipPayload(Math.min(bytes, this.skippableBytes)));
+  }
+
+  /** The end marker was read: what follows is no part of the tar. */
+  get isAtEnd(): boolean {
+    return this.#state === 'end';
+  }
+
   /** The tar is over. Throws `TAR_INVALID` when it stops inside a block, a header or a payload. */
   finish(): TarScanResult {
     this.#guard(() => this.#refuseCut());

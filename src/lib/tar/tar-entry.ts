@@ -30,14 +30,14 @@ export interface TarEntry {
   /** Size of the file's content, holes of a sparse file included; 0 for kinds without content. */
   readonly size: number;
   readonly mtime: TarTime;
-  readonly atime?: TarTime;
-  readonly ctime?: TarTime;
+  readonly atime?: TarTime | undefined;
+  readonly ctime?: TarTime | undefined;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
   /** From PAX `SCHILY.xattr.*`, values as raw bytes. */
   readonly xattrs: ReadonlyMap<ByteString, ByteString>;
   /** Only for sparse files: the map. */
-  readonly sparse?: readonly SparseRegion[];
+  readonly sparse?: readonly SparseRegion[] | undefined;
   /** Offset in the decompressed tar where the stored payload starts (after a PAX 1.0 sparse map). */
   readonly payloadOffset: number;
   /** Stored payload bytes (≠ size for sparse files), padding not included. */

@@ -27,8 +27,6 @@ describe('a remote cache URL', () => {
   });
 
   it.each([
-    's3://bucket/prefix',
-    'redis://localhost',
     'https://cache.example/cas',
     'oci://registry.example/cache',
     'blobcache://host:2049',

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Surface } from '../../../src/cli/output.ts';
+import { renderCacheList } from '../../../src/cli/render/cache-list.ts';
+import { renderPrune } from '../../../src/cli/render/cache-prune.ts';
+import { renderUsage } from '../../../src/cli/render/cache-usage.ts';
 import { renderIndex } from '../../../src/cli/render/index-summary.ts';
 import { renderInspect } from '../../../src/cli/render/inspect.ts';
 import { renderPlan } from '../../../src/cli/render/plan.ts';
 import { renderPush } from '../../../src/cli/render/push-summary.ts';
 import { renderWarm } from '../../../src/cli/render/warm-summary.ts';
 import { createStyle, PLAIN_STYLE } from '../../../src/cli/style.ts';
+import { CACHE_LIST, CACHE_USAGE, PRUNED } from '../cache-documents.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from '../documents.ts';
 
 const surface: Surface = { columns: 80, unicode: true, style: PLAIN_STYLE, verbose: false };
@@ -21,6 +25,10 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
   ['warm-verbose', (on) => renderWarm(WARM, { ...on, verbose: true })],
   ['push-cache', (on) => renderPush(PUSH, on)],
   ['plan', (on) => renderPlan(PLAN, on)],
+  ['cache-du', (on) => renderUsage(CACHE_USAGE, on)],
+  ['cache-ls', (on) => renderCacheList(CACHE_LIST, on)],
+  ['cache-prune-plan', (on) => renderPrune(PRUNED, on)],
+  ['cache-prune', (on) => renderPrune({ ...PRUNED, dryRun: false }, on)],
 ];
 
 /** Lines that quote one long word of the image in full: a command, a URL. */

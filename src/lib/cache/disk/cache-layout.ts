@@ -1,5 +1,5 @@
 /** Where things stand in a cache directory (FORMATS §2), and the directory's version. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
@@ -9,7 +9,7 @@ import { makeDirectory } from '../make-directory.ts';
 /** Of our own state under `.clipctl/`. */
 export const CACHE_VERSION = 1;
 
-const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index'] as const;
+const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index', 'images', 'pins', 'leases'] as const;
 
 /** bford.info/cachedir: backup programs leave the directory out. */
 const CACHEDIR_TAG = [
@@ -27,6 +27,26 @@ export function ingestDirectory(cacheDir: string): string {
 /** One record a layer. */
 export function recordPath(cacheDir: string, hash: ContentHash): string {
   return join(ownDirectory(cacheDir), 'layers', `${hash}.json`);
+}
+
+/** Which images have which layers: one record an image. */
+export function imagesDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'images');
+}
+
+/** One file a pin. */
+export function pinsDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'pins');
+}
+
+/** One file a running process. */
+export function leasesDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'leases');
+}
+
+/** Layers on their way out: from here they can still come back. */
+export function trashDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'trash');
 }
 
 /** Who works on which layer; empty while nobody does. */
@@ -63,18 +83,83 @@ async function versionsIn(path: string): Promise<number[]> {
 }
 
 /**
- * Makes what is missing, for the owner alone; a directory that is there keeps its mode.
+ * Makes what is missing: for the owner alone, or with `shared` for the group too. A directory that is there keeps its mode.
  * @throws ClipctlError STORAGE_*
  */
-export async function prepareCacheDirectory(cacheDir: string): Promise<void> {
+export async function prepareCacheDirectory(cacheDir: string, { shared = false } = {}): Promise<void> {
   try {
-    for (const name of OWN_DIRECTORIES) await makeDirectory(join(ownDirectory(cacheDir), name), 0o700);
+    const isNew = (await modeOf(cacheDir)) === undefined;
+    await makeDirectory(cacheDir, PRIVATE_MODE);
+    // mkdir is cut by the umask, and drops the setgid bit.
+    if (isNew && shared) await chmod(cacheDir, SHARED_MODE);
+    const mode = await directoryModeOf(cacheDir);
+    for (const name of OWN_DIRECTORIES) await makeOwnDirectory(cacheDir, { name, mode });
     await writeFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { flag: 'wx' }).catch(unlessThere);
   } catch (error) {
     throw storageError(error, cacheDir, 'create the cache directory');
   }
 }
 
+const PRIVATE_MODE = 0o700;
+const SHARED_MODE = 0o2775;
+
+async function makeOwnDirectory(cacheDir: string, { name, mode }: { name: string; mode: number }): Promise<void> {
+  const path = join(ownDirectory(cacheDir), name);
+  if ((await modeOf(path)) !== undefined) return;
+  await makeDirectory(path, mode);
+  if (mode !== SHARED_MODE) return;
+  for (const made of [join(cacheDir, '.clipctl'), ownDirectory(cacheDir), path]) await chmod(made, mode).catch(unlessTheirs);
+}
+
+/** Another member of the group was first; the mode is theirs to set. */
+function unlessTheirs(error: unknown): void {
+  if (errnoOf(error) !== 'EPERM') throw error;
+}
+
+/** True when the group may write into the cache directory and what is made in it stays the group's: `--shared` made it. */
+export async function isSharedDirectory(cacheDir: string): Promise<boolean> {
+  return ((await modeOf(cacheDir)) ?? 0) % 0o10000 === SHARED_MODE;
+}
+
+/** The mode of directories that are made in the cache directory. */
+export async function directoryModeOf(cacheDir: string): Promise<number> {
+  return (await isSharedDirectory(cacheDir)) ? SHARED_MODE : PRIVATE_MODE;
+}
+
+async function modeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mode;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 function unlessThere(error: unknown): void {
   if (errnoOf(error) !== 'EEXIST') throw error;
+}
+
+/**
+ * Refuses a directory that belongs to another user: what it vouches for, they may have made up. The administrator's is
+ * trusted; a group's is with `--shared`. A missing one is fine.
+ * @throws ClipctlError STORAGE_DENIED
+ */
+export async function requireTrustedOwner(cacheDir: string, { shared = false } = {}): Promise<void> {
+  const me = process.getuid?.();
+  if (shared || me === undefined) return;
+  const owner = await ownerOf(cacheDir);
+  if (owner === undefined || owner === me || owner === 0) return;
+  throw new ClipctlError('STORAGE_DENIED', `the cache directory ${cacheDir} belongs to another user (uid ${owner})`, {
+    details: { path: cacheDir, owner },
+    hint: 'Add --shared if you trust everybody who can write there, or choose another with --cache-dir or CLIPCTL_CACHE_DIR.',
+  });
+}
+
+async function ownerOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).uid;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw storageError(error, path, 'look at');
+  }
 }

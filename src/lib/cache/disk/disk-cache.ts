@@ -19,13 +19,14 @@ import type {
   StoreResult,
   Unverified,
 } from '../content-cache.ts';
-import { hashFile } from '../hash-file.ts';
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { listContentFiles } from '../list-content-files.ts';
-import { isSameIdentity, lookAtFile, openRegularFile } from '../regular-file.ts';
+import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
-import { locksDirectory, prepareCacheDirectory, requireKnownVersion } from './cache-layout.ts';
-import { requireFreeSpace } from './free-space.ts';
+import { locksDirectory } from './cache-layout.ts';
+import { CacheRoom, type KnownSize, type RoomOptions } from './cache-room.ts';
+import { DirectoryGuard } from './directory-guard.ts';
+import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import {
   createIngestFile,
   discardIngestFile,
@@ -39,9 +40,12 @@ import {
   type IngestWish,
 } from './ingest-file.ts';
 import { KeyedTurns } from './keyed-turns.ts';
+import { hashAndAdopt } from './layer-check.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
 import { removeLeftovers } from './ingest/leftovers.ts';
+import { Lease } from './lease.ts';
+import { UseClock, type UseClockOptions } from './use-clock.ts';
 import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
 
 /**
@@ -50,9 +54,11 @@ import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
  */
 export type LayerState = 'verified' | 'unverified' | 'bad' | 'missing';
 
-export interface DiskCacheOptions {
+export interface DiskCacheOptions extends Omit<RoomOptions, 'clock' | 'lease'>, UseClockOptions {
   /** Lends the buffers that verifyLayer hashes with. */
   readonly budget: BufferBudget;
+  /** Of a group: the directory is made for it, and may belong to another member. */
+  readonly shared?: boolean;
   /** `none`: no flush; a power loss may leave wrong files, which `verify` finds. Default `full`. */
   readonly durability?: Durability;
   /** `lease` leaves the kernel's locks out. Default `auto`. */
@@ -73,17 +79,24 @@ export class DiskCache implements ContentCache {
   readonly #turns = new KeyedTurns();
   readonly #durability: Durability;
   readonly #records: LayerRecords;
+  readonly #lease: Lease;
+  readonly #clock: UseClock;
+  readonly #guard: DirectoryGuard;
   readonly #layerTurns: LayerTurns;
-  #versionKnown = false;
-  #prepared = false;
+  /** What has to go before something may come. */
+  readonly room: CacheRoom;
 
   constructor(directory: string, options: DiskCacheOptions) {
-    const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity } = options;
+    const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity, shared = false } = options;
     this.directory = directory;
     this.#budget = budget;
     this.#durability = durability;
+    this.#guard = new DirectoryGuard(directory, { shared });
     this.#layerTurns = new LayerTurns(locksDirectory(directory), { kind: locks, timeoutMs: lockTimeoutMs });
-    this.#records = new LayerRecords(directory);
+    this.#clock = new UseClock(directory, options);
+    this.#records = new LayerRecords(directory, this.#clock);
+    this.#lease = new Lease(directory);
+    this.room = new CacheRoom(directory, { ...options, clock: this.#clock, lease: this.#lease });
   }
 
   get url(): string {
@@ -108,7 +121,7 @@ export class DiskCache implements ContentCache {
   async getContent(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined> {
     const range = requireRange(options);
     options.signal.throwIfAborted();
-    await this.#requireVersion();
+    await this.holdLayers([hash]);
     if (range !== undefined && (await this.checkLayer(hash)) !== 'verified') return undefined;
     await this.touchLayer(hash);
     const file = await openRegularFile(this.layerPath(hash));
@@ -125,7 +138,7 @@ export class DiskCache implements ContentCache {
     let chunks = 0;
     // Without the lock: who calls this has the bytes already, and waiting would save nothing.
     const pieces = piecesOfSource(source, () => (chunks += 1));
-    await this.#storePieces(pieces, hash, { sizeBytes, signal, isLocked: false });
+    await this.storeStream(pieces, hash, { sizeBytes, signal, isLocked: false });
     return { sentBytes: sizeBytes, chunks, skipped: false };
   }
 
@@ -141,22 +154,18 @@ export class DiskCache implements ContentCache {
    * @throws ClipctlError LOCK_TIMEOUT, STORAGE_*, CACHE_VERSION; the signal's reason; what `action` throws
    */
   async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: () => Promise<T>): Promise<T> {
-    await this.#prepare();
+    await this.#guard.prepare();
     return this.#layerTurns.run(hash, options, action);
   }
 
   /**
-   * Stores what `pieces` yields, checked while it is written. The caller has the layer's lock.
+   * Stores what `pieces` yields, checked while it is written; `isLocked`: the caller has the layer's lock.
    * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, STORAGE_*; and what `pieces` throws, as it is
    */
-  async storeStream(pieces: AsyncIterable<Uint8Array>, hash: ContentHash, options: StoreOptions): Promise<void> {
-    await this.#storePieces(pieces, hash, { ...options, isLocked: true });
-  }
-
-  async #storePieces(
+  async storeStream(
     pieces: AsyncIterable<Uint8Array>,
     hash: ContentHash,
-    { sizeBytes, signal, isLocked }: StoreOptions & { readonly isLocked: boolean },
+    { sizeBytes, signal, isLocked = true }: StoreOptions & { readonly isLocked?: boolean },
   ): Promise<void> {
     signal.throwIfAborted();
     const ingest = await this.beginIngest({ sizeBytes, ...(isLocked ? { hash } : {}) });
@@ -169,12 +178,12 @@ export class DiskCache implements ContentCache {
   }
 
   /**
-   * A file to write a layer into.
+   * A file to write a layer into. Room is made for what is known of its size, and what can't fit is refused now.
    * @throws ClipctlError STORAGE_*, CACHE_VERSION
    */
   async beginIngest(wish: IngestWish = {}): Promise<IngestFile> {
-    await this.#prepare();
-    if (wish.sizeBytes !== undefined) await requireFreeSpace(this.directory, wish.sizeBytes);
+    await this.#guard.prepare();
+    await this.room.makeFor(wish);
     const lockKind = wish.hash === undefined ? 'lease' : this.#layerTurns.kindOf(wish.hash);
     const created = await createIngestFile(this.directory, wish, lockKind);
     return {
@@ -189,6 +198,7 @@ export class DiskCache implements ContentCache {
   async #commit(created: CreatedFile, hash: ContentHash, options: CommitOptions): Promise<void> {
     const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability: this.#durability });
     options.signal.throwIfAborted();
+    await this.holdLayers([hash]);
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
     const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
     await discardIngestFile(created.path);
@@ -196,11 +206,12 @@ export class DiskCache implements ContentCache {
     else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
     // Two processes that replace one file at once may leave the record of the one beside the file of the other.
     if ((await this.checkLayer(hash)) === 'unverified') await this.#hashAndAdopt(hash, options.signal);
+    await this.room.settle(outcome === 'published' ? identity.sizeBytes : 0, { signal: options.signal });
   }
 
   /** What is known of the layer without reading it. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async checkLayer(hash: ContentHash): Promise<LayerState> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     const found = await lookAtFile(this.layerPath(hash));
     if (found === undefined) return 'missing';
     if (found === 'other') return 'bad';
@@ -209,7 +220,7 @@ export class DiskCache implements ContentCache {
 
   /** Decompressed size of a verified layer; `undefined` = there is none. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async sizeOf(hash: ContentHash): Promise<number | undefined> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     const found = await lookAtFile(this.layerPath(hash));
     if (found === undefined || found === 'other') return undefined;
     return (await this.#records.isVerified(hash, found)) ? found.sizeBytes : undefined;
@@ -221,40 +232,47 @@ export class DiskCache implements ContentCache {
    * @throws ClipctlError STORAGE_*, CACHE_VERSION; the signal's reason
    */
   async verifyLayer(hash: ContentHash, { signal }: CacheCallOptions): Promise<'verified' | 'bad' | 'missing'> {
-    await this.#requireVersion();
+    await this.holdLayers([hash]);
     return this.#turns.run(hash, () => this.#hashAndAdopt(hash, signal));
   }
 
-  async #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
-    const path = this.layerPath(hash);
-    const before = await lookAtFile(path);
-    if (before === undefined) return 'missing';
-    if (before === 'other') return 'bad';
-    const found = await hashFile(path, { budget: this.#budget, signal });
-    const after = await lookAtFile(path);
-    if (after === undefined) return 'missing';
-    if (after === 'other') return 'bad';
-    if (!isSameIdentity(before, after)) return (await this.#records.isVerified(hash, after)) ? 'verified' : 'bad';
-    if (found === hash) await this.#records.adopt(hash, after, () => this.#prepare());
-    else await this.#records.disown(hash);
-    return found === hash ? 'verified' : 'bad';
+  #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
+    const prepare = (): Promise<void> => this.#guard.prepare();
+    return hashAndAdopt(this.directory, hash, { records: this.#records, budget: this.#budget, prepare, signal });
   }
 
   /** Notes that a verified layer is the content of a compressed digest. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async recordDigest(hash: ContentHash, digest: Digest, compressedBytes: number): Promise<void> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     await this.#turns.run(hash, () => this.#records.addDigest(hash, { digest, compressedBytes }));
   }
 
   /** The compressed forms that the layer was seen in. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async digestsOf(hash: ContentHash): Promise<readonly DigestSeen[]> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     return this.#records.digestsOf(hash);
   }
 
-  /** Notes a use of the layer, at most once an hour. @throws ClipctlError STORAGE_ERROR */
-  touchLayer(hash: ContentHash): Promise<void> {
-    return this.#records.touch(hash);
+  /** Notes a use of the layer, at most once a minute. @throws ClipctlError STORAGE_ERROR */
+  async touchLayer(hash: ContentHash): Promise<void> {
+    await this.holdLayers([hash]);
+    await this.#records.touch(hash);
+  }
+
+  /**
+   * Takes a lease: until this cache is closed nobody evicts these layers. One that is looked for afterwards and found
+   * stays.
+   * @throws ClipctlError STORAGE_*, CACHE_VERSION
+   */
+  async holdLayers(hashes: readonly ContentHash[]): Promise<void> {
+    await this.#guard.requireUsable();
+    await this.#lease.hold(...hashes);
+  }
+
+  /** Remembers which image the layers are of. @throws ClipctlError STORAGE_ERROR, STORAGE_FULL */
+  async rememberImage(image: ImageRecord): Promise<void> {
+    await this.#guard.requireUsable();
+    await writeImageRecord(this.directory, image, await this.#clock.tick());
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
@@ -270,25 +288,14 @@ export class DiskCache implements ContentCache {
   }
 
   async *listContent({ signal }: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {
-    await this.#requireVersion();
+    await this.#guard.requireUsable();
     yield* listContentFiles(this.directory, signal);
   }
 
   async close(): Promise<void> {
     await this.#layerTurns.settled();
     await this.#turns.settled();
-  }
-
-  async #requireVersion(): Promise<void> {
-    if (this.#versionKnown) return;
-    await requireKnownVersion(this.directory);
-    this.#versionKnown = true;
-  }
-
-  async #prepare(): Promise<void> {
-    await this.#requireVersion();
-    if (this.#prepared) return;
-    await prepareCacheDirectory(this.directory);
-    this.#prepared = true;
+    await this.#clock.save();
+    await this.#lease.release();
   }
 }

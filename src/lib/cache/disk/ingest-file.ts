@@ -12,6 +12,7 @@ import { beginTransfer } from './ingest/begin-transfer.ts';
 import { findResume, TRANSFER_FILES, type ResumeState } from './ingest/find-resume.ts';
 import type { TransferKey } from './ingest/journal.ts';
 import { removeTransfer } from './ingest/transfers.ts';
+import type { KnownSize } from './cache-room.ts';
 import type { DigestSeen } from './layer-record.ts';
 import type { LockKind } from './lock/lock-holder.ts';
 
@@ -27,9 +28,7 @@ export interface CommitOptions {
 }
 
 /** What is known of a layer before it comes. */
-export interface IngestWish {
-  /** Decompressed: what can't fit is refused at once. */
-  readonly sizeBytes?: number;
+export interface IngestWish extends KnownSize {
   /** Only with the lock of that layer: what killed processes left of it is taken up, or goes. */
   readonly hash?: ContentHash;
   /** Lets another process go on with it, should this one be stopped. Needs `hash`. */

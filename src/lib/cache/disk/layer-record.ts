@@ -1,22 +1,21 @@
 /**
  * The record of a layer: which file was verified, and under which compressed digests it was seen. A record is a hint
  * that saves hashing, never a proof of its own: without one, or with a torn one, the layer is merely unverified. That is
- * why it needs no fsync. Its own mtime is the layer's last use: a touch can't undo what another process wrote into it.
+ * why it needs no fsync.
+ * Its own mtime is the layer's last use, on the use clock: a touch can't undo what another process wrote into it.
  */
-import { randomBytes } from 'node:crypto';
-import { rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lutimes } from 'node:fs/promises';
 import { storageError } from '../../errors.ts';
 import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import { readSmallFile, type FileIdentity } from '../regular-file.ts';
-import { ingestDirectory, recordPath } from './cache-layout.ts';
+import { lookAtFile, type FileIdentity } from '../regular-file.ts';
+import { recordPath } from './cache-layout.ts';
+import { readStateFile, removeStateFile, writeStateFile } from './state-file.ts';
 
 const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 64 * 1024;
 /** One layer has few compressed forms; who makes more of them loses the oldest. */
 const MAX_DIGESTS = 64;
-const TOUCH_EVERY_MS = 60 * 60 * 1000;
 
 /** A compressed form of the layer, as a registry has it. */
 export interface DigestSeen {
@@ -29,6 +28,11 @@ export interface LayerRecord {
   readonly digestsSeen: readonly DigestSeen[];
   /** When the file was committed or adopted; milliseconds since 1970. */
   readonly committedAtMs: number;
+}
+
+export interface StoredLayerRecord extends LayerRecord {
+  /** On the use clock. */
+  readonly lastUseMs: number;
 }
 
 /** What stands in the file. */
@@ -45,15 +49,15 @@ interface RecordDocument {
  * `undefined` = no record, or none that can be read.
  * @throws ClipctlError STORAGE_*
  */
-export async function readLayerRecord(cacheDir: string, hash: ContentHash): Promise<LayerRecord | undefined> {
-  const file = await readSmallFile(recordPath(cacheDir, hash), MAX_RECORD_BYTES);
-  return file === undefined ? undefined : parseRecord(file.text);
+export async function readLayerRecord(cacheDir: string, hash: ContentHash): Promise<StoredLayerRecord | undefined> {
+  const file = await readStateFile(recordPath(cacheDir, hash), MAX_RECORD_BYTES);
+  const record = file === undefined ? undefined : parseRecord(file.document);
+  return file === undefined || record === undefined ? undefined : { ...record, lastUseMs: file.modifiedMs };
 }
 
-function parseRecord(text: string): LayerRecord | undefined {
-  const document = parseJson(text) as Partial<RecordDocument> | null | undefined;
-  if (typeof document !== 'object' || document === null || document.version !== RECORD_VERSION) return undefined;
-  const { sizeBytes, inode, mtimeMs, digests, committedAt } = document;
+function parseRecord(document: Partial<Record<keyof RecordDocument, unknown>>): LayerRecord | undefined {
+  const { version, sizeBytes, inode, mtimeMs, digests, committedAt } = document;
+  if (version !== RECORD_VERSION) return undefined;
   if (!isCount(sizeBytes) || typeof inode !== 'number' || typeof mtimeMs !== 'number') return undefined;
   const committedAtMs = Date.parse(String(committedAt));
   return {
@@ -61,14 +65,6 @@ function parseRecord(text: string): LayerRecord | undefined {
     digestsSeen: parseDigests(digests),
     committedAtMs: Number.isNaN(committedAtMs) ? 0 : committedAtMs,
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function parseDigests(digests: unknown): DigestSeen[] {
@@ -93,42 +89,28 @@ export function withDigest(seen: readonly DigestSeen[], added: DigestSeen | unde
  * Replaces the record in one step.
  * @throws ClipctlError STORAGE_*
  */
-export async function writeLayerRecord(cacheDir: string, hash: ContentHash, record: LayerRecord): Promise<void> {
+export async function writeLayerRecord(cacheDir: string, hash: ContentHash, record: StoredLayerRecord): Promise<void> {
   const document: RecordDocument = {
     version: RECORD_VERSION,
     ...record.identity,
     digests: Object.fromEntries(record.digestsSeen.map(({ digest, compressedBytes }) => [digest, compressedBytes])),
     committedAt: new Date(record.committedAtMs).toISOString(),
   };
-  const path = recordPath(cacheDir, hash);
-  const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
-  try {
-    await writeFile(temporary, `${JSON.stringify(document)}\n`, { flag: 'wx' });
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw storageError(error, path, 'write');
-  }
+  await writeStateFile(cacheDir, recordPath(cacheDir, hash), { document, modifiedMs: record.lastUseMs });
 }
 
 /** @throws ClipctlError STORAGE_* */
 export async function removeLayerRecord(cacheDir: string, hash: ContentHash): Promise<void> {
-  const path = recordPath(cacheDir, hash);
-  try {
-    await rm(path, { force: true });
-  } catch (error) {
-    throw storageError(error, path, 'remove');
-  }
+  await removeStateFile(recordPath(cacheDir, hash));
 }
 
-/** Notes a use, at most once an hour. A cache that can't be written still serves: then the use is not noted. */
-export async function touchLayerRecord(cacheDir: string, hash: ContentHash): Promise<void> {
+/** Notes a use. A cache that can't be written still serves: then the use is not noted. @throws ClipctlError STORAGE_ERROR */
+export async function touchLayerRecord(cacheDir: string, hash: ContentHash, usedAtMs: number): Promise<void> {
   const path = recordPath(cacheDir, hash);
-  const file = await readSmallFile(path, MAX_RECORD_BYTES);
-  const now = new Date();
-  if (file === undefined || Math.abs(now.getTime() - file.modifiedMs) < TOUCH_EVERY_MS) return;
+  const found = await lookAtFile(path);
+  if (found === undefined || found === 'other') return;
   try {
-    await utimes(path, now, now);
+    await lutimes(path, usedAtMs / 1000, usedAtMs / 1000);
   } catch (error) {
     if (!isReadOnly(error) && errnoOf(error) !== 'ENOENT') throw storageError(error, path, 'touch');
   }

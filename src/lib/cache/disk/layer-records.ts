@@ -1,5 +1,4 @@
 /** Which layers are verified: the records on disk, and what this process has verified in a directory it can't write. */
-import { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { isSameIdentity, type FileIdentity } from '../regular-file.ts';
 import {
@@ -10,13 +9,21 @@ import {
   writeLayerRecord,
   type DigestSeen,
 } from './layer-record.ts';
+import { unlessUnwritable } from './state-file.ts';
+import type { UseClock } from './use-clock.ts';
+
+/** A busy reader shall not write at each read. */
+const TOUCH_EVERY_MS = 60_000;
 
 export class LayerRecords {
   readonly #directory: string;
+  readonly #clock: UseClock;
+  readonly #touched = new Map<ContentHash, number>();
   readonly #verifiedHere = new Map<ContentHash, FileIdentity>();
 
-  constructor(directory: string) {
+  constructor(directory: string, clock: UseClock) {
     this.#directory = directory;
+    this.#clock = clock;
   }
 
   /** True when `found` is the file that was verified. @throws ClipctlError STORAGE_* */
@@ -31,13 +38,14 @@ export class LayerRecords {
   async write(hash: ContentHash, identity: FileIdentity, digestSeen?: DigestSeen): Promise<void> {
     const before = await readLayerRecord(this.#directory, hash);
     const digestsSeen = withDigest(before?.digestsSeen ?? [], digestSeen);
-    await writeLayerRecord(this.#directory, hash, { identity, digestsSeen, committedAtMs: Date.now() });
+    const lastUseMs = await this.#clock.tick();
+    await writeLayerRecord(this.#directory, hash, { identity, digestsSeen, committedAtMs: Date.now(), lastUseMs });
   }
 
   /** Vouches for a file that somebody else wrote; in a directory that can't be written, for this process only. */
   async adopt(hash: ContentHash, identity: FileIdentity, prepare: () => Promise<void>): Promise<void> {
     this.#verifiedHere.set(hash, identity);
-    await unlessDenied(async () => {
+    await unlessUnwritable(async () => {
       await prepare();
       await this.write(hash, identity);
     });
@@ -46,7 +54,7 @@ export class LayerRecords {
   /** Takes back that the file is verified. @throws ClipctlError STORAGE_ERROR */
   async disown(hash: ContentHash): Promise<void> {
     this.#verifiedHere.delete(hash);
-    await unlessDenied(() => removeLayerRecord(this.#directory, hash));
+    await unlessUnwritable(() => removeLayerRecord(this.#directory, hash));
   }
 
   /** Does nothing when no record stands, or when it can't be written. @throws ClipctlError STORAGE_ERROR, STORAGE_FULL */
@@ -54,7 +62,8 @@ export class LayerRecords {
     const record = await readLayerRecord(this.#directory, hash);
     if (record === undefined || record.digestsSeen.some(({ digest }) => digest === added.digest)) return;
     const digestsSeen = withDigest(record.digestsSeen, added);
-    await unlessDenied(() => writeLayerRecord(this.#directory, hash, { ...record, digestsSeen }));
+    const lastUseMs = await this.#clock.tick();
+    await unlessUnwritable(() => writeLayerRecord(this.#directory, hash, { ...record, digestsSeen, lastUseMs }));
   }
 
   /** @throws ClipctlError STORAGE_* */
@@ -62,17 +71,12 @@ export class LayerRecords {
     return (await readLayerRecord(this.#directory, hash))?.digestsSeen ?? [];
   }
 
-  /** @throws ClipctlError STORAGE_ERROR */
-  touch(hash: ContentHash): Promise<void> {
-    return touchLayerRecord(this.#directory, hash);
-  }
-}
-
-/** What only saves work is left out where the directory may be read but not written. */
-async function unlessDenied(action: () => Promise<void>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof ClipctlError) || error.code !== 'STORAGE_DENIED') throw error;
+  /** Notes a use, for each layer at most once a minute. @throws ClipctlError STORAGE_ERROR, STORAGE_FULL */
+  async touch(hash: ContentHash): Promise<void> {
+    const last = this.#touched.get(hash);
+    if (last !== undefined && performance.now() - last < TOUCH_EVERY_MS) return;
+    this.#touched.set(hash, performance.now());
+    if ((await readLayerRecord(this.#directory, hash)) === undefined) return;
+    await touchLayerRecord(this.#directory, hash, await this.#clock.tick());
   }
 }

@@ -1,25 +1,37 @@
 /** Scheme → driver. The only file that opens drivers; a driver's module is loaded when its scheme is used. */
 import { fileURLToPath } from 'node:url';
 import { ClipctlError } from '../../errors.ts';
+import type { AccessMode } from '../access-mode.ts';
 import type { ContentCache } from '../content-cache.ts';
+import { remoteCacheOf, type RemoteCache } from '../remote-cache.ts';
 import type { RemoteContext } from '../remote-context.ts';
 
 type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 
-const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map([['file:', openFile]]);
+const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
+  ['file:', openFile],
+  ['s3:', openS3],
+  ['redis:', openRedis],
+  ['rediss:', openRedis],
+]);
 
-const SUPPORTED = 'Supported: file:///directory';
+const SUPPORTED = `Supported: ${[
+  'file:///directory',
+  's3://bucket/prefix',
+  'redis://host/database',
+  'rediss://host/database',
+].join(', ')}`;
 
 /**
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
  * @throws ClipctlError USAGE; the message shows no credentials
  */
-export async function openRemote(text: string, context: RemoteContext): Promise<ContentCache> {
+export async function openRemote(text: string, context: RemoteContext, mode: AccessMode = 'rw'): Promise<RemoteCache> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw refused('a remote cache is named by a URL');
   const open = DRIVERS.get(url.protocol);
   if (open === undefined) throw refused(`no remote cache is known for ${url.protocol.slice(0, 32)}//`);
-  return open(url, context);
+  return remoteCacheOf(await open(url, context), { policy: context.policy, mode });
 }
 
 async function openFile(url: URL): Promise<ContentCache> {
@@ -27,6 +39,16 @@ async function openFile(url: URL): Promise<ContentCache> {
   if (url.search !== '' || url.hash !== '') throw refused('a file: URL takes no parameters');
   const { openFileRemote } = await import('./file.ts');
   return openFileRemote(pathOf(url));
+}
+
+async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openRedisRemote } = await import('./redis/redis-remote.ts');
+  return openRedisRemote(url, context);
+}
+
+async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openS3Remote } = await import('./s3/s3-remote.ts');
+  return openS3Remote(url, context);
 }
 
 function pathOf(url: URL): string {

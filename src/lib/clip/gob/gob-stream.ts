@@ -13,7 +13,7 @@ import { defineShape, wireDefinition, wireTypeOf } from './wire-types.ts';
 const MAX_DEFINITIONS = 1000;
 
 /** Writes the definitions of the value's types and the value. */
-export function encodeGob<T>(codec: GobCodec<T>, value: T): ByteWriter {
+export function encodeGob<T>(codec: Pick<GobCodec<T>, 'shape' | 'write'>, value: T): ByteWriter {
   const out = new ByteWriter();
   const { typeId, definitions } = defineShape(codec.shape);
   for (const [id, definition] of definitions) {

@@ -1,0 +1,30 @@
+import { prepareCacheDirectory, requireKnownVersion, requireTrustedOwner } from './cache-layout.ts';
+
+/** Looks once whether a cache directory may be used, and makes it once when something is to be written. */
+export class DirectoryGuard {
+  readonly #directory: string;
+  readonly #shared: boolean;
+  #isUsable = false;
+  #isPrepared = false;
+
+  constructor(directory: string, { shared }: { readonly shared: boolean }) {
+    this.#directory = directory;
+    this.#shared = shared;
+  }
+
+  /** @throws ClipctlError CACHE_VERSION, STORAGE_DENIED for another user's directory, STORAGE_* */
+  async requireUsable(): Promise<void> {
+    if (this.#isUsable) return;
+    await requireTrustedOwner(this.#directory, { shared: this.#shared });
+    await requireKnownVersion(this.#directory);
+    this.#isUsable = true;
+  }
+
+  /** Makes the directories that are missing. @throws ClipctlError CACHE_VERSION, STORAGE_* */
+  async prepare(): Promise<void> {
+    await this.requireUsable();
+    if (this.#isPrepared) return;
+    await prepareCacheDirectory(this.#directory, { shared: this.#shared });
+    this.#isPrepared = true;
+  }
+}

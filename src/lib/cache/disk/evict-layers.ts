@@ -1,0 +1,117 @@
+/**
+ * Taking layers out so that nobody loses one they have just leased: a layer first leaves its name, then all leases are
+ * read again, and only then does it go for good; one that got a lease meanwhile comes back. Who takes a lease looks for
+ * the layer afterwards, so it either finds it, or knows that it has to fetch it.
+ */
+import { randomBytes } from 'node:crypto';
+import { link, lstat, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { storageError } from '../../errors.ts';
+import type { ContentHash } from '../../oci/digest.ts';
+import { errnoOf } from '../errno.ts';
+import { makeDirectory } from '../make-directory.ts';
+import { directoryModeOf, recordPath, trashDirectory } from './cache-layout.ts';
+import { namesIn } from './state-file.ts';
+import type { SurveyedLayer } from './survey.ts';
+
+export interface EvictOptions {
+  /** Layers that must stay, read at this moment. */
+  readonly readHeld: () => Promise<ReadonlySet<ContentHash>>;
+}
+
+interface Trashed {
+  readonly layer: SurveyedLayer;
+  readonly content: string;
+  readonly record: string;
+}
+
+/**
+ * Gives the layers that are gone, be it that another process took them out at the same time.
+ * @throws ClipctlError STORAGE_*
+ */
+export async function evictLayers(
+  cacheDir: string,
+  victims: readonly SurveyedLayer[],
+  { readHeld }: EvictOptions,
+): Promise<SurveyedLayer[]> {
+  if (victims.length === 0) return [];
+  await makeDirectory(trashDirectory(cacheDir), await directoryModeOf(cacheDir));
+  await emptyTrash(cacheDir);
+  const trashed: Trashed[] = [];
+  const gone: SurveyedLayer[] = [];
+  for (const layer of victims) {
+    const outcome = await takeOut(cacheDir, layer);
+    if (outcome === 'gone') gone.push(layer);
+    else if (outcome !== 'stays') trashed.push(outcome);
+  }
+  const held = trashed.length === 0 ? new Set<ContentHash>() : await readHeld();
+  for (const each of trashed) {
+    if (held.has(each.layer.hash)) await putBack(cacheDir, each);
+    else gone.push(each.layer);
+    await drop(each);
+  }
+  return gone;
+}
+
+/** The record goes first: one that is written meanwhile is of a file that was committed meanwhile. */
+async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed | 'gone' | 'stays'> {
+  const name = randomBytes(8).toString('hex');
+  const path = join(cacheDir, layer.hash);
+  const content = join(trashDirectory(cacheDir), `${name}.layer`);
+  const record = join(trashDirectory(cacheDir), `${name}.json`);
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return 'gone';
+  // What is no file of the survey's size is somebody else's by now.
+  if (!found.isFile() || found.size !== layer.sizeBytes) return 'stays';
+  await move(recordPath(cacheDir, layer.hash), record);
+  return (await move(path, content)) ? { layer, content, record } : 'gone';
+}
+
+async function putBack(cacheDir: string, { layer, content, record }: Trashed): Promise<void> {
+  // A new one that was committed meanwhile is as good.
+  if (await comeBack(content, join(cacheDir, layer.hash))) await comeBack(record, recordPath(cacheDir, layer.hash));
+}
+
+async function comeBack(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOENT') return false;
+    // Where there are no links (FAT, some FUSE) a rename does it.
+    return (await lstat(to).catch(() => undefined)) === undefined && move(from, to);
+  }
+}
+
+async function drop({ content, record }: Trashed): Promise<void> {
+  try {
+    await rm(content, { force: true });
+    await rm(record, { force: true });
+  } catch (error) {
+    throw storageError(error, content, 'remove');
+  }
+}
+
+/** False when there was nothing to move. */
+async function move(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw storageError(error, from, 'evict');
+  }
+}
+
+/** Long enough that no eviction still wants to put it back. */
+const ABANDONED_MS = 10 * 60_000;
+
+/** What a killed eviction left behind. */
+async function emptyTrash(cacheDir: string): Promise<void> {
+  for (const name of await namesIn(trashDirectory(cacheDir))) {
+    const path = join(trashDirectory(cacheDir), name);
+    const found = await lstat(path).catch(() => undefined);
+    if (found?.isFile() !== true || Math.abs(Date.now() - found.ctimeMs) < ABANDONED_MS) continue;
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,67 @@
+/** Which images were warmed, and with which layers: so that `du` can say what the space is for and `repair` what to fetch. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { isDigest, type DiffId, type Digest } from '../../oci/digest.ts';
+import { imagesDirectory } from './cache-layout.ts';
+import { readStateFiles, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
+
+const RECORD_VERSION = 1;
+const MAX_RECORD_BYTES = 1024 * 1024;
+/** Who warms more images than this loses the memory of the oldest; their layers stay. */
+export const MAX_IMAGE_RECORDS = 4096;
+const MAX_LAYERS = 4096;
+
+export interface ImageLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+}
+
+export interface ImageRecord {
+  /** As it can be named again from anywhere: paths are absolute. */
+  readonly image: string;
+  /** `os/architecture[/variant]` */
+  readonly platform: string;
+  readonly layers: readonly ImageLayer[];
+}
+
+export interface StoredImageRecord extends ImageRecord {
+  /** On the use clock. */
+  readonly lastUseMs: number;
+}
+
+function imageRecordPath(cacheDir: string, { image, platform }: Pick<ImageRecord, 'image' | 'platform'>): string {
+  return join(imagesDirectory(cacheDir), `${createHash('sha256').update(`${image}\0${platform}`).digest('hex')}.json`);
+}
+
+/** Remembers an image; where the cache can't be written, it is not remembered. @throws ClipctlError STORAGE_FULL, STORAGE_ERROR */
+export async function writeImageRecord(cacheDir: string, record: ImageRecord, usedAtMs: number): Promise<void> {
+  const { image, platform, layers } = record;
+  const document = { version: RECORD_VERSION, image, platform, layers: layers.map(({ digest, diffId }) => ({ digest, diffId })) };
+  await unlessUnwritable(async () => {
+    await writeStateFile(cacheDir, imageRecordPath(cacheDir, record), { document, modifiedMs: usedAtMs });
+  });
+}
+
+/** All images, the last used first. @throws ClipctlError STORAGE_* */
+export async function readImageRecords(cacheDir: string): Promise<StoredImageRecord[]> {
+  const files = await readStateFiles(imagesDirectory(cacheDir), MAX_RECORD_BYTES);
+  const records = files.flatMap(({ document, modifiedMs }): StoredImageRecord[] => {
+    const { version, image, platform, layers } = document;
+    if (version !== RECORD_VERSION || typeof image !== 'string' || typeof platform !== 'string' || !Array.isArray(layers))
+      return [];
+    return [{ image, platform, layers: layers.slice(0, MAX_LAYERS).flatMap(layerOf), lastUseMs: modifiedMs }];
+  });
+  return records.sort((one, other) => other.lastUseMs - one.lastUseMs || (one.image < other.image ? -1 : 1));
+}
+
+function layerOf(value: unknown): ImageLayer[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { digest, diffId } = value as Partial<Record<'digest' | 'diffId', unknown>>;
+  if (typeof digest !== 'string' || typeof diffId !== 'string' || !isDigest(digest) || !isDigest(diffId)) return [];
+  return [{ digest, diffId }];
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function removeImageRecord(cacheDir: string, image: Pick<ImageRecord, 'image' | 'platform'>): Promise<void> {
+  await removeStateFile(imageRecordPath(cacheDir, image));
+}

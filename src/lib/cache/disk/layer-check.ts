@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+import type { ContentHash } from '../../oci/digest.ts';
+import type { BufferBudget } from '../buffer-budget.ts';
+import { hashFile } from '../hash-file.ts';
+import { isSameIdentity, lookAtFile } from '../regular-file.ts';
+import type { LayerRecords } from './layer-records.ts';
+
+export interface LayerCheckOptions {
+  readonly records: LayerRecords;
+  readonly budget: BufferBudget;
+  /** Makes the directories of our own state. */
+  readonly prepare: () => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Hashes a layer, and vouches for it from then on when its sha256 is its name; else takes back that anybody does.
+ * @throws ClipctlError STORAGE_*; the signal's reason
+ */
+export async function hashAndAdopt(
+  cacheDir: string,
+  hash: ContentHash,
+  { records, budget, prepare, signal }: LayerCheckOptions,
+): Promise<'verified' | 'bad' | 'missing'> {
+  const path = join(cacheDir, hash);
+  const before = await lookAtFile(path);
+  if (before === undefined) return 'missing';
+  if (before === 'other') return 'bad';
+  const found = await hashFile(path, { budget, signal });
+  const after = await lookAtFile(path);
+  if (after === undefined) return 'missing';
+  if (after === 'other') return 'bad';
+  if (!isSameIdentity(before, after)) return (await records.isVerified(hash, after)) ? 'verified' : 'bad';
+  if (found === hash) await records.adopt(hash, after, prepare);
+  else await records.disown(hash);
+  return found === hash ? 'verified' : 'bad';
+}

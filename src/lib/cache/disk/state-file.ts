@@ -1,0 +1,121 @@
+/** Small files of our own state: JSON, replaced in one step, read with suspicion. Each is a help, so none needs an fsync. */
+import { randomBytes } from 'node:crypto';
+import { chmod, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ClipctlError, storageError, type ErrorCode } from '../../errors.ts';
+import { errnoOf } from '../errno.ts';
+import { makeDirectory } from '../make-directory.ts';
+import { readSmallFile } from '../regular-file.ts';
+import { directoryModeOf, ingestDirectory, isSharedDirectory } from './cache-layout.ts';
+
+/** A document as it stands on disk. */
+export interface StateFile {
+  readonly name: string;
+  /** A JSON object; its fields are unchecked. */
+  readonly document: Readonly<Record<string, unknown>>;
+  readonly modifiedMs: number;
+}
+
+/**
+ * The JSON object in a file. `undefined` = missing, no regular file, too large, or no object.
+ * @throws ClipctlError STORAGE_*
+ */
+export async function readStateFile(path: string, maxBytes: number): Promise<Omit<StateFile, 'name'> | undefined> {
+  const file = await readSmallFile(path, maxBytes);
+  if (file === undefined) return undefined;
+  const document = parseObject(file.text);
+  return document === undefined ? undefined : { document, modifiedMs: file.modifiedMs };
+}
+
+/** The JSON object that `text` is, or `undefined`. */
+export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Replaces the file in one step; its directory is made when it is missing.
+ * @param modifiedMs the mtime it gets; default: now
+ * @throws ClipctlError STORAGE_*
+ */
+export async function writeStateFile(
+  cacheDir: string,
+  path: string,
+  { document, modifiedMs }: { readonly document: object; readonly modifiedMs?: number },
+): Promise<void> {
+  const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
+  const text = `${JSON.stringify(document)}\n`;
+  try {
+    await writeFile(temporary, text, { flag: 'wx' }).catch(async (error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      await makeStateDirectories(cacheDir, path);
+      await writeFile(temporary, text, { flag: 'wx' });
+    });
+    if (await isSharedDirectory(cacheDir)) await chmod(temporary, 0o664);
+    if (modifiedMs !== undefined) await utimes(temporary, modifiedMs / 1000, modifiedMs / 1000);
+    await moveInto(cacheDir, temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw storageError(error, path, 'write');
+  }
+}
+
+async function moveInto(cacheDir: string, temporary: string, path: string): Promise<void> {
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    await makeStateDirectories(cacheDir, path);
+    await rename(temporary, path);
+  }
+}
+
+async function makeStateDirectories(cacheDir: string, path: string): Promise<void> {
+  const mode = await directoryModeOf(cacheDir);
+  await makeDirectory(ingestDirectory(cacheDir), mode);
+  await makeDirectory(dirname(path), mode);
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function removeStateFile(path: string): Promise<void> {
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw storageError(error, path, 'remove');
+  }
+}
+
+/** Names in a directory of ours, sorted; a missing directory has none. @throws ClipctlError STORAGE_* */
+export async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return (await readdir(directory)).sort();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw storageError(error, directory, 'list');
+  }
+}
+
+/** All documents of a directory; what is none is left out. @throws ClipctlError STORAGE_* */
+export async function readStateFiles(directory: string, maxBytes: number): Promise<StateFile[]> {
+  const files: StateFile[] = [];
+  for (const name of await namesIn(directory)) {
+    const found = name.endsWith('.json') ? await readStateFile(join(directory, name), maxBytes) : undefined;
+    if (found !== undefined) files.push({ name, ...found });
+  }
+  return files;
+}
+
+const UNWRITABLE: ReadonlySet<ErrorCode> = new Set(['STORAGE_DENIED', 'STORAGE_FULL']);
+
+/** What only saves work is left out where the directory may be read but not written, or is full. */
+export async function unlessUnwritable(action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    if (!(error instanceof ClipctlError) || !UNWRITABLE.has(error.code)) throw error;
+  }
+}

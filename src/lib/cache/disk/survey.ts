@@ -1,0 +1,113 @@
+/** Everything that stands in a cache directory: our layers with their records, and what is not ours. Reads no content. */
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { storageError } from '../../errors.ts';
+import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
+import { errnoOf } from '../errno.ts';
+import { identityOf, isSameIdentity } from '../regular-file.ts';
+import { ingestDirectory, ownDirectory } from './cache-layout.ts';
+import { diskBytesOf, usageOfTree } from './disk-usage.ts';
+import { readLayerRecord, type DigestSeen } from './layer-record.ts';
+import { namesIn } from './state-file.ts';
+
+export interface SurveyedLayer {
+  readonly hash: ContentHash;
+  readonly sizeBytes: number;
+  /** In disk blocks. */
+  readonly diskBytes: number;
+  /** `changed`: it has a record, and is not the file of the record. `foreign`: no record, nobody of ours put it there. */
+  readonly state: 'verified' | 'changed' | 'foreign';
+  /** On the use clock; 0 where no record tells. */
+  readonly lastUseMs: number;
+  readonly digestsSeen: readonly DigestSeen[];
+}
+
+export interface CacheSurvey {
+  /** Regular files named like content. */
+  readonly layers: readonly SurveyedLayer[];
+  /** Have a record and no file. */
+  readonly missing: readonly ContentHash[];
+  /** Have a name like content and are no regular file. */
+  readonly odd: readonly ContentHash[];
+  /** Layers with a record, and our own state: what `--max-cache-size` is held against. */
+  readonly ownBytes: number;
+  /** Transfers under way or left by a process that was killed. */
+  readonly ingestBytes: number;
+  /** Records, leases, layer indexes. */
+  readonly stateBytes: number;
+  /** Whatever else lies there: left alone. */
+  readonly foreign: { readonly files: number; readonly diskBytes: number };
+  /** All of it, as `du` says. */
+  readonly totalBytes: number;
+}
+
+const OURS = new Set(['.clipctl', 'CACHEDIR.TAG']);
+
+/** A missing directory is empty. @throws ClipctlError STORAGE_*; the signal's reason */
+export async function surveyCache(cacheDir: string, { signal }: { readonly signal: AbortSignal }): Promise<CacheSurvey> {
+  const names = await namesIn(cacheDir);
+  const recorded = new Set((await namesIn(join(ownDirectory(cacheDir), 'layers'))).map((name) => name.replace(/\.json$/, '')));
+  const layers: SurveyedLayer[] = [];
+  const odd: ContentHash[] = [];
+  const foreign = { files: 0, diskBytes: 0 };
+  for (const name of names) {
+    signal.throwIfAborted();
+    if (OURS.has(name)) continue;
+    const found = isHash(name) ? await surveyLayer(cacheDir, parseContentHash(name, cacheDir), recorded.has(name)) : 'foreign';
+    if (found === undefined) continue;
+    if (found === 'odd') odd.push(parseContentHash(name, cacheDir));
+    if (typeof found === 'object') layers.push(found);
+    if (typeof found === 'object' && found.state !== 'foreign') continue;
+    const usage = await usageOfTree(join(cacheDir, name));
+    foreign.files += usage.files;
+    foreign.diskBytes += usage.diskBytes;
+  }
+  const present = new Set(names);
+  const missing = [...recorded]
+    .filter((name) => isHash(name) && !present.has(name))
+    .map((name) => parseContentHash(name, cacheDir));
+  return { layers, missing: missing.sort(), odd, foreign, ...(await sumUp(cacheDir, layers, foreign.diskBytes)) };
+}
+
+async function sumUp(
+  cacheDir: string,
+  layers: readonly SurveyedLayer[],
+  foreignBytes: number,
+): Promise<Pick<CacheSurvey, 'ownBytes' | 'ingestBytes' | 'stateBytes' | 'totalBytes'>> {
+  const own = await usageOfTree(join(cacheDir, '.clipctl'));
+  const ingest = await usageOfTree(ingestDirectory(cacheDir));
+  const tag = await usageOfTree(join(cacheDir, 'CACHEDIR.TAG'));
+  const top = await lstat(cacheDir).catch(() => undefined);
+  const layerBytes = layers.reduce((sum, layer) => sum + (layer.state === 'foreign' ? 0 : layer.diskBytes), 0);
+  const ownBytes = layerBytes + own.diskBytes + tag.diskBytes;
+  return {
+    ownBytes,
+    ingestBytes: ingest.diskBytes,
+    stateBytes: own.diskBytes - ingest.diskBytes + tag.diskBytes,
+    totalBytes: ownBytes + foreignBytes + (top === undefined ? 0 : diskBytesOf(top)),
+  };
+}
+
+async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: boolean): Promise<SurveyedLayer | 'odd' | undefined> {
+  const path = join(cacheDir, hash);
+  const stats = await lstat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw storageError(error, path, 'look at');
+  });
+  if (stats === undefined) return undefined;
+  if (!stats.isFile()) return 'odd';
+  const record = isRecorded ? await readLayerRecord(cacheDir, hash) : undefined;
+  const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && (stats.mode & 0o400) !== 0;
+  return {
+    hash,
+    sizeBytes: stats.size,
+    diskBytes: diskBytesOf(stats),
+    state: isOurs ? 'verified' : isRecorded ? 'changed' : 'foreign',
+    lastUseMs: record?.lastUseMs ?? 0,
+    digestsSeen: record?.digestsSeen ?? [],
+  };
+}
+
+function isHash(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
+}

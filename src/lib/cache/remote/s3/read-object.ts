@@ -1,0 +1,169 @@
+/** Reading objects: the size, the whole with its hash checked, a range with its place checked. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { ClipctlError } from '../../../errors.ts';
+import { parseContentRange } from '../../../http/content-range.ts';
+import { networkError } from '../../../http/network-error.ts';
+import type { ContentHash } from '../../../oci/digest.ts';
+import type { CacheCallOptions, ContentRange } from '../../content-cache.ts';
+import { keyOf } from './s3-address.ts';
+import { statusOf } from './s3-failure.ts';
+import type { S3Requests } from './s3-requests.ts';
+
+/** Bytes of the object; `undefined` = there is none. */
+export async function sizeOfObject(requests: S3Requests, hash: ContentHash, signal: AbortSignal): Promise<number | undefined> {
+  const input = { Bucket: requests.address.bucket, Key: keyOf(requests.address, hash) };
+  const answer = await unlessMissing(
+    requests.run({
+      operation: 'HeadObject',
+      signal,
+      isLookup: true,
+      send: ({ sdk, client }) => client.send(new sdk.HeadObjectCommand(input), { abortSignal: signal }),
+    }),
+  );
+  if (answer === undefined) return undefined;
+  const sizeBytes = answer.ContentLength;
+  if (sizeBytes !== undefined && Number.isSafeInteger(sizeBytes) && sizeBytes >= 0) return sizeBytes;
+  throw new ClipctlError('REMOTE_FAILED', `the S3 server does not say how long ${hash} is`);
+}
+
+/** The whole object; fails with CACHE_CORRUPT instead of ending when its sha256 is not `hash`. `undefined` = a miss. */
+export async function readObject(
+  requests: S3Requests,
+  hash: ContentHash,
+  options: CacheCallOptions,
+): Promise<Readable | undefined> {
+  const answer = await get(requests, hash, { signal: options.signal });
+  if (answer === undefined) return undefined;
+  return readableOf(answer, { ...options, requests, hash, sizeBytes: answer.sizeBytes, isWhole: true });
+}
+
+/** A range, cut at the end of the object. Nothing is verified but that it is this range. `undefined` = a miss. */
+export async function readObjectRange(
+  requests: S3Requests,
+  hash: ContentHash,
+  { offset, length, signal }: CacheCallOptions & ContentRange,
+): Promise<Readable | undefined> {
+  if (length === 0) return (await sizeOfObject(requests, hash, signal)) === undefined ? undefined : Readable.from([]);
+  try {
+    const answer = await get(requests, hash, { signal, range: `bytes=${offset}-${offset + length - 1}` });
+    if (answer === undefined) return undefined;
+    const sizeBytes = rangeBytes(answer, { hash, offset, length });
+    return readableOf(answer, { requests, hash, signal, sizeBytes, isWhole: false });
+  } catch (error) {
+    if (statusOf(error) === 416) return Readable.from([]);
+    throw error;
+  }
+}
+
+interface ObjectAnswer {
+  readonly status: number | undefined;
+  readonly body: Readable;
+  readonly sizeBytes: number | undefined;
+  readonly contentRange: string | undefined;
+}
+
+interface GetOptions extends CacheCallOptions {
+  readonly range?: string;
+}
+
+async function get(requests: S3Requests, hash: ContentHash, { signal, range }: GetOptions): Promise<ObjectAnswer | undefined> {
+  const input = { Bucket: requests.address.bucket, Key: keyOf(requests.address, hash) };
+  const answer = await unlessMissing(
+    requests.run({
+      operation: 'GetObject',
+      signal,
+      isLookup: true,
+      send: ({ sdk, client }) => {
+        const command = new sdk.GetObjectCommand({ ...input, ...(range === undefined ? {} : { Range: range }) });
+        return client.send(command, { abortSignal: signal });
+      },
+    }),
+  );
+  if (answer === undefined) return undefined;
+  const { Body, ContentLength, ContentRange, $metadata } = answer;
+  if (!(Body instanceof Readable)) throw new ClipctlError('REMOTE_FAILED', `the S3 server sent no body for ${hash}`);
+  return { status: $metadata.httpStatusCode, body: Body, sizeBytes: ContentLength, contentRange: ContentRange };
+}
+
+/** A missing object is a miss; a missing bucket is not, where the server says so. */
+async function unlessMissing<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (statusOf(error) === 404 && (error as ClipctlError).details['reason'] !== 'NoSuchBucket') return undefined;
+    throw error;
+  }
+}
+
+/** How many bytes the answer must have. Bytes from another place are never taken for these. */
+function rangeBytes(answer: ObjectAnswer, { hash, offset, length }: ContentRange & { readonly hash: ContentHash }): number {
+  const range = parseContentRange(answer.contentRange);
+  const isThis = answer.status === 206 && range?.start === offset && range.end <= offset + length;
+  const isCutAtEnd = range !== undefined && (range.end === offset + length || range.end === range.totalBytes);
+  if (isThis && isCutAtEnd) return range.end - range.start;
+  answer.body.destroy();
+  throw new ClipctlError('REMOTE_FAILED', `the S3 server sent another range of ${hash} than it was asked for`, {
+    details: {
+      offset,
+      length,
+      found: answer.contentRange?.slice(0, 80),
+      ...(answer.status === undefined ? {} : { status: answer.status }),
+    },
+  });
+}
+
+interface ReadableOptions extends CacheCallOptions {
+  readonly requests: S3Requests;
+  readonly hash: ContentHash;
+  /** How many bytes must come; undefined when the server does not say. */
+  readonly sizeBytes: number | undefined;
+  readonly isWhole: boolean;
+}
+
+/** The signal of the call ends the body, and with it the reading. */
+function readableOf({ body }: ObjectAnswer, options: ReadableOptions): Readable {
+  const pieces = checkedPieces(body, options);
+  return new Readable({
+    read() {
+      pieces.next().then(
+        ({ done, value }) => this.push(done === true ? null : value),
+        (error: unknown) => this.destroy(error as Error),
+      );
+    },
+    destroy(error, done) {
+      body.destroy();
+      done(error);
+    },
+  });
+}
+
+async function* checkedPieces(body: Readable, options: ReadableOptions): AsyncGenerator<Buffer, void, undefined> {
+  const { requests, hash, sizeBytes, isWhole, signal } = options;
+  const sha = createHash('sha256');
+  let readBytes = 0;
+  try {
+    for await (const piece of body as AsyncIterable<Buffer>) {
+      readBytes += piece.length;
+      if (sizeBytes !== undefined && readBytes > sizeBytes) break;
+      if (isWhole) sha.update(piece);
+      yield piece;
+    }
+  } catch (error) {
+    throw networkError(
+      error,
+      new URL(requests.address.endpoint?.href ?? `https://${requests.address.bucket}.s3.amazonaws.com`),
+      signal,
+    );
+  }
+  if (sizeBytes !== undefined && readBytes !== sizeBytes) throw corrupt(hash, `has ${readBytes} bytes instead of ${sizeBytes}`);
+  const found = sha.digest('hex');
+  if (isWhole && found !== hash) throw corrupt(hash, `has the hash sha256:${found}`);
+}
+
+function corrupt(hash: ContentHash, what: string): ClipctlError {
+  return new ClipctlError('CACHE_CORRUPT', `object ${hash} of the S3 remote ${what}`, {
+    details: { hash },
+    hint: 'Delete the object: the next push stores it again.',
+  });
+}

@@ -1,0 +1,102 @@
+/**
+ * A remote cache in a bucket (`s3://bucket/prefix`): one object a layer under `<prefix>/<hex>`, its sha256 in the metadata.
+ * Anything that speaks S3 will do; what a server does not know is learnt and done without.
+ */
+import type { Readable } from 'node:stream';
+import type { ContentHash } from '../../../oci/digest.ts';
+import type { ChunkSource } from '../../chunk-source.ts';
+import type {
+  CacheCallOptions,
+  CacheCapabilities,
+  ContentCache,
+  ContentInfo,
+  ContentRange,
+  StoreOptions,
+  StoreResult,
+  Unverified,
+} from '../../content-cache.ts';
+import { requireRange } from '../../file-readable.ts';
+import type { RemoteContext } from '../../remote-context.ts';
+import { abortAbandonedUploads } from './abandoned-uploads.ts';
+import { ConditionalCreate } from './conditional-create.ts';
+import { listObjects } from './list-objects.ts';
+import { readObject, readObjectRange, sizeOfObject } from './read-object.ts';
+import { keyOf, parseS3Address, printedAddress } from './s3-address.ts';
+import { S3Requests } from './s3-requests.ts';
+import { storeObject, type ObjectToStore } from './store-object.ts';
+
+/** Opens without a request; the SDK is loaded by the first one. @throws ClipctlError USAGE */
+export function openS3Remote(url: URL, context: RemoteContext): ContentCache {
+  return new S3Remote(new S3Requests(parseS3Address(url, context.environment), context));
+}
+
+class S3Remote implements ContentCache {
+  readonly url: string;
+  readonly capabilities: CacheCapabilities;
+  readonly #requests: S3Requests;
+  readonly #conditional = new ConditionalCreate();
+  #cleaning: Promise<void> | undefined;
+
+  constructor(requests: S3Requests) {
+    const conditional = this.#conditional;
+    this.#requests = requests;
+    this.url = printedAddress(requests.address);
+    this.capabilities = {
+      ranges: true,
+      list: true,
+      delete: true,
+      // True until the server has refused the condition.
+      get conditionalPut() {
+        return conditional.isKnown;
+      },
+    };
+  }
+
+  async contentExists(hash: ContentHash, { signal }: CacheCallOptions): Promise<ContentInfo | undefined> {
+    const sizeBytes = await sizeOfObject(this.#requests, hash, signal);
+    return sizeBytes === undefined ? undefined : { sizeBytes };
+  }
+
+  getContent(hash: ContentHash, options: CacheCallOptions): Promise<Readable | undefined>;
+  getContent(hash: ContentHash, options: CacheCallOptions & ContentRange): Promise<Unverified<Readable> | undefined>;
+  async getContent(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined> {
+    const range = requireRange(options);
+    if (range === undefined) return readObject(this.#requests, hash, options);
+    return readObjectRange(this.#requests, hash, { ...range, signal: options.signal });
+  }
+
+  async storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult> {
+    return this.#store(source, { ...options, hash });
+  }
+
+  async storeUnsized(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult> {
+    return this.#store(source, { ...options, hash, sizeBytes: undefined });
+  }
+
+  async #store(source: ChunkSource, object: ObjectToStore): Promise<StoreResult> {
+    object.signal.throwIfAborted();
+    // Once a run, and before it opens uploads of its own.
+    this.#cleaning ??= abortAbandonedUploads(this.#requests);
+    await this.#cleaning;
+    return storeObject({ requests: this.#requests, conditional: this.#conditional }, source, object);
+  }
+
+  async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
+    if ((await sizeOfObject(this.#requests, hash, signal)) === undefined) return false;
+    const input = { Bucket: this.#requests.address.bucket, Key: keyOf(this.#requests.address, hash) };
+    await this.#requests.run({
+      operation: 'DeleteObject',
+      signal,
+      send: ({ sdk, client }) => client.send(new sdk.DeleteObjectCommand(input), { abortSignal: signal }),
+    });
+    return true;
+  }
+
+  listContent(options: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {
+    return listObjects(this.#requests, options);
+  }
+
+  close(): Promise<void> {
+    return this.#requests.close();
+  }
+}

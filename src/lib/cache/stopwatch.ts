@@ -1,0 +1,90 @@
+import { performance } from 'node:perf_hooks';
+
+export interface StopwatchOptions {
+  /** Of the caller: its abort is passed on. */
+  readonly signal: AbortSignal;
+  /** One wait may be so long, and so long may all waits be of a transfer that is too slow. */
+  readonly limitMs: number;
+  readonly minBytesPerSecond: number;
+  /** Makes what the abort is said to be about. */
+  readonly onLate: () => Error;
+}
+
+/** Often enough for a limit of seconds. */
+const CHECK_EVERY_MS = 100;
+
+/** Measures the time that a call waits for somebody else, and aborts the call when that was too long. */
+export class Stopwatch {
+  readonly #options: StopwatchOptions;
+  readonly #late = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  /** Aborts on the caller's signal, and when time is up. */
+  readonly signal: AbortSignal;
+  #before = 0;
+  #waitingSince: number | undefined;
+  #bytes = 0;
+
+  constructor(options: StopwatchOptions) {
+    this.#options = options;
+    this.signal = AbortSignal.any([options.signal, this.#late.signal]);
+    this.#timer = setInterval(() => this.#check(), CHECK_EVERY_MS);
+  }
+
+  get isLate(): boolean {
+    return this.#late.signal.aborted && !this.#options.signal.aborted;
+  }
+
+  /** Of all waits, the one under way included. */
+  get waitedMs(): number {
+    return this.#before + this.#thisWaitMs;
+  }
+
+  get #thisWaitMs(): number {
+    return this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince;
+  }
+
+  /** From now on it is the other side's time. */
+  wait(): void {
+    this.#waitingSince ??= performance.now();
+  }
+
+  /** From now on it is ours. */
+  pause(): void {
+    this.#before = this.waitedMs;
+    this.#waitingSince = undefined;
+  }
+
+  /** Bytes that have moved. */
+  count(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** The end of the call. */
+  stop(): void {
+    this.pause();
+    clearInterval(this.#timer);
+  }
+
+  /** The outcome of `work`, or the reason of the abort if that comes first. */
+  async race<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this;
+    let onAbort = (): void => undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(signal.reason as Error);
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+    });
+    try {
+      return await Promise.race([work, aborted]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #check(): void {
+    const { limitMs, minBytesPerSecond, onLate } = this.#options;
+    const { waitedMs } = this;
+    const isSlow = waitedMs > limitMs && (this.#bytes * 1000) / waitedMs < minBytesPerSecond;
+    if (this.#thisWaitMs > limitMs || isSlow) this.#late.abort(onLate());
+  }
+}

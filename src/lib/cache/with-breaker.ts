@@ -1,0 +1,73 @@
+/** A content cache behind a circuit breaker. */
+import type { Readable } from 'node:stream';
+import { errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
+import type { CallKind, CircuitBreaker } from './circuit-breaker.ts';
+import type { ContentCache } from './content-cache.ts';
+import { intercept } from './intercept.ts';
+import { observeStream } from './observed-stream.ts';
+import { failureTap } from './tapped-source.ts';
+
+/** Found by a driver in what it is given to send; wrong bytes that it receives are CACHE_CORRUPT. */
+const BAD_SOURCE: ReadonlySet<ErrorCode> = new Set(['SIZE_MISMATCH', 'DIGEST_MISMATCH']);
+
+/** @throws ClipctlError, from all calls: REMOTE_FAILED while the breaker is open */
+export function withBreaker(inner: ContentCache, breaker: CircuitBreaker): ContentCache {
+  return intercept(inner, {
+    look: async (signal, call) => {
+      const found = await attempt({ breaker, signal, kind: 'lookup' }, () => call(signal));
+      breaker.succeeded('lookup');
+      return found;
+    },
+    read: async (signal, open) => {
+      const trial: Trial = { breaker, signal, kind: 'transfer' };
+      const stream = await attempt(trial, () => open(signal));
+      // A miss is an answer: whether bytes would come it does not tell.
+      if (stream === undefined) breaker.left('transfer');
+      return stream === undefined ? undefined : watched(stream, trial);
+    },
+    write: async ({ signal, send }) => {
+      const source = failureTap();
+      const isTheirs = (error: unknown): boolean => source.failure === undefined && !BAD_SOURCE.has(errorCodeOf(error));
+      const result = await attempt({ breaker, signal, kind: 'transfer', isTheirs }, () => send({ signal, tap: source.tap }));
+      if (result.sentBytes > 0) breaker.succeeded('transfer');
+      else breaker.left('transfer');
+      return result;
+    },
+  });
+}
+
+interface Trial {
+  readonly breaker: CircuitBreaker;
+  readonly signal: AbortSignal;
+  readonly kind: CallKind;
+  readonly isTheirs?: (error: unknown) => boolean;
+}
+
+async function attempt<T>(trial: Trial, call: () => Promise<T>): Promise<T> {
+  trial.signal.throwIfAborted();
+  trial.breaker.enter(trial.kind);
+  try {
+    return await call();
+  } catch (error) {
+    failed(trial, error);
+    throw error;
+  }
+}
+
+/**
+ * Who gave up waiting for a remote aborts with TIMEOUT: that speaks against the remote, an abort of the run does not.
+ */
+function failed({ breaker, signal, kind, isTheirs = () => true }: Trial, error: unknown): void {
+  const isGivenUp = signal.aborted && errorCodeOf(signal.reason) === 'TIMEOUT';
+  const isLeft = (signal.aborted || isAbort(error)) && !isGivenUp;
+  if (isLeft || !isTheirs(error)) breaker.left(kind);
+  else breaker.failed(kind, error);
+}
+
+function watched(stream: Readable, trial: Trial): Readable {
+  return observeStream(stream, {
+    onEnd: () => trial.breaker.succeeded(trial.kind),
+    onFailure: (error) => failed(trial, error),
+    onLeft: () => failed(trial, trial.signal.aborted ? trial.signal.reason : new DOMException('left', 'AbortError')),
+  });
+}

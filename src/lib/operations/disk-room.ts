@@ -1,0 +1,33 @@
+/** What a run that warms images says to the disk cache: which layers it needs, how much will come, what they were for. */
+import { contentHashOf } from '../oci/digest.ts';
+import { runLimited } from '../pipeline/run-limited.ts';
+import { durableName } from './durable-name.ts';
+import { distinctLayers, platformOf } from './image-layers.ts';
+import type { OpenedImage } from './open-image.ts';
+import type { Session } from './open-session.ts';
+
+/**
+ * Takes leases on all layers of the images, and makes room for those that are missing before the first byte is fetched.
+ * @throws ClipctlError STORAGE_FULL when they can't fit whatever is evicted
+ */
+export async function claimRoom(session: Session, images: readonly OpenedImage[]): Promise<void> {
+  const { disk, signal } = session;
+  const tasks = distinctLayers(images);
+  await disk.holdLayers(tasks.map(({ layer }) => contentHashOf(layer.diffId)));
+  const sizes = await runLimited(tasks, session.options.jobs * 4, async ({ layer, image }) => {
+    const state = await disk.checkLayer(contentHashOf(layer.diffId));
+    if (state === 'verified' || state === 'unverified') return 0;
+    // Nobody knows better than an index; compressed it is no larger than decompressed, give or take a header.
+    return image.mapOf(layer.digest)?.uncompressedBytes ?? layer.sizeBytes;
+  });
+  const requiredBytes = sizes.reduce((sum, size) => sum + (size.status === 'fulfilled' ? size.value : 0), 0);
+  if (requiredBytes > 0) await disk.room.make({ requiredBytes, signal });
+}
+
+/** Notes in the disk cache which images its layers are for. Those of which only a part was asked for are not noted. */
+export async function rememberImages(session: Session, images: readonly OpenedImage[]): Promise<void> {
+  for (const image of images) {
+    const layers = image.layers.map(({ digest, diffId }) => ({ digest, diffId }));
+    await session.disk.rememberImage({ image: durableName(image.name), platform: platformOf(image), layers });
+  }
+}

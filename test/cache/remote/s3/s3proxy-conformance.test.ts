@@ -1,0 +1,15 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { contentCacheSuite } from '../../../conformance/content-cache.ts';
+import { s3ProxyMissing, startS3Proxy } from '../../../servers/s3proxy.ts';
+import type { S3Server } from '../../../servers/s3-server.ts';
+import { s3UnderTest } from './given-s3.ts';
+
+describe.skipIf(s3ProxyMissing())('over S3Proxy', () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startS3Proxy();
+  });
+  afterAll(() => server.close());
+
+  contentCacheSuite('an S3 remote', () => s3UnderTest(server), { secrets: ['clipctl-test-credential'] });
+});
