@@ -12,8 +12,8 @@ import { makeMixedImage, MIXED, servedOf } from './mixed-image.ts';
 import { makeHome, type CliResult, type Home } from './run-cli.ts';
 
 const MIB = 1024 * 1024;
-/** Long enough for what was sent to be decoded and written. */
-const SETTLE_MS = 400;
+/** Nothing was written for so long: what was sent is decoded. */
+const SETTLED_MS = 500;
 
 const STOPS = [
   ['SIGKILL', 137],
@@ -63,9 +63,25 @@ async function stopAt(
   const stop = new AbortController();
   const running = home.run(command, { signal: stop.signal, killSignal, env });
   while (servedOf(registry, layerOf(name).digest) < bytes) await sleep(10);
-  await sleep(SETTLE_MS);
+  await settled();
   stop.abort();
   return running;
+}
+
+/** Until the partial file has stopped growing. */
+async function settled(): Promise<void> {
+  let last = -1;
+  for (let now = await partialBytes(); now === 0 || now !== last; now = await partialBytes()) {
+    last = now;
+    await sleep(SETTLED_MS);
+  }
+}
+
+async function partialBytes(): Promise<number> {
+  const ingest = join(home.cacheDir, '.clipctl/v1/ingest');
+  const names = (await readdir(ingest, { recursive: true })).filter((name) => name.endsWith('/layer'));
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(ingest, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 interface StopOptions {

@@ -144,8 +144,7 @@ export class DiskCache implements ContentCache {
 
   /** Removes what killed processes left and nobody needs. Never fails. */
   async removeLeftovers(): Promise<void> {
-    const isCommitted = async (hash: ContentHash): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
-    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, isCommitted });
+    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, stateOf: (hash) => this.checkLayer(hash) });
   }
 
   /**

@@ -15,8 +15,8 @@ const UNLOCKED_NAME = /^[0-9a-f]{32}(\.record)?$/;
 
 export interface LeftoverOptions {
   readonly lockKind: LockOptions['kind'];
-  /** The layer stands verified under its final name. */
-  readonly isCommitted: (hash: ContentHash) => Promise<boolean>;
+  /** `verified`: the layer stands under its final name. */
+  readonly stateOf: (hash: ContentHash) => Promise<string>;
 }
 
 /** Never fails: what can't be removed now stays for the next run. */
@@ -28,7 +28,7 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
     if (transfers.length + unlocked.length === 0) return;
     const nowMs = await fileSystemTimeMs(directory);
     for (const { hash, path } of transfers) {
-      if ((await options.isCommitted(hash)) || (await isOld(path, nowMs)))
+      if ((await options.stateOf(hash)) === 'verified' || (await isOld(path, nowMs)))
         await removeUnderLock(cacheDir, { hash, path }, options);
     }
     for (const name of unlocked) if (await isOld(join(directory, name), nowMs)) await removeTransfer(join(directory, name));
