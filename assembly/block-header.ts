@@ -122,7 +122,7 @@ function readDynamicCodes(): i32 {
 }
 
 /** The order in which lengths of the code length code come: 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15. */
-export function precodeSymbolAt(index: u32): u32 {
+function precodeSymbolAt(index: u32): u32 {
   if (index < 3) return 16 + index;
   if (index == 3) return 0;
   return index & 1 ? 7 - ((index - 5) >> 1) : 8 + ((index - 4) >> 1);

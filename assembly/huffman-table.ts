@@ -44,7 +44,7 @@ export function sortSymbols(lengths: usize, codes: u32): i32 {
 }
 
 /** The code behind `code` in the order of codes of one length, both with their first bit lowest; 0 behind the last. */
-export function nextCode(code: u32, length: u32): u32 {
+function nextCode(code: u32, length: u32): u32 {
   const zeros = ~code & ((1 << length) - 1);
   if (zeros == 0) return 0;
   const highest = (<u32>0x80000000) >> clz(zeros);

@@ -1,11 +1,12 @@
 /** The kernel as the host sees it: src/lib/compression/gzip/inflate-kernel.ts is its only caller. */
 export { initialize, reset, resetInside, run } from './inflate';
-export { packWindow } from './pack-window';
+export { keepWindow, markWindow, packWindow, trimWindow } from './pack-window';
 export {
   BLOCK_HEADER,
   HISTORY_BYTES,
   INPUT,
   INPUT_BYTES,
+  KEPT_END,
   MEMORY_BYTES,
   OUTPUT,
   OUTPUT_BYTES,

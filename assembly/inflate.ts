@@ -19,6 +19,7 @@ import {
 } from './layout';
 import { headerEnd, headerIsFinal, headerIsStored, headerStoredBytes, readHeader } from './block-header';
 import { AT_BOUNDARY, BLOCK_ENDED, END_OF_STREAM, GO_ON, INSIDE_BLOCK, NEED_INPUT, NEED_OUTPUT } from './status';
+import { fillFixedCodes } from './pack-window';
 import { decodeSymbolsCarefully } from './symbols-careful';
 import { decodeSymbolsFast, FAST_INPUT_BYTES, FAST_OVERSHOOT_BYTES } from './symbols-fast';
 import { DISTANCE_CODES, distanceSymbol, LITLEN_CODES, litlenSymbol, PRECODE_CODES } from './table-entries';
@@ -45,6 +46,7 @@ export function initialize(): void {
     store<u8>(REPEAT_PATTERNS + distance, <u8>(16 - (16 % distance)));
     for (let at: u32 = 0; at < 16; at++) store<u8>(REPEAT_PATTERNS + (distance << 4) + at, <u8>(at % distance));
   }
+  fillFixedCodes();
 }
 
 /** The next `run` starts at the header of a block. */
@@ -81,6 +83,7 @@ export function run(
   checkpointAt: usize,
   insideAt: usize,
   windowStart: usize,
+  keptEnd: usize,
 ): i32 {
   store<u32>(STATE_POSITION, position);
   store<u32>(STATE_OUT, <u32>out);
@@ -91,7 +94,7 @@ export function run(
       status = openBlock((<u32>inEnd) << 3);
       if (status != GO_ON) return status;
     }
-    status = phase == IN_STORED ? copyStored(inEnd, outEnd) : decodeSymbols(inEnd, outEnd, insideAt, windowStart);
+    status = phase == IN_STORED ? copyStored(inEnd, outEnd) : decodeSymbols(inEnd, outEnd, insideAt, windowStart, keptEnd);
     if (status != BLOCK_ENDED) return status;
     phase = BETWEEN_BLOCKS;
     if (isFinalBlock) return END_OF_STREAM;
@@ -131,15 +134,15 @@ function copyStored(inEnd: usize, outEnd: usize): i32 {
   return next + bytes == inEnd ? NEED_INPUT : NEED_OUTPUT;
 }
 
-function decodeSymbols(inEnd: usize, outEnd: usize, insideAt: usize, windowStart: usize): i32 {
+function decodeSymbols(inEnd: usize, outEnd: usize, insideAt: usize, windowStart: usize, keptEnd: usize): i32 {
   const next: usize = load<u32>(STATE_POSITION) >> 3;
   const fastEnd = min(outEnd, insideAt - FAST_OVERSHOOT_BYTES);
   // The loop tests the address that it has loaded up to, which is at most 7 bytes ahead of the position.
   if (next + FAST_INPUT_BYTES + 7 <= inEnd && load<u32>(STATE_OUT) < <u32>fastEnd) {
-    const status = decodeSymbolsFast(inEnd - FAST_INPUT_BYTES, fastEnd, windowStart);
+    const status = decodeSymbolsFast(inEnd - FAST_INPUT_BYTES, fastEnd, windowStart, keptEnd);
     if (status != GO_ON) return status;
   }
-  const status = decodeSymbolsCarefully((<u32>inEnd) << 3, min(outEnd, insideAt), windowStart);
+  const status = decodeSymbolsCarefully((<u32>inEnd) << 3, min(outEnd, insideAt), windowStart, keptEnd);
   if (status != GO_ON) return status;
   return load<u32>(STATE_OUT) >= <u32>insideAt ? INSIDE_BLOCK : NEED_OUTPUT;
 }

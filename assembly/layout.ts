@@ -5,7 +5,7 @@
  *   0x00000  state, code lengths, tables (this file)
  *   0x10000  input:  unread tail + up to 256 KiB | slack that a look-ahead may read (its content never matters)
  *   0x60000  output: 32 KiB history | 1 MiB | slack that a match may overshoot into
- *  0x170000  window packer: hash heads, chains, tokens, packed bytes (deflate/)
+ *  0x170000  window packer: hash heads, chains, the window and its marks, packed bytes
  *
  * A position in the input is a bit address: byte address * 8 + bit (RFC 1951 §3.1.1 counts bits from the low end).
  */
@@ -55,25 +55,13 @@ export const OUTPUT_SLACK: usize = 0x1000;
 export const PACKER: usize = 0x170000;
 /** Positions in the window plus 1, by hash; u16 each. Then the position before with the same hash. */
 export const HASH_HEADS: usize = PACKER;
-export const HASH_CHAIN: usize = PACKER + 0x10000;
-/** Literals and matches, 4 bytes each, at most one a byte. */
-export const TOKENS: usize = PACKER + 0x20000;
-/** u32 counts: literal/length symbols, distance symbols, code length symbols. */
-export const LITLEN_COUNTS: usize = PACKER + 0x40000;
-export const DISTANCE_COUNTS: usize = PACKER + 0x40480;
-export const PRECODE_COUNTS: usize = PACKER + 0x40500;
-/** Lengths (u8) and codes (u16) of the set of each. */
-export const LITLEN_LENGTHS: usize = PACKER + 0x40600;
-export const DISTANCE_LENGTHS: usize = PACKER + 0x40740;
-export const PACK_PRECODE_LENGTHS: usize = PACKER + 0x40780;
-export const LITLEN_WORDS: usize = PACKER + 0x40800;
-export const DISTANCE_WORDS: usize = PACKER + 0x40a80;
-export const PRECODE_WORDS: usize = PACKER + 0x40b00;
-/** Code lengths as a sequence of code length symbols: symbol, extra bits; u8 each. */
-export const LENGTH_RUNS: usize = PACKER + 0x40c00;
-/** Symbols by count, and the tree that is made of them; u32 each. */
-export const SYMBOLS_BY_COUNT: usize = PACKER + 0x41000;
-export const TREE: usize = PACKER + 0x41800;
-/** The result: 32 KiB cost at most 44 KiB, were every token a match of 3 bytes in codes of one length. */
-export const PACKED: usize = PACKER + 0x42000;
-export const MEMORY_BYTES: usize = PACKER + 0x60000;
+export const HASH_CHAIN: usize = PACKER + 0x2000;
+/** The fixed codes of literals and lengths, then of distances; u32 each. */
+export const FIXED_CODES: usize = PACKER + 0x12000;
+export const FIXED_DISTANCE_CODES: usize = PACKER + 0x12480;
+/** The window of a checkpoint, ending at KEPT_END, and one byte for each of its bytes: 1 when the output behind refers to it. */
+export const KEPT_END: usize = PACKER + 0x1b000;
+export const KEPT_MARKS_END: usize = PACKER + 0x23800;
+/** The result: 32 KiB of literals with 9 bits each are 36 KiB, matches are less. */
+export const PACKED: usize = PACKER + 0x24000;
+export const MEMORY_BYTES: usize = PACKER + 0x30000;

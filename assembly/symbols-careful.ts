@@ -2,7 +2,7 @@
  * Symbols of one block, one by one: at the end of the input, where a symbol counts only when all its bits are there, and
  * right before an exact output position. A few dozen bytes in each 256 KiB of input come this way.
  */
-import { DISTANCE_TABLE, LITLEN_TABLE, STATE_OUT, STATE_POSITION } from './layout';
+import { DISTANCE_TABLE, KEPT_MARKS_END, LITLEN_TABLE, STATE_OUT, STATE_POSITION } from './layout';
 import { BAD_DISTANCE_CODE, BAD_LITLEN_CODE, BLOCK_ENDED, GO_ON, NEED_INPUT, TOO_FAR_BACK } from './status';
 import { DISTANCE_ROOT_BITS, INVALID, KIND_MASK, LITERAL, LITLEN_ROOT_BITS, SPECIAL, SUBTABLE } from './table-entries';
 
@@ -13,7 +13,7 @@ let used: u32 = 0;
  * @param endPosition the bit behind the input
  * @returns GO_ON at the limit, NEED_INPUT, BLOCK_ENDED, or an error; the state is that before the first symbol not done
  */
-export function decodeSymbolsCarefully(endPosition: u32, outLimit: usize, windowStart: usize): i32 {
+export function decodeSymbolsCarefully(endPosition: u32, outLimit: usize, windowStart: usize, keptEnd: usize): i32 {
   let out: usize = load<u32>(STATE_OUT);
   while (out < outLimit) {
     const start = load<u32>(STATE_POSITION);
@@ -35,12 +35,17 @@ export function decodeSymbolsCarefully(endPosition: u32, outLimit: usize, window
     } else {
       if (<i32>far < 0) return BAD_DISTANCE_CODE;
       if (<usize>distance > out - windowStart) return TOO_FAR_BACK;
+      markReach(out - distance, length, keptEnd);
       for (const end = out + length; out < end; out++) store<u8>(out, load<u8>(out - distance));
     }
     store<u32>(STATE_POSITION, start + used);
     store<u32>(STATE_OUT, <u32>out);
   }
   return GO_ON;
+}
+
+function markReach(from: usize, length: usize, keptEnd: usize): void {
+  if (from < keptEnd) memory.fill(from - keptEnd + KEPT_MARKS_END, 1, min(length, keptEnd - from));
 }
 
 function lookUpLitlen(bits: u64): u32 {

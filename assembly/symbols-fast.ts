@@ -11,7 +11,7 @@
  *
  * Tried without gain: a fourth literal, 64-bit entries, two literals in one entry (its tables cost more than it saves).
  */
-import { DISTANCE_TABLE, LITLEN_TABLE, REPEAT_PATTERNS, STATE_OUT, STATE_POSITION } from './layout';
+import { DISTANCE_TABLE, KEPT_MARKS_END, LITLEN_TABLE, REPEAT_PATTERNS, STATE_OUT, STATE_POSITION } from './layout';
 import { BAD_DISTANCE_CODE, BAD_LITLEN_CODE, BLOCK_ENDED, GO_ON, TOO_FAR_BACK } from './status';
 import { DISTANCE_ROOT_BITS, INVALID, KIND_MASK, LITLEN_ROOT_BITS, SPECIAL, SUBTABLE } from './table-entries';
 
@@ -26,9 +26,10 @@ export const FAST_OVERSHOOT_BYTES: usize = 260;
 /**
  * @param inLimit the last address to read 16 bytes from
  * @param windowStart the first byte that a match may reach
+ * @param keptEnd the byte behind the window in which to mark what matches reach, or any address before `windowStart`
  * @returns GO_ON at one of the limits, BLOCK_ENDED, or an error; position and `out` are in the state
  */
-export function decodeSymbolsFast(inLimit: usize, outLimit: usize, windowStart: usize): i32 {
+export function decodeSymbolsFast(inLimit: usize, outLimit: usize, windowStart: usize, keptEnd: usize): i32 {
   const start = load<u32>(STATE_POSITION);
   let next: usize = start >> 3;
   let out: usize = load<u32>(STATE_OUT);
@@ -37,6 +38,7 @@ export function decodeSymbolsFast(inLimit: usize, outLimit: usize, windowStart: 
   next += 7;
   let entry = load<u32>(((<usize>bits) & LITLEN_MASK) << 2, LITLEN_TABLE);
   let status: i32 = GO_ON;
+  const noted = max(windowStart, keptEnd);
   do {
     bits |= load<u64>(next) << count;
     next += <usize>((~count >> 3) & 7);
@@ -110,16 +112,23 @@ export function decodeSymbolsFast(inLimit: usize, outLimit: usize, windowStart: 
     const distance: usize = ((<u32>far) >> 16) + ((<u32>(bits >> (far >> 8))) & (<u32>(far >> 32)));
     bits >>= far;
     count -= far;
-    if (distance > out - windowStart) {
-      status = TOO_FAR_BACK;
-      break;
+    let from = out - distance;
+    if (from < noted) {
+      if (from < windowStart) {
+        status = TOO_FAR_BACK;
+        break;
+      }
+      let mark = from - keptEnd + KEPT_MARKS_END;
+      const markEnd = min(mark + length, KEPT_MARKS_END);
+      do {
+        store<u8>(mark++, 1);
+      } while (mark < markEnd);
     }
     // Loaded before the copy, so that the copy hides the latency of the table.
     entry = load<u32>(((<usize>bits) & LITLEN_MASK) << 2, LITLEN_TABLE);
 
     // Matches are copied by 16 bytes without looking at their end: what is written too much is written over later.
     const end = out + length;
-    let from = out - distance;
     if (distance >= 16) {
       v128.store(out, v128.load(from));
       v128.store(out, v128.load(from, 16), 16);

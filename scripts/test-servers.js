@@ -17,6 +17,7 @@ const PROGRAMS = [
   { command: '7z', debian: 'p7zip-full', proves: 'layers by 7-Zip' },
   { command: 'tar', debian: 'tar', proves: 'what GNU tar writes' },
   { command: 'openssl', debian: 'openssl', proves: 'registries behind TLS' },
+  { command: 'nginx', debian: 'nginx-light libnginx-mod-http-dav-ext', proves: 'remote caches on a web server' },
   { command: 'strace', debian: 'strace', proves: 'the order of a commit, as the kernel sees it' },
   { command: 'java', debian: 'default-jre-headless', proves: 'S3 remotes over S3Proxy' },
   { command: 'mvn', debian: 'maven', proves: 'S3 remotes over S3Proxy' },
@@ -40,7 +41,7 @@ async function providePrograms() {
   const missing = findMissing();
   if (missing.length === 0) return;
   if (process.getuid?.() === 0 && isOnPath('apt-get')) {
-    await installDebianPackages(missing.map((program) => program.debian));
+    await installDebianPackages(missing.flatMap((program) => program.debian.split(' ')));
   }
   const absent = findMissing();
   if (absent.length === 0) return;

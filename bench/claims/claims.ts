@@ -4,9 +4,11 @@ import { indexImage, indexLayer } from './index-image.ts';
 import { indexSize } from './index-size.ts';
 import { inflate } from './inflate.ts';
 import { memory } from './memory.ts';
+import { s3 } from './s3.ts';
 import { spans } from './spans.ts';
 import { tarScan } from './tar-scan.ts';
 import { warm } from './warm.ts';
+import { warmClip } from './warm-clip.ts';
 import { zstd } from './zstd.ts';
 
 /** In the order in which the table shows them. */
@@ -19,6 +21,8 @@ export const CLAIMS: readonly Claim[] = [
   indexLayer,
   indexImage,
   warm,
+  s3,
+  warmClip,
   indexSize,
   memory,
 ];

@@ -105,6 +105,14 @@ export class FlagValues {
     return this.#parsed(name, 'an age like 12h, 30d or 4w', parseAgeMs);
   }
 
+  /** `2/5`: the second of five parts. */
+  part(name: string): { readonly part: number; readonly of: number } | undefined {
+    return this.#parsed(name, 'a part like 1/5', (text) => {
+      const [, part = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+      return part >= 1 && part <= of ? { part, of } : undefined;
+    });
+  }
+
   choice<T extends string>(name: string, options: readonly T[]): T | undefined {
     return this.#parsed(name, `one of ${options.join(', ')}`, (text) => options.find((candidate) => candidate === text));
   }

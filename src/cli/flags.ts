@@ -201,6 +201,14 @@ export const remoteFlag = option({
   value: 'MODE',
   fallback: 'optional',
 });
+export const noDiskFlag = toggle({ name: 'no-disk', summary: 'Stream straight into the remotes, keep nothing on disk' });
+export const VERIFY_MODES = ['none', 'quick', 'full'] as const;
+export const verifyFlag = option({
+  name: 'verify',
+  summary: `Read back what was moved: ${VERIFY_MODES.join(', ')}`,
+  value: 'MODE',
+  fallback: 'none',
+});
 export const repairRemoteFlag = toggle({ name: 'repair-remote', summary: 'Overwrite what a remote holds wrong' });
 export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });
 export const layersFlag = toggle({ name: 'layers', summary: 'Print every layer in full' });
@@ -214,6 +222,9 @@ export const maxSizeFlag = option({
 });
 export const maxAgeFlag = option({ name: 'max-age', summary: 'Evict layers not used for so long, like 30d', value: 'AGE' });
 export const keepFlag = repeatable({ name: 'keep', summary: 'Image or digest that stays', value: 'IMAGE' });
+export const fullFlag = toggle({ name: 'full', summary: 'Hash every layer' });
+export const subsetFlag = option({ name: 'subset', summary: 'Only part K of N, always the same layers', value: 'K/N' });
+export const repairFlag = toggle({ name: 'repair', summary: 'Fetch again what is wrong or missing' });
 export const yesFlag = toggle({ name: 'yes', summary: 'Evict without asking' });
 export const planFlag = toggle({ name: 'dry-run', summary: 'Show what would go and do nothing' });
 

@@ -4,7 +4,11 @@ import { commands as helpPlugin } from '@oclif/plugin-help';
 import { CacheDuCommand } from './cache/du.ts';
 import { CacheLsCommand } from './cache/ls.ts';
 import { CachePathCommand } from './cache/path.ts';
+import { CachePinCommand } from './cache/pin.ts';
 import { CachePruneCommand } from './cache/prune.ts';
+import { CacheRepairCommand } from './cache/repair.ts';
+import { CacheUnpinCommand } from './cache/unpin.ts';
+import { CacheVerifyCommand } from './cache/verify.ts';
 import { IndexCommand } from './index/index.ts';
 import { InspectCommand } from './inspect.ts';
 import { PushCacheCommand } from './push-cache.ts';
@@ -14,7 +18,11 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'cache:du': CacheDuCommand,
   'cache:ls': CacheLsCommand,
   'cache:path': CachePathCommand,
+  'cache:pin': CachePinCommand,
   'cache:prune': CachePruneCommand,
+  'cache:repair': CacheRepairCommand,
+  'cache:unpin': CacheUnpinCommand,
+  'cache:verify': CacheVerifyCommand,
   help: helpPlugin.help,
   index: IndexCommand,
   inspect: InspectCommand,

@@ -1,5 +1,12 @@
 /** One result of each `cache` command with every field filled in: rendered against golden files, validated against the schemas. */
-import type { CacheListResult, CachePathResult, CacheUsageResult, PruneResult } from '../../src/lib/operations/cache-results.ts';
+import type {
+  CacheListResult,
+  CachePathResult,
+  CachePinsResult,
+  CacheUsageResult,
+  CacheVerifyResult,
+  PruneResult,
+} from '../../src/lib/operations/cache-results.ts';
 import { digestOf } from './documents.ts';
 
 const MIB = 1024 ** 2;
@@ -87,4 +94,31 @@ export const PRUNED: PruneResult = {
   shortBytes: 4096,
   ...LIMITS,
   warnings: ['4096 bytes above the budget: the rest is pinned'],
+};
+
+export const CACHE_VERIFIED: CacheVerifyResult = {
+  path: PATH,
+  full: true,
+  checked: 14,
+  corrupt: (['size', 'content', 'no-file', 'unreadable'] as const).map((reason, at) => ({
+    diffId: digestOf(String(at + 1)),
+    path: `${PATH}/${String(at + 1).repeat(64)}`,
+    reason,
+    images: [SHOP],
+  })),
+  missing: [{ diffId: digestOf('5'), images: [] }],
+  unverified: [digestOf('6')],
+  repaired: [
+    { diffId: digestOf('7'), by: 'fetched', from: SHOP },
+    { diffId: digestOf('8'), by: 'dropped' },
+    { diffId: digestOf('9'), by: 'forgotten' },
+  ],
+  bytes: 3 * GIB,
+  durationMs: 2140,
+  warnings: ['layer 888888888888 is no longer in the cache'],
+};
+
+export const PINS: CachePinsResult = {
+  pins: [{ name: SHOP, diffIds: [digestOf('1'), digestOf('2')] }],
+  warnings: [],
 };

@@ -11,7 +11,8 @@ import { createLayout, writeImage } from '../servers/layout-writer.ts';
 import { check, readSchema } from './json-schema.ts';
 
 const COMMANDS = ['index', 'inspect', 'push-cache', 'warm'];
-const CACHE_COMMANDS = ['cache du', 'cache ls', 'cache path', 'cache prune'];
+const CACHE_VERBS = ['du', 'ls', 'path', 'pin', 'prune', 'repair', 'unpin', 'verify'];
+const CACHE_COMMANDS = CACHE_VERBS.map((verb) => `cache ${verb}`);
 const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 const IMAGE = `oci:${fileURLToPath(new URL('../fixtures/odd-gzip/oci', import.meta.url))}`;
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/lib/errors.ts';
 import { makeHome, type Home, type JsonDocument } from '../e2e/run-cli.ts';
-import { CACHE_LIST, CACHE_PATH, CACHE_USAGE, PRUNED } from './cache-documents.ts';
+import { CACHE_LIST, CACHE_PATH, CACHE_USAGE, CACHE_VERIFIED, PINS, PRUNED } from './cache-documents.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from './documents.ts';
 import { check, readSchema } from './json-schema.ts';
 
@@ -22,6 +22,8 @@ describe('a document with every field of its type', () => {
     ['cache-ls', 'cache ls', CACHE_LIST],
     ['cache-path', 'cache path', CACHE_PATH],
     ['cache-prune', 'cache prune', PRUNED],
+    ['cache-verify', 'cache verify', CACHE_VERIFIED],
+    ['cache-pin', 'cache pin', PINS],
   ])('is what schemas/%s.schema.json describes', (name, command, document) => {
     expect(check({ ...head(command), ...document }, readSchema(name))).toEqual([]);
   });

@@ -53,7 +53,9 @@ async function decode(packed: Buffer, intervalBytes: number, from?: { whole: Run
       : {
           resume: {
             point,
-            earlier: from.whole.points.slice(0, from.at + 1).filter(({ isCheckpoint }) => isCheckpoint),
+            earlier: from.whole.result.checkpoints.filter(
+              ({ uncompressedOffset }) => uncompressedOffset <= point.uncompressedOffset,
+            ),
             readOutput: (start, end) => from.whole.output.subarray(start, end),
           },
         }),

@@ -15,6 +15,8 @@ export interface SuiteOptions {
   readonly secrets?: readonly string[];
   /** One content of more than a chunk, not one of each size: for decorators, whose driver has passed all of them. */
   readonly isBrief?: boolean;
+  /** What the server turns out to refuse when it is tried first: said by an error, and by the capabilities from then on. */
+  readonly refuses?: { readonly ranges?: true; readonly delete?: true };
   /** What the cache must say of itself; a part of the suite that it lets skip is skipped for this reason alone. */
   readonly capabilities?: CacheCapabilities;
 }
@@ -55,14 +57,14 @@ export function contentCacheSuite(name: string, factory: () => Promise<CacheUnde
   };
   describe(`${name} as a content cache`, () => {
     describe('round trips', () => roundTrips(given, options));
-    describe('ranges', () => ranges(given));
+    describe('ranges', () => ranges(given, options));
     describe('refusals', () => refusals(given));
-    describe('aborts', () => aborts(given));
+    describe('aborts', () => aborts(given, options));
     describe('sharing', () => sharing(given));
   });
 }
 
-function roundTrips(given: Given, { isBrief = false, capabilities }: SuiteOptions): void {
+function roundTrips(given: Given, { isBrief = false, capabilities, refuses = {} }: SuiteOptions): void {
   it('says what it can do', () => {
     const said = given.cache().capabilities;
     if (capabilities !== undefined) expect(said).toEqual(capabilities);
@@ -115,13 +117,19 @@ function roundTrips(given: Given, { isBrief = false, capabilities }: SuiteOption
     if (!given.cache().capabilities.delete) return;
     const content = seededContent(5, 100);
     await store(given.cache(), content);
+    if (refuses.delete === true) {
+      expect(errorCodeOf(await given.failure(Promise.resolve(given.cache().deleteContent?.(content.hash, { signal }))))).toBe(
+        'REMOTE_FAILED',
+      );
+      return expect(given.cache().capabilities.delete).toBe(false);
+    }
     expect(await given.cache().deleteContent?.(content.hash, { signal })).toBe(true);
     expect(await given.cache().deleteContent?.(content.hash, { signal })).toBe(false);
     await expectNothingVisible(given, content.hash);
   });
 }
 
-function ranges(given: Given): void {
+function ranges(given: Given, { refuses = {} }: SuiteOptions): void {
   const sizeBytes = CHUNK_BYTES + 3 * MIB + 11;
   const content = seededContent(6, sizeBytes);
   const cases: [string, number, number][] = [
@@ -138,10 +146,10 @@ function ranges(given: Given): void {
 
   it('reads each range as the slice of the content', async () => {
     await store(given.cache(), content);
-    if (!given.cache().capabilities.ranges) {
+    if (!given.cache().capabilities.ranges || refuses.ranges === true) {
       const asked = given.cache().getContent(content.hash, { offset: 5, length: 10, signal });
       expect(errorCodeOf(await given.failure(asked))).toBe('REMOTE_FAILED');
-      return;
+      return expect(given.cache().capabilities.ranges).toBe(false);
     }
     for (const [what, offset, length] of cases) {
       const stream = await given.cache().getContent(content.hash, { offset, length, signal });
@@ -198,7 +206,7 @@ function refusals(given: Given): void {
   });
 }
 
-function aborts(given: Given): void {
+function aborts(given: Given, { refuses = {} }: SuiteOptions): void {
   const content = seededContent(8, 3 * MIB);
   const { sizeBytes, hash, slice } = content;
 
@@ -238,7 +246,8 @@ function aborts(given: Given): void {
     await store(given.cache(), content);
     const unread = await given.cache().getContent(hash, { signal });
     const half = await given.cache().getContent(hash, { signal });
-    const range = await given.cache().getContent(hash, { offset: 5, length: MIB, signal });
+    const hasRanges = given.cache().capabilities.ranges && refuses.ranges !== true;
+    const range = hasRanges ? await given.cache().getContent(hash, { offset: 5, length: MIB, signal }) : undefined;
     for await (const _piece of half ?? []) break;
     unread?.destroy();
     range?.destroy();

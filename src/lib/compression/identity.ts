@@ -46,7 +46,7 @@ class Identity implements Decoder {
   #noteResumePoint(): void {
     const { compressedBytes: compressedOffset, uncompressedBytes: uncompressedOffset } = this.#meter;
     if (uncompressedOffset < this.#plan.boundaryDue) return;
-    this.#plan.add({ compression: 'none', compressedOffset, bit: 0, uncompressedOffset, isCheckpoint: false });
+    this.#plan.add({ compression: 'none', compressedOffset, bit: 0, uncompressedOffset });
   }
 
   #pass(piece: Uint8Array): void {

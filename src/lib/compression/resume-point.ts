@@ -2,6 +2,8 @@
  * Where a decoder that was stopped can go on, in another process: like a checkpoint, but without the window, because the
  * decompressed bytes before it are still there.
  */
+import type { Checkpoint } from './checkpoint.ts';
+
 export interface ResumePoint {
   /** zstd has none: it can't be taken up inside of a frame. */
   readonly compression: 'gzip' | 'none';
@@ -13,8 +15,6 @@ export interface ResumePoint {
   readonly windowBytes?: number;
   /** Of the DEFLATE block that it lies inside of (window-codec.ts). */
   readonly blockHeader?: Uint8Array;
-  /** It is also a checkpoint of the layer. */
-  readonly isCheckpoint: boolean;
 }
 
 export type ResumePointListener = (point: ResumePoint) => void;
@@ -23,7 +23,7 @@ export type ResumePointListener = (point: ResumePoint) => void;
 export interface ResumeFrom {
   readonly point: ResumePoint;
   /** The checkpoints up to the point, so that the result has all of them. */
-  readonly earlier: readonly ResumePoint[];
+  readonly earlier: readonly Checkpoint[];
   /** The decompressed bytes [start, end). */
   readonly readOutput: (start: number, end: number) => Uint8Array;
 }
@@ -45,6 +45,12 @@ export class ResumePlan {
 
   get isWanted(): boolean {
     return this.#listener !== undefined;
+  }
+
+  /** Not here, but from this output on. */
+  postpone(uncompressedOffset: number): void {
+    this.boundaryDue = uncompressedOffset;
+    this.insideDue = uncompressedOffset + RESUME_INTERVAL_BYTES;
   }
 
   add(point: ResumePoint): void {

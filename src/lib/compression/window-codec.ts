@@ -22,7 +22,7 @@ const HAS_BLOCK_HEADER = 0x80;
 export interface CheckpointState {
   readonly window: Uint8Array;
   /** Of the block that the checkpoint lies inside of, from bit 0 on; undefined at a boundary between blocks. */
-  readonly blockHeader?: Uint8Array;
+  readonly blockHeader?: Uint8Array | undefined;
 }
 
 /** @param deflated the window as raw DEFLATE; kept when it is smaller */

@@ -89,3 +89,45 @@ export interface CachePathResult {
   readonly layers: readonly { readonly diffId: DiffId; readonly path: string; readonly warm: boolean }[];
   readonly warnings: readonly string[];
 }
+
+/** `size`: not the size it was committed with. `content`: another sha256. `no-file`: no regular file. `unreadable`: its owner may not read it. */
+export type DamageReason = 'size' | 'content' | 'no-file' | 'unreadable';
+
+export interface CorruptLayer {
+  readonly diffId: DiffId;
+  readonly path: string;
+  readonly reason: DamageReason;
+  readonly images: readonly string[];
+}
+
+export interface RepairedLayer {
+  readonly diffId: DiffId;
+  /** `dropped`: the wrong file is gone; `forgotten`: so is the record of a missing one. Neither could be fetched. */
+  readonly by: 'fetched' | 'dropped' | 'forgotten';
+  /** The image it was fetched for. */
+  readonly from?: string;
+}
+
+export interface CacheVerifyResult {
+  readonly path: string;
+  /** Every layer was hashed; else only those that are not the file of their record. */
+  readonly full: boolean;
+  readonly checked: number;
+  /** Still there, and wrong. */
+  readonly corrupt: readonly CorruptLayer[];
+  /** Recorded, and gone. */
+  readonly missing: readonly { readonly diffId: DiffId; readonly images: readonly string[] }[];
+  /** Files nobody vouches for, which were not hashed. */
+  readonly unverified: readonly DiffId[];
+  readonly repaired: readonly RepairedLayer[];
+  /** Of the layers checked. */
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly warnings: readonly string[];
+}
+
+export interface CachePinsResult {
+  /** All that stand now. */
+  readonly pins: readonly { readonly name: string; readonly diffIds: readonly DiffId[] }[];
+  readonly warnings: readonly string[];
+}

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
@@ -33,6 +34,7 @@ export interface Session extends PipelineContext {
 
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
+  setMaxListeners(0, options.signal);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));

@@ -1,6 +1,7 @@
 /** Notes in the journal of a transfer how far it is, from the worker that writes its file. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { pointLine, syncedLine } from '../cache/disk/ingest/journal.ts';
+import { checkpointLine, pointLine, syncedLine } from '../cache/disk/ingest/journal.ts';
+import type { Checkpoint } from '../compression/decoder.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
 import { storageError } from '../errors.ts';
 
@@ -32,14 +33,19 @@ export class JournalWriter {
 
   /** The bytes before the point are written. @throws ClipctlError STORAGE_* */
   note(point: ResumePoint): void {
-    const { compressedOffset, uncompressedOffset, isCheckpoint } = point;
+    const { compressedOffset, uncompressedOffset } = point;
     const isFar =
       compressedOffset - this.#last.compressedOffset >= POINT_EVERY_BYTES ||
       uncompressedOffset - this.#last.uncompressedOffset >= POINT_EVERY_OUTPUT_BYTES;
-    if (!isFar && !isCheckpoint) return;
+    if (!isFar) return;
     this.#last = point;
     this.#append(pointLine(point));
     this.written(uncompressedOffset, compressedOffset);
+  }
+
+  /** Points behind it come later. @throws ClipctlError STORAGE_* */
+  noteCheckpoint(checkpoint: Checkpoint): void {
+    this.#append(checkpointLine(checkpoint));
   }
 
   /** So many bytes of the file are written, from so many of the download: flushes them now and then, beside the work. */

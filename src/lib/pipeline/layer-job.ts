@@ -77,6 +77,7 @@ export type ToWorker =
   | { readonly type: 'piece'; readonly slot: number; readonly length: number }
   | { readonly type: 'end' }
   | { readonly type: 'begin-span'; readonly job: SpanJob; readonly shared: SharedArrayBuffer }
+  | { readonly type: 'begin-through'; readonly job: LayerJob; readonly link: OutputLink }
   | { readonly type: 'begin-outputs'; readonly job: LayerJob; readonly link: OutputLink };
 
 export type FromWorker =

@@ -4,6 +4,7 @@ import { errorCodeOf } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { TarScanner } from '../tar/scanner.ts';
 import { EntryPacker } from '../tar/packed-entries.ts';
+import type { Checkpoint } from '../compression/decoder.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
 import { IngestWriter } from './ingest-writer.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -32,6 +33,11 @@ export class LayerOutputs {
       });
     }
     if (job.ingestPath !== undefined) this.#open(job.ingestPath, job);
+  }
+
+  /** @throws ClipctlError STORAGE_* */
+  noteCheckpoint(checkpoint: Checkpoint): void {
+    this.#journal?.noteCheckpoint(checkpoint);
   }
 
   /** The bytes before this place have come. @throws ClipctlError STORAGE_* */

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createDecoder } from '../compression/open-decoder.ts';
-import type { Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
+import type { Checkpoint, Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
 import type { ResumeState } from '../cache/disk/ingest/find-resume.ts';
 import type { ResumeFrom, ResumePointListener } from '../compression/resume-point.ts';
 import { sniffCompression } from '../compression/sniff.ts';
@@ -22,6 +22,8 @@ const BROKEN_BYTES: ReadonlySet<ErrorCode> = new Set(['LAYER_CORRUPT', 'TAR_INVA
 export interface LayerPassSinks {
   /** Takes the decompressed bytes; a view is valid only during the call. */
   readonly onOutput: OutputSink;
+  /** Told of checkpoints, in order. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
   /** Told of places to go on from, after the output before them. */
   readonly onResumePoint?: ResumePointListener;
   readonly largeWindows?: LargeWindowPermit;
@@ -36,13 +38,14 @@ export class LayerPass {
   #compressedBytes: number;
   #broken: unknown;
 
-  constructor(job: LayerJob, { onOutput, onResumePoint, largeWindows }: LayerPassSinks) {
+  constructor(job: LayerJob, { onOutput, onCheckpoint, onResumePoint, largeWindows }: LayerPassSinks) {
     this.#job = job;
     this.#resumed = job.journal?.resume?.kind === 'points' ? job.journal.resume : undefined;
     this.#compressedBytes = this.#resumed?.keptBytes ?? 0;
     this.#decoder = createDecoder({
       limits: job.limits,
       onOutput,
+      ...(job.journal && onCheckpoint && { onCheckpoint }),
       ...(job.journal && onResumePoint && { onResumePoint }),
       ...(this.#resumed && { resume: resumeFrom(this.#resumed, job.ingestPath ?? '') }),
       // The diffID is compared, which says more than CRC-32 does.

@@ -27,7 +27,7 @@ describe('a remote cache URL', () => {
   });
 
   it.each([
-    'https://cache.example/cas',
+    'https://cache.example/prefix?token=x',
     'oci://registry.example/cache',
     'blobcache://host:2049',
     'ftp://host/dir',

@@ -3,13 +3,14 @@ import type { Surface } from '../../../src/cli/output.ts';
 import { renderCacheList } from '../../../src/cli/render/cache-list.ts';
 import { renderPrune } from '../../../src/cli/render/cache-prune.ts';
 import { renderUsage } from '../../../src/cli/render/cache-usage.ts';
+import { renderPins, renderVerify } from '../../../src/cli/render/cache-verify.ts';
 import { renderIndex } from '../../../src/cli/render/index-summary.ts';
 import { renderInspect } from '../../../src/cli/render/inspect.ts';
 import { renderPlan } from '../../../src/cli/render/plan.ts';
 import { renderPush } from '../../../src/cli/render/push-summary.ts';
 import { renderWarm } from '../../../src/cli/render/warm-summary.ts';
 import { createStyle, PLAIN_STYLE } from '../../../src/cli/style.ts';
-import { CACHE_LIST, CACHE_USAGE, PRUNED } from '../cache-documents.ts';
+import { CACHE_LIST, CACHE_USAGE, CACHE_VERIFIED, PINS, PRUNED } from '../cache-documents.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from '../documents.ts';
 
 const surface: Surface = { columns: 80, unicode: true, style: PLAIN_STYLE, verbose: false };
@@ -24,9 +25,12 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
   ['warm', (on) => renderWarm(WARM, on)],
   ['warm-verbose', (on) => renderWarm(WARM, { ...on, verbose: true })],
   ['push-cache', (on) => renderPush(PUSH, on)],
+  ['push-cache-verbose', (on) => renderPush(PUSH, { ...on, verbose: true })],
   ['plan', (on) => renderPlan(PLAN, on)],
   ['cache-du', (on) => renderUsage(CACHE_USAGE, on)],
   ['cache-ls', (on) => renderCacheList(CACHE_LIST, on)],
+  ['cache-verify', (on) => renderVerify(CACHE_VERIFIED, on)],
+  ['cache-pin', (on) => renderPins(PINS, on)],
   ['cache-prune-plan', (on) => renderPrune(PRUNED, on)],
   ['cache-prune', (on) => renderPrune({ ...PRUNED, dryRun: false }, on)],
 ];

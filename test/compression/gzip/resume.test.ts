@@ -92,9 +92,6 @@ describe('resume', () => {
         expect(readFrom(packed, checkpoint).equals(rest)).toBe(true);
         if (checkpoint.window.length === 0) continue;
         expect(readByZlib(packed, checkpoint).equals(rest)).toBe(true);
-        const { window } = unpackWindow(checkpoint.window);
-        const start = Math.max(0, checkpoint.uncompressedOffset - 32_768);
-        expect(content.subarray(start, checkpoint.uncompressedOffset).equals(window)).toBe(true);
         bits.add(checkpoint.bit);
       }
     }
@@ -199,10 +196,61 @@ describe('checkpoints', () => {
     expect(checkpoints.length).toBeGreaterThan(45);
   });
 
+  test('stand at the first boundary when that comes more than a megabyte behind the multiple, too', async () => {
+    const content = Buffer.alloc(14_000_000, 'abcdefghijklmnopqrstuvwxyz');
+    const packed = await flushedEvery(content, 3_500_000);
+    const { checkpoints } = decode(packed, 3_300_000);
+    expect(checkpoints.map(({ uncompressedOffset }) => uncompressedOffset)).toEqual([
+      0, 3_500_000, 7_000_000, 10_500_000, 14_000_000,
+    ]);
+    expect(checkpoints.every(({ window }) => window.length === 0 || (window[0]! & 0x80) === 0)).toBe(true);
+  });
+
+  test('keep of their window what the 32 KiB behind them refer to, and all of it when the next one is as close as that', () => {
+    const content = mixedBytes(2 * MIB, 11);
+    const packed = gzipSync(content, { memLevel: 3 });
+    const far = decode(packed, 100_000).checkpoints.slice(1);
+    const close = decode(packed, 8192).checkpoints.slice(1, -1);
+    expect(far.length).toBeGreaterThan(15);
+    expect(close.length).toBeGreaterThan(150);
+    const share = (list: readonly Checkpoint[]): number =>
+      list.filter((each) => windowBefore(content, each).equals(unpackWindow(each.window).window)).length / list.length;
+    expect(share(far)).toBe(0);
+    expect(share(close)).toBe(1);
+    for (const checkpoint of close) {
+      expect(readFrom(packed, checkpoint).equals(content.subarray(checkpoint.uncompressedOffset))).toBe(true);
+    }
+  });
+
+  test('lose every byte of their window that nothing refers to', () => {
+    // What stands behind the checkpoint is a repeat of `text`, but for its first bytes, which may be literals.
+    const noise = createHash('shake256', { outputLength: 20_000 }).update('noise').digest();
+    const text = mixedBytes(2000, 1);
+    const content = Buffer.concat([text, noise, text]);
+    const start = deflateRawSync(content.subarray(0, 22_000), { finishFlush: constants.Z_FULL_FLUSH });
+    const rest = deflateRawSync(text, { dictionary: content.subarray(0, 22_000) });
+    const trailer = Buffer.alloc(8);
+    trailer.writeUInt32LE(crc32(content), 0);
+    trailer.writeUInt32LE(content.length, 4);
+    const packed = Buffer.concat([Buffer.from('1f8b0800000000000003', 'hex'), start, rest, trailer]);
+    const checkpoint = decode(packed, 22_000).checkpoints[1]!;
+    expect(checkpoint.uncompressedOffset).toBe(22_000);
+    const { window } = unpackWindow(checkpoint.window);
+    expect(window.length).toBeLessThanOrEqual(22_000);
+    expect(Buffer.compare(window.subarray(-20_900, -20_000), text.subarray(1100))).toBe(0);
+    expect(new Set(window.subarray(-20_000))).toEqual(new Set([text.at(-1)]));
+    expect(checkpoint.window.length).toBeLessThan(text.length + 300);
+    expect(Buffer.compare(readFrom(packed, checkpoint), text)).toBe(0);
+  });
+
   test('of 0 bytes apart: only the start', () => {
     expect(decode(gzipSync(mixedBytes(MIB)), 0).checkpoints).toHaveLength(1);
   });
 });
+
+function windowBefore(content: Buffer, { uncompressedOffset }: Checkpoint): Buffer {
+  return content.subarray(Math.max(0, uncompressedOffset - 32_768), uncompressedOffset);
+}
 
 /** zlib ends blocks at 16 K symbols; with one fixed or Huffman-coded block of our own there is no such end. */
 function oneBlockLayer(strategy: number): { gzip: Buffer; content: Buffer } {

@@ -1,11 +1,9 @@
 /**
- * The disk cache: `<cache-dir>/<64 hex>` is a decompressed layer under the sha256 of its content, which Go CLIP opens
- * unchecked (FORMATS §2). So the name appears last. Reading needs no write: a missing directory is a cache of misses.
+ * The disk cache: `<cache-dir>/<64 hex>` is a decompressed layer, which Go CLIP opens unchecked (FORMATS §2). So the name
+ * appears last. Reading needs no write: a missing directory is a cache of misses.
  */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { storageError } from '../../errors.ts';
 import type { ContentHash, Digest } from '../../oci/digest.ts';
 import type { BufferBudget } from '../buffer-budget.ts';
 import type { ChunkSource } from '../chunk-source.ts';
@@ -24,7 +22,7 @@ import { listContentFiles } from '../list-content-files.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
 import { locksDirectory } from './cache-layout.ts';
-import { CacheRoom, type KnownSize, type RoomOptions } from './cache-room.ts';
+import { CacheRoom, type RoomOptions } from './cache-room.ts';
 import { DirectoryGuard } from './directory-guard.ts';
 import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import {
@@ -40,7 +38,7 @@ import {
   type IngestWish,
 } from './ingest-file.ts';
 import { KeyedTurns } from './keyed-turns.ts';
-import { hashAndAdopt } from './layer-check.ts';
+import { dropLayer, hashAndAdopt } from './layer-check.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
 import { removeLeftovers } from './ingest/leftovers.ts';
@@ -277,13 +275,15 @@ export class DiskCache implements ContentCache {
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
     signal.throwIfAborted();
     if ((await this.checkLayer(hash)) === 'missing') return false;
-    try {
-      await rm(this.layerPath(hash), { force: true });
-    } catch (error) {
-      throw storageError(error, this.layerPath(hash), 'remove');
-    }
-    await this.#records.disown(hash);
+    await this.dropLayer(hash);
     return true;
+  }
+
+  /** Takes away what stands under the name of a layer: a link, not what it points to. @throws ClipctlError STORAGE_* */
+  async dropLayer(hash: ContentHash): Promise<void> {
+    await this.#guard.requireUsable();
+    await dropLayer(this.directory, hash);
+    await this.#records.disown(hash);
   }
 
   async *listContent({ signal }: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {

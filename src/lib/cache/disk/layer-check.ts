@@ -1,4 +1,6 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import type { BufferBudget } from '../buffer-budget.ts';
 import { hashFile } from '../hash-file.ts';
@@ -32,6 +34,16 @@ export async function hashAndAdopt(
   if (after === 'other') return 'bad';
   if (!isSameIdentity(before, after)) return (await records.isVerified(hash, after)) ? 'verified' : 'bad';
   if (found === hash) await records.adopt(hash, after, prepare);
-  else await records.disown(hash);
+  else await records.distrust(hash);
   return found === hash ? 'verified' : 'bad';
+}
+
+/** Removes a layer's file, or a link under its name. @throws ClipctlError STORAGE_* */
+export async function dropLayer(cacheDir: string, hash: ContentHash): Promise<void> {
+  const path = join(cacheDir, hash);
+  try {
+    await rm(path, { force: true });
+  } catch (error) {
+    throw storageError(error, path, 'remove');
+  }
 }

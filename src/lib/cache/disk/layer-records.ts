@@ -15,6 +15,9 @@ import type { UseClock } from './use-clock.ts';
 /** A busy reader shall not write at each read. */
 const TOUCH_EVERY_MS = 60_000;
 
+/** No file is this one. */
+export const WRONG: FileIdentity = { sizeBytes: 0, inode: 0, mtimeMs: 0 };
+
 export class LayerRecords {
   readonly #directory: string;
   readonly #clock: UseClock;
@@ -51,7 +54,15 @@ export class LayerRecords {
     });
   }
 
-  /** Takes back that the file is verified. @throws ClipctlError STORAGE_ERROR */
+  /** The file is wrong: nobody vouches for it, and it stays known as one of ours. @throws ClipctlError STORAGE_ERROR */
+  async distrust(hash: ContentHash): Promise<void> {
+    this.#verifiedHere.delete(hash);
+    const record = await readLayerRecord(this.#directory, hash);
+    if (record === undefined) return;
+    await unlessUnwritable(() => writeLayerRecord(this.#directory, hash, { ...record, identity: WRONG }));
+  }
+
+  /** Forgets the layer. @throws ClipctlError STORAGE_ERROR */
   async disown(hash: ContentHash): Promise<void> {
     this.#verifiedHere.delete(hash);
     await unlessUnwritable(() => removeLayerRecord(this.#directory, hash));

@@ -20,6 +20,10 @@ export interface SurveyedLayer {
   /** On the use clock; 0 where no record tells. */
   readonly lastUseMs: number;
   readonly digestsSeen: readonly DigestSeen[];
+  /** Of the file of the record; `undefined` when no record tells, or the file is known to be wrong. */
+  readonly recordedBytes: number | undefined;
+  /** Its owner may read it. */
+  readonly isReadable: boolean;
 }
 
 export interface CacheSurvey {
@@ -97,7 +101,8 @@ async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: bool
   if (stats === undefined) return undefined;
   if (!stats.isFile()) return 'odd';
   const record = isRecorded ? await readLayerRecord(cacheDir, hash) : undefined;
-  const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && (stats.mode & 0o400) !== 0;
+  const isReadable = (stats.mode & 0o400) !== 0;
+  const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && isReadable;
   return {
     hash,
     sizeBytes: stats.size,
@@ -105,6 +110,8 @@ async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: bool
     state: isOurs ? 'verified' : isRecorded ? 'changed' : 'foreign',
     lastUseMs: record?.lastUseMs ?? 0,
     digestsSeen: record?.digestsSeen ?? [],
+    recordedBytes: record === undefined || record.identity.inode === 0 ? undefined : record.identity.sizeBytes,
+    isReadable,
   };
 }
 

@@ -11,6 +11,8 @@ type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['file:', openFile],
   ['s3:', openS3],
+  ['http:', openHttp],
+  ['https:', openHttp],
   ['redis:', openRedis],
   ['rediss:', openRedis],
 ]);
@@ -18,6 +20,7 @@ const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
 const SUPPORTED = `Supported: ${[
   'file:///directory',
   's3://bucket/prefix',
+  'https://host/prefix',
   'redis://host/database',
   'rediss://host/database',
 ].join(', ')}`;
@@ -49,6 +52,12 @@ async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache
 async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openS3Remote } = await import('./s3/s3-remote.ts');
   return openS3Remote(url, context);
+}
+
+async function openHttp(url: URL, context: RemoteContext): Promise<ContentCache> {
+  if (url.search !== '' || url.hash !== '') throw refused('the URL of a web server takes no parameters here');
+  const { openHttpRemote } = await import('./http/http-remote.ts');
+  return openHttpRemote(url, context);
 }
 
 function pathOf(url: URL): string {

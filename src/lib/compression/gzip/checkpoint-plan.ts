@@ -45,6 +45,12 @@ export class CheckpointPlan {
     this.insideDue = this.boundaryDue + this.#intervalBytes;
     this.#memberDue = Math.min(this.boundaryDue, nextMultiple(this.#memberIntervalBytes, checkpoint.uncompressedOffset));
   }
+
+  /** Gives the last checkpoint its window, which takes shape only while the output behind it is decoded. */
+  completeLast(window: Uint8Array): void {
+    const last = this.#list.pop();
+    if (last !== undefined) this.#list.push({ ...last, window });
+  }
 }
 
 function nextMultiple(step: number, behind: number): number {

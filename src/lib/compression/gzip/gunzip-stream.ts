@@ -8,7 +8,7 @@
 import { corruptLayer } from '../decode-errors.ts';
 import type { Checkpoint } from '../decoder.ts';
 import { ResumePlan, type ResumePoint, type ResumePointListener } from '../resume-point.ts';
-import { packWindow, unpackWindow } from '../window-codec.ts';
+import { MAX_WINDOW_BYTES, packWindow, unpackWindow } from '../window-codec.ts';
 import { CheckpointPlan } from './checkpoint-plan.ts';
 import { GzipHeader } from './gzip-header.ts';
 import { KERNEL_STATUS, kernelErrorText, NEVER, type InflateKernel } from './inflate-kernel.ts';
@@ -16,6 +16,7 @@ import { InputArea } from './input-area.ts';
 import { OutputArea } from './output-area.ts';
 
 const TRAILER_BYTES = 8;
+const NO_WINDOW = new Uint8Array(0);
 
 export interface GunzipStreamOptions {
   /** Called with all bytes in order; `compressedOffset` is how far the input is used. The view holds during the call. */
@@ -28,8 +29,16 @@ export interface GunzipStreamOptions {
   readonly from?: Checkpoint;
   /** The checkpoints up to `from`, which are listed before those found here. */
   readonly earlier?: readonly Checkpoint[];
-  /** Told of places to go on from; their output has been delivered. */
+  /** Told of each checkpoint in order, when it is whole. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+  /** Told of places to go on from; their output has been delivered, and the checkpoints before them are whole. */
   readonly onResumePoint?: ResumePointListener;
+}
+
+/** The last checkpoint, until its window is packed: when all is decoded that may refer to it. */
+interface OpenCheckpoint {
+  readonly uncompressedOffset: number;
+  readonly blockHeader: Uint8Array | undefined;
 }
 
 export class GunzipStream {
@@ -44,6 +53,7 @@ export class GunzipStream {
   #members = 0;
   /** Uncompressed offset of the start of the member; undefined when it was not seen. */
   #memberStart: number | undefined;
+  #open: OpenCheckpoint | undefined;
 
   /** @throws ClipctlError CLIP_INVALID when the checkpoint has no usable state */
   constructor(kernel: InflateKernel, options: GunzipStreamOptions) {
@@ -53,7 +63,7 @@ export class GunzipStream {
     const { from, earlier = [] } = options;
     for (const checkpoint of earlier) this.#plan.add(checkpoint);
     this.#resumePlan = new ResumePlan(options.onResumePoint, from?.uncompressedOffset ?? 0);
-    const { window, blockHeader } = unpackWindow(from?.window ?? new Uint8Array(0));
+    const { window, blockHeader } = unpackWindow(from?.window ?? NO_WINDOW);
     this.#input = new InputArea(kernel, from === undefined ? 0 : firstByteOf(from));
     this.#output = new OutputArea(kernel, from?.uncompressedOffset ?? 0, window);
     if (from === undefined || from.window.length === 0) return;
@@ -123,8 +133,9 @@ export class GunzipStream {
     if (!isCheckpoint && uncompressedOffset < this.#resumePlan.boundaryDue) return;
     const { compressedOffset } = this.#input;
     const place = { compressedOffset, bit: 0, uncompressedOffset };
-    if (isCheckpoint) this.#plan.add({ ...place, window: new Uint8Array(0) });
-    this.#noteResumePoint({ ...place, isCheckpoint });
+    if (isCheckpoint) this.#plan.add({ ...place, window: NO_WINDOW });
+    if (isCheckpoint) this.#tellLastCheckpoint();
+    this.#noteResumePoint(place);
   }
 
   #inflate(): boolean {
@@ -135,9 +146,11 @@ export class GunzipStream {
         checkpointAt: this.#addressOf(Math.min(this.#plan.boundaryDue, this.#resumePlan.boundaryDue)),
         insideAt: this.#addressOf(Math.min(this.#plan.insideDue, this.#resumePlan.insideDue)),
         windowStart: this.#output.windowStart,
+        keptEnd: this.#open && this.#output.addressOf(this.#open.uncompressedOffset),
       });
       this.#input.position = this.#kernel.position;
       this.#output.out = this.#kernel.out;
+      this.#closeCheckpoint(status === KERNEL_STATUS.endOfStream);
       if (status === KERNEL_STATUS.needInput) return false;
       if (status === KERNEL_STATUS.needOutput) this.#deliver();
       else if (status === KERNEL_STATUS.endOfStream) break;
@@ -149,29 +162,60 @@ export class GunzipStream {
     return true;
   }
 
+  /** What is due long since, while one block went on, has no address any more. */
   #addressOf(uncompressedOffset: number): number {
-    return Math.min(this.#output.addressOf(uncompressedOffset), NEVER);
+    return Math.max(0, Math.min(this.#output.addressOf(uncompressedOffset), NEVER));
   }
 
   /** The kernel stopped because somebody wanted to know of this place: the checkpoints, who resumes, or both. */
   #noteStop(isInside: boolean): void {
     const { compressedOffset, bit } = this.#input;
     const { out, uncompressedOffset, windowStart } = this.#output;
-    const isCheckpoint = uncompressedOffset >= (isInside ? this.#plan.insideDue : this.#plan.boundaryDue);
-    const blockHeader = isInside ? { blockHeader: this.#kernel.copyBlockHeader() } : {};
+    const blockHeader = isInside ? this.#kernel.copyBlockHeader() : undefined;
     const place = { compressedOffset, bit, uncompressedOffset };
-    if (isCheckpoint) {
-      const window = this.#kernel.memory.subarray(windowStart, out);
-      const deflated = this.#options.keepsPlainWindows === true ? undefined : this.#kernel.packWindow(windowStart, out);
-      this.#plan.add({ ...place, window: packWindow({ window, ...blockHeader }, deflated) });
-    }
-    this.#noteResumePoint({ ...place, ...blockHeader, windowBytes: out - windowStart, isCheckpoint });
+    if (uncompressedOffset >= (isInside ? this.#plan.insideDue : this.#plan.boundaryDue))
+      this.#noteCheckpoint(place, blockHeader);
+    this.#noteResumePoint({ ...place, windowBytes: out - windowStart, ...(blockHeader && { blockHeader }) });
+  }
+
+  #noteCheckpoint(place: Omit<Checkpoint, 'window'>, blockHeader: Uint8Array | undefined): void {
+    const { out, windowStart } = this.#output;
+    // Two windows can't be marked at once.
+    if (this.#open !== undefined) this.#packWindow(this.#open, { isWhole: true });
+    const isPlain = this.#options.keepsPlainWindows === true;
+    const window = isPlain ? packWindow({ window: this.#kernel.memory.subarray(windowStart, out), blockHeader }) : NO_WINDOW;
+    this.#plan.add({ ...place, window });
+    if (isPlain) return this.#tellLastCheckpoint();
+    this.#kernel.keepWindow(windowStart, out);
+    this.#open = { uncompressedOffset: place.uncompressedOffset, blockHeader };
   }
 
   #noteResumePoint(point: Omit<ResumePoint, 'compression'>): void {
     if (!this.#resumePlan.isWanted) return;
+    this.#closeCheckpoint(false);
+    // Who goes on here has all checkpoints before it: the last one isn't whole yet.
+    if (this.#open !== undefined) return this.#resumePlan.postpone(point.uncompressedOffset + MAX_WINDOW_BYTES);
     this.#deliver();
     this.#resumePlan.add({ compression: 'gzip', ...point });
+  }
+
+  #tellLastCheckpoint(): void {
+    const last = this.#plan.checkpoints.at(-1);
+    if (last !== undefined) this.#options.onCheckpoint?.(last);
+  }
+
+  /** Nothing behind the next 32 KiB, and nothing behind the end of the member, refers to the window. */
+  #closeCheckpoint(isMemberEnd: boolean): void {
+    if (this.#open === undefined) return;
+    const isPast = this.#output.uncompressedOffset >= this.#open.uncompressedOffset + MAX_WINDOW_BYTES;
+    if (isPast || isMemberEnd) this.#packWindow(this.#open, { isWhole: false });
+  }
+
+  #packWindow({ blockHeader }: OpenCheckpoint, options: { readonly isWhole: boolean }): void {
+    const { window, deflated } = this.#kernel.packWindow(options);
+    this.#plan.completeLast(packWindow({ window, blockHeader }, deflated));
+    this.#open = undefined;
+    this.#tellLastCheckpoint();
   }
 
   /** RFC 1952 §2.3.1: CRC-32 and length modulo 2^32. What stands before a checkpoint can't be in them. */

@@ -35,7 +35,11 @@ interface KernelExports {
   readonly reset: () => void;
   readonly resetInside: (headerPosition: number, inEnd: number) => number;
   readonly run: (...registers: RunRegisters) => number;
-  readonly packWindow: (start: number, end: number) => number;
+  readonly keepWindow: (start: number, end: number) => void;
+  readonly markWindow: () => void;
+  readonly trimWindow: () => number;
+  readonly packWindow: () => number;
+  readonly KEPT_END: WasmGlobal;
   readonly PACKED: WasmGlobal;
   readonly BLOCK_HEADER: WasmGlobal;
   readonly INPUT: WasmGlobal;
@@ -53,6 +57,7 @@ type RunRegisters = [
   checkpointAt: number,
   insideAt: number,
   windowStart: number,
+  keptEnd: number,
 ];
 
 /** As addresses of the kernel's memory. */
@@ -62,11 +67,21 @@ export interface RunLimits {
   readonly checkpointAt: number;
   readonly insideAt: number;
   readonly windowStart: number;
+  /** The byte behind the window that `keepWindow` got, to mark what matches reach of it; undefined for no marks. */
+  readonly keptEnd?: number | undefined;
+}
+
+/** What is left of a window, and that packed. */
+export interface PackedWindow {
+  /** A view, valid until the next window. */
+  readonly window: Uint8Array;
+  /** Raw DEFLATE. */
+  readonly deflated: Uint8Array;
 }
 
 const WASM_PAGE_BYTES = 64 * 1024;
 /** assembly/layout.ts MEMORY_BYTES; checked when an instance is made. */
-const MEMORY_PAGES = 29;
+const MEMORY_PAGES = 26;
 export const HISTORY_BYTES = 32 * 1024;
 /** An address that no output reaches. */
 export const NEVER = 0x7fffffff;
@@ -121,8 +136,8 @@ export class InflateKernel {
 
   /** @returns one of KERNEL_STATUS, or less than 0 for an error */
   run(position: number, out: number, limits: RunLimits): number {
-    const { inEnd, outEnd, checkpointAt, insideAt, windowStart } = limits;
-    return this.#exports.run(position, inEnd, out, outEnd, checkpointAt, insideAt, windowStart);
+    const { inEnd, outEnd, checkpointAt, insideAt, windowStart, keptEnd = 0 } = limits;
+    return this.#exports.run(position, inEnd, out, outEnd, checkpointAt, insideAt, windowStart, keptEnd);
   }
 
   /** Header of the block that is being decoded, moved to bit 0 of its first byte and padded with zeros. */
@@ -138,11 +153,22 @@ export class InflateKernel {
     return header;
   }
 
-  /** Compresses history with the packer that is part of the kernel: raw DEFLATE, the same bytes on every machine. */
-  packWindow(start: number, end: number): Uint8Array {
-    const bytes = this.#exports.packWindow(start, end);
+  /** Sets history aside, up to 32 KiB between two addresses: the window of a checkpoint. */
+  keepWindow(start: number, end: number): void {
+    this.#exports.keepWindow(start, end);
+  }
+
+  /**
+   * Compresses the window with the packer that is part of the kernel: the same bytes on every machine. What no run marked
+   * is lost: bytes before the first mark are not there, others have any value.
+   */
+  packWindow({ isWhole }: { readonly isWhole: boolean }): PackedWindow {
+    if (isWhole) this.#exports.markWindow();
+    const windowEnd = this.#exports.KEPT_END.value;
+    const windowBytes = this.#exports.trimWindow();
     const at = this.#exports.PACKED.value;
-    return this.memory.slice(at, at + bytes);
+    const deflated = this.memory.slice(at, at + this.#exports.packWindow());
+    return { window: this.memory.subarray(windowEnd - windowBytes, windowEnd), deflated };
   }
 }
 

@@ -1,7 +1,7 @@
 import { asError, closedError, corruptLayer } from '../decode-errors.ts';
-import type { Checkpoint, DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
+import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
 import { OutputMeter } from '../output-meter.ts';
-import type { ResumeFrom, ResumePoint } from '../resume-point.ts';
+import type { ResumeFrom } from '../resume-point.ts';
 import { packWindow } from '../window-codec.ts';
 import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from './checkpoint-plan.ts';
 import { firstByteOf, GunzipStream, type GunzipStreamOptions } from './gunzip-stream.ts';
@@ -32,7 +32,8 @@ class KernelGunzip implements Decoder {
     this.#meter = new OutputMeter(options);
     this.#compressedBytes = options.resume === undefined ? 0 : firstByteOf(options.resume.point);
     this.#stream = new GunzipStream(kernel, {
-      ...(options.resume === undefined ? {} : resumedStream(kernel, options.resume)),
+      ...(options.resume === undefined ? {} : resumedStream(options.resume)),
+      ...(options.onCheckpoint && { onCheckpoint: options.onCheckpoint }),
       ...(options.onResumePoint && { onResumePoint: options.onResumePoint }),
       checkpointIntervalBytes: options.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
       isSummed: options.skipChecksum !== true,
@@ -91,22 +92,10 @@ class KernelGunzip implements Decoder {
   }
 }
 
-/** Makes checkpoints again out of what stands in the output: the same bytes as if the stream had not been stopped. */
-function resumedStream(kernel: InflateKernel, { point, earlier, readOutput }: ResumeFrom): Partial<GunzipStreamOptions> {
-  const checkpointOf = (place: ResumePoint): Checkpoint => ({ ...offsetsOf(place), window: windowOf(kernel, place, readOutput) });
-  return { from: checkpointOf(point), earlier: earlier.map(checkpointOf) };
-}
-
-function offsetsOf({ compressedOffset, bit, uncompressedOffset }: ResumePoint): Omit<Checkpoint, 'window'> {
-  return { compressedOffset, bit, uncompressedOffset };
-}
-
-function windowOf(kernel: InflateKernel, point: ResumePoint, readOutput: ResumeFrom['readOutput']): Uint8Array {
-  const { uncompressedOffset, windowBytes, blockHeader } = point;
-  if (windowBytes === undefined) return new Uint8Array(0);
-  const window = readOutput(uncompressedOffset - windowBytes, uncompressedOffset);
-  const start = kernel.outputAt - windowBytes;
-  kernel.memory.set(window, start);
-  const state = blockHeader === undefined ? { window } : { window, blockHeader };
-  return packWindow(state, kernel.packWindow(start, kernel.outputAt));
+/** The window is what stands before the point in the output. */
+function resumedStream({ point, earlier, readOutput }: ResumeFrom): Partial<GunzipStreamOptions> {
+  const { compressedOffset, bit, uncompressedOffset, windowBytes, blockHeader } = point;
+  const readWindow = (bytes: number): Uint8Array => readOutput(uncompressedOffset - bytes, uncompressedOffset);
+  const window = windowBytes === undefined ? new Uint8Array(0) : packWindow({ window: readWindow(windowBytes), blockHeader });
+  return { from: { compressedOffset, bit, uncompressedOffset, window }, earlier };
 }

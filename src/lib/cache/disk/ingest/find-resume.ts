@@ -1,7 +1,7 @@
 /** What a transfer that was stopped has left, as far as another one can go on with it. */
 import { join } from 'node:path';
 import { lookAtFile, readSmallFile } from '../../regular-file.ts';
-import { parseJournal, type Journal, type ResumePlace, type TransferKey } from './journal.ts';
+import { parseJournal, type Journal, type JournalCheckpoint, type ResumePlace, type TransferKey } from './journal.ts';
 
 /** `points`: the decompressed bytes are there. `spool`: the compressed ones are. */
 export type ResumeState =
@@ -9,14 +9,14 @@ export type ResumeState =
       readonly kind: 'points';
       readonly point: ResumePlace;
       /** The checkpoints up to the point. */
-      readonly earlier: readonly ResumePlace[];
+      readonly earlier: readonly JournalCheckpoint[];
       /** Compressed bytes that need not be fetched again. */
       readonly keptBytes: number;
     }
   | { readonly kind: 'spool'; readonly keptBytes: number };
 
-/** Points of 256 KiB or more each: the journal of a layer of 15 GiB, compressed. */
-const MAX_JOURNAL_BYTES = 8 * 1024 * 1024;
+/** Windows of checkpoints are the most of it: some 10 KiB for 4 MiB of layer. */
+const MAX_JOURNAL_BYTES = 32 * 1024 * 1024;
 
 export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spool' } as const;
 
@@ -30,13 +30,12 @@ export async function findResume(transferPath: string, wanted: TransferKey): Pro
   return lastPoint(journal, await usableBytes(join(transferPath, TRANSFER_FILES.layer), journal));
 }
 
-function lastPoint({ points, key }: Journal, usable: number): ResumeState | undefined {
+function lastPoint({ points, checkpoints, key }: Journal, usable: number): ResumeState | undefined {
   const point = points.findLast(({ uncompressedOffset }) => uncompressedOffset <= usable);
   if (point === undefined || firstByteOf(point) === 0) return undefined;
   if (point.compressedOffset > key.sizeBytes) return undefined;
-  const earlier = points.filter(
-    ({ isCheckpoint, uncompressedOffset }) => isCheckpoint && uncompressedOffset <= point.uncompressedOffset,
-  );
+  // A checkpoint stands in the journal before the points behind it.
+  const earlier = checkpoints.filter(({ uncompressedOffset }) => uncompressedOffset <= point.uncompressedOffset);
   return { kind: 'points', point, earlier, keptBytes: firstByteOf(point) };
 }
 

@@ -22,7 +22,14 @@ export interface ResumePlace {
   readonly uncompressedOffset: number;
   readonly windowBytes?: number;
   readonly blockHeader?: Uint8Array;
-  readonly isCheckpoint: boolean;
+}
+
+/** A checkpoint of the layer, with its packed window. */
+export interface JournalCheckpoint {
+  readonly compressedOffset: number;
+  readonly bit: number;
+  readonly uncompressedOffset: number;
+  readonly window: Uint8Array;
 }
 
 /** What a transfer brings: only the same one may go on with it. */
@@ -40,6 +47,7 @@ export interface Journal {
   /** It was written since this machine was started: nothing that was written is lost. */
   readonly isOfThisBoot: boolean;
   readonly points: readonly ResumePlace[];
+  readonly checkpoints: readonly JournalCheckpoint[];
   /** Bytes of the partial file (or of the spool) that reached the disk. */
   readonly syncedBytes: number;
 }
@@ -47,6 +55,7 @@ export interface Journal {
 type Line =
   | ({ readonly v: number; readonly boot: string } & TransferKey)
   | { readonly p: readonly number[]; readonly z: string; readonly h?: string }
+  | { readonly k: readonly number[]; readonly w: string }
   | { readonly s: number };
 
 export function headerLine(key: TransferKey): string {
@@ -54,9 +63,13 @@ export function headerLine(key: TransferKey): string {
 }
 
 export function pointLine(point: ResumePlace): string {
-  const { compression, compressedOffset, bit, uncompressedOffset, windowBytes = -1, blockHeader, isCheckpoint } = point;
+  const { compression, compressedOffset, bit, uncompressedOffset, windowBytes = -1, blockHeader } = point;
   const header = blockHeader === undefined ? {} : { h: Buffer.from(blockHeader).toString('base64') };
-  return lineOf({ p: [compressedOffset, bit, uncompressedOffset, windowBytes, isCheckpoint ? 1 : 0], z: compression, ...header });
+  return lineOf({ p: [compressedOffset, bit, uncompressedOffset, windowBytes], z: compression, ...header });
+}
+
+export function checkpointLine({ compressedOffset, bit, uncompressedOffset, window }: JournalCheckpoint): string {
+  return lineOf({ k: [compressedOffset, bit, uncompressedOffset], w: Buffer.from(window).toString('base64') });
 }
 
 export function syncedLine(bytes: number): string {
@@ -75,9 +88,11 @@ export function parseJournal(text: string): Journal | undefined {
   if (header === undefined || !('v' in header) || header.v !== JOURNAL_VERSION) return undefined;
   const { digest, sizeBytes, diffId, checkpointIntervalBytes, boot } = header;
   const points: ResumePlace[] = [];
+  const checkpoints: JournalCheckpoint[] = [];
   let syncedBytes = 0;
   for (const line of lines) {
     if ('s' in line) syncedBytes = line.s;
+    else if ('k' in line) checkpoints.push(checkpointOf(line));
     else if ('p' in line) {
       const point = pointOf(line, points.at(-1));
       if (point === undefined) break;
@@ -85,7 +100,7 @@ export function parseJournal(text: string): Journal | undefined {
     }
   }
   const isOfThisBoot = boot !== '' && boot === bootId();
-  return { key: { digest, sizeBytes, diffId, checkpointIntervalBytes }, isOfThisBoot, points, syncedBytes };
+  return { key: { digest, sizeBytes, diffId, checkpointIntervalBytes }, isOfThisBoot, points, checkpoints, syncedBytes };
 }
 
 function* readLines(text: string): Generator<Line, undefined, undefined> {
@@ -99,7 +114,7 @@ function* readLines(text: string): Generator<Line, undefined, undefined> {
 
 /** Offsets only grow; a window lies inside of what there is. */
 function pointOf({ p, z, h }: Extract<Line, { p: readonly number[] }>, before: ResumePlace | undefined): ResumePlace | undefined {
-  const [compressedOffset = -1, bit = -1, uncompressedOffset = -1, windowBytes = -1, isCheckpoint = 0] = p;
+  const [compressedOffset = -1, bit = -1, uncompressedOffset = -1, windowBytes = -1] = p;
   if (!isOffset(compressedOffset) || !isOffset(uncompressedOffset) || !isOffset(bit) || bit > 7) return undefined;
   if (compressedOffset < (before?.compressedOffset ?? 0) || uncompressedOffset < (before?.uncompressedOffset ?? 0))
     return undefined;
@@ -111,10 +126,14 @@ function pointOf({ p, z, h }: Extract<Line, { p: readonly number[] }>, before: R
     compressedOffset,
     bit,
     uncompressedOffset,
-    isCheckpoint: isCheckpoint === 1,
     ...(windowBytes < 0 ? {} : { windowBytes }),
     ...(blockHeader === undefined ? {} : { blockHeader }),
   };
+}
+
+function checkpointOf({ k, w }: Extract<Line, { k: readonly number[] }>): JournalCheckpoint {
+  const [compressedOffset = 0, bit = 0, uncompressedOffset = 0] = k;
+  return { compressedOffset, bit, uncompressedOffset, window: Uint8Array.from(Buffer.from(w, 'base64')) };
 }
 
 function isOffset(value: number): boolean {
