@@ -152,7 +152,7 @@ describe.each(MIXED)('a %s layer', (name) => {
     expect(layer?.verifiedBy).toBe(name === 'gzip' ? 'diffId' : 'digest+diffId');
     expect(layer?.resumedBytes).toBeGreaterThanOrEqual(4 * MIB);
     await expectWhole(name);
-    const whole = await home.run(['index', `${registry.host}/${name}:v1`, '-o', 'two.clip']);
+    const whole = await home.run(['index', `${registry.host}/${name}:v1`, '-o', 'two.clip', '--cache-dir', home.path('other')]);
     expect(whole.code, whole.stderr).toBe(0);
     const [one, two] = await Promise.all(['one.clip', 'two.clip'].map((file) => readFile(home.path(file))));
     expect(one?.equals(two ?? Buffer.alloc(0))).toBe(true);
