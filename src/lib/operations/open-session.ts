@@ -42,6 +42,8 @@ export function openSession(options: SessionOptions): Session {
   const dispatcher = createDispatcher({
     timeoutMs: options.timeoutMs,
     insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
+    environment: process.env,
+    ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
   });
   const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
   const shared = {
@@ -115,6 +117,7 @@ function remoteContextOf(
     policy: { retries: options.retries, onRetry },
     credentials: credentialsOf({}),
     insecureHosts: options.insecureRegistries,
+    ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
     environment: process.env,
     onWarning: (message) => options.onProgress({ type: 'warning', message }),
