@@ -172,12 +172,15 @@ class WarmRun {
     const read = served.fill?.failures ?? [];
     const wrong = new Set(read.filter(({ corrupt }) => corrupt).map(({ url }) => url));
     const sent = { digest, diffId, sizeBytes: served.uncompressedBytes };
-    const { stored, results, failures } = await settleSends(this.#toFill(wrong), (remote) =>
+    const { results, failures } = await settleSends(this.#toFill(wrong), (remote) =>
       sendLayer(this.#session, remote, { ...sent, replace: wrong.has(remote.url) }),
     );
     for (const { url, result } of results) this.tally.noteStored(url, result, { isRepair: wrong.has(url) });
     for (const { url, error } of failures) this.tally.noteStoreFailure(url, error, digest);
-    const filled = stored.filter((url) => this.#remotes.to.some((remote) => remote.url === url));
+    // One that says it has the layer and could not serve it has not shown that it does.
+    const doubtful = new Set(read.map(({ url }) => url));
+    const held = results.filter(({ url, result }) => !(result.skipped && doubtful.has(url))).map(({ url }) => url);
+    const filled = held.filter((url) => this.#remotes.to.some((remote) => remote.url === url));
     return { ...served, stored: filled, failures: [...read, ...failures] };
   }
 
