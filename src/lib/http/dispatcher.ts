@@ -93,7 +93,7 @@ function throughTunnel(
     if (proxy === undefined) return direct(options, callback);
     const target = `${url.hostname}:${url.port === '' ? '443' : url.port}`;
     openTunnel({ proxy, target, timeoutMs, trust: trustOf(proxy.host, trust) }).then(
-      (socket) => direct({ ...options, httpSocket: socket } as BuildConnector.Options, callback),
+      (socket) => direct({ ...options, httpSocket: socket }, callback),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
     );
   };

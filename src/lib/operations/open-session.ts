@@ -39,12 +39,7 @@ export function openSession(options: SessionOptions): Session {
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
   const sources = new Map<string, ImageSource>();
-  const dispatcher = createDispatcher({
-    timeoutMs: options.timeoutMs,
-    insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
-    environment: process.env,
-    ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
-  });
+  const dispatcher = dispatcherOf(options);
   const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
   const shared = {
     ...options,
@@ -103,6 +98,12 @@ function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCache
         onProgress({ type: 'layer-evicted', layer: digestOfHash(hash), bytes: diskBytes });
     },
   };
+}
+
+/** The connections of this run. */
+function dispatcherOf({ timeoutMs, insecureRegistries, caFile }: SessionOptions): Dispatcher {
+  const insecureHosts = insecureRegistries.map((host) => host.toLowerCase());
+  return createDispatcher({ timeoutMs, insecureHosts, environment: process.env, ...(caFile === undefined ? {} : { caFile }) });
 }
 
 /** What drivers of remote caches may use of this run. */
