@@ -145,6 +145,12 @@ export const GLOBAL_FLAGS = {
     value: 'HOST',
     group: REGISTRY,
   }),
+  'ca-file': option({
+    name: 'ca-file',
+    summary: 'PEM file of authorities to trust, besides the usual ones',
+    value: 'FILE',
+    group: REGISTRY,
+  }),
   username: option({ name: 'username', summary: 'Registry user, with --password-stdin', value: 'NAME', group: REGISTRY }),
   'password-stdin': toggle({ name: 'password-stdin', summary: 'Read the password from stdin', group: REGISTRY }),
   json: toggle({ name: 'json', summary: 'Print one JSON document, also for a failure', group: OUTPUT }),
@@ -200,6 +206,14 @@ export const remoteFlag = option({
   summary: 'What a failing remote is: optional, required',
   value: 'MODE',
   fallback: 'optional',
+});
+export const noDiskFlag = toggle({ name: 'no-disk', summary: 'Stream straight into the remotes, keep nothing on disk' });
+export const VERIFY_MODES = ['none', 'quick', 'full'] as const;
+export const verifyFlag = option({
+  name: 'verify',
+  summary: `Read back what was moved: ${VERIFY_MODES.join(', ')}`,
+  value: 'MODE',
+  fallback: 'none',
 });
 export const repairRemoteFlag = toggle({ name: 'repair-remote', summary: 'Overwrite what a remote holds wrong' });
 export const layerFlag = repeatable({ name: 'layer', summary: 'Only this layer, by digest or diffID', value: 'DIGEST' });

@@ -4,6 +4,7 @@ import { isDigest, type Digest } from '../lib/oci/digest.ts';
 import { parsePlatform, type Platform } from '../lib/oci/platform.ts';
 import { redactText } from '../lib/redact.ts';
 import type { FlagValues } from './flag-values.ts';
+import { VERIFY_MODES } from './flags.ts';
 import { configuredRemotes } from './settings.ts';
 
 /** @throws ClipctlError PLATFORM_INVALID */
@@ -41,6 +42,11 @@ export function fromRequest(values: FlagValues): readonly string[] {
  */
 export function toRequest(values: FlagValues): readonly string[] {
   return allowedRemotes(values, { flag: 'to', forbidden: 'ro' }) ?? configuredRemotes(values.config).to;
+}
+
+/** `--verify`. */
+export function verifyRequest(values: FlagValues): (typeof VERIFY_MODES)[number] {
+  return values.choice('verify', VERIFY_MODES) ?? values.config.verify ?? 'none';
 }
 
 /** Remotes that the config file makes read-only. */

@@ -1,6 +1,6 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, fromFileFlag, imagesArg, platformFlag, pushToFlag } from '../cli/flags.ts';
-import { imagesRequest, platformRequest, toRequest } from '../cli/request-values.ts';
+import { dryRunFlag, fromFileFlag, imagesArg, noDiskFlag, platformFlag, pushToFlag, verifyFlag } from '../cli/flags.ts';
+import { imagesRequest, platformRequest, toRequest, verifyRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
 export class PushCacheCommand extends BaseCommand {
@@ -9,16 +9,26 @@ export class PushCacheCommand extends BaseCommand {
   static override examples = [
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache',
     '$ clipctl push-cache app.clip --to file:///mnt/a --to file:///mnt/b',
+    '$ clipctl push-cache app.clip --to file:///mnt/cache --no-disk --verify quick',
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache --dry-run --json',
   ];
   static override args = { image: imagesArg };
-  static override flags = { to: pushToFlag, 'from-file': fromFileFlag, platform: platformFlag, 'dry-run': dryRunFlag };
+  static override flags = {
+    to: pushToFlag,
+    'from-file': fromFileFlag,
+    platform: platformFlag,
+    verify: verifyFlag,
+    'no-disk': noDiskFlag,
+    'dry-run': dryRunFlag,
+  };
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
       images: await imagesRequest(args, values, session.signal),
       ...platformRequest(values),
       to: toRequest(values),
+      verify: verifyRequest(values),
+      noDisk: values.toggle('no-disk'),
     };
     if (request.to.length === 0) {
       throw new ClipctlError('USAGE', 'missing --to: no remote cache to fill', {

@@ -5,12 +5,24 @@ import {
   fromFlag,
   imagesArg,
   layerFlag,
+  noDiskFlag,
   platformFlag,
   remoteFlag,
   repairRemoteFlag,
   toFlag,
+  verifyFlag,
 } from '../cli/flags.ts';
-import { fromRequest, imagesRequest, layersRequest, platformRequest, readOnlyRequest, toRequest } from '../cli/request-values.ts';
+import {
+  fromRequest,
+  imagesRequest,
+  layersRequest,
+  platformRequest,
+  readOnlyRequest,
+  toRequest,
+  verifyRequest,
+} from '../cli/request-values.ts';
+import type { FlagValues } from '../cli/flag-values.ts';
+import { ClipctlError } from '../lib/errors.ts';
 
 export class WarmCommand extends BaseCommand {
   static override summary = 'Bring layers into the disk cache from the nearest tier: disk, remote, registry.';
@@ -29,7 +41,9 @@ export class WarmCommand extends BaseCommand {
     from: fromFlag,
     to: toFlag,
     remote: remoteFlag,
+    verify: verifyFlag,
     'repair-remote': repairRemoteFlag,
+    'no-disk': noDiskFlag,
     layer: layerFlag,
     'dry-run': dryRunFlag,
   };
@@ -44,7 +58,10 @@ export class WarmCommand extends BaseCommand {
       layers: layersRequest(values),
       repairRemote: values.toggle('repair-remote', values.config.repairRemote),
       readOnly: readOnlyRequest(values),
+      verify: verifyRequest(values),
+      noDisk: values.toggle('no-disk'),
     };
+    if (request.noDisk) requireThrough(values, request);
     if (values.toggle('dry-run')) {
       const { planWarm } = await import('../lib/operations/plan.ts');
       await this.printPlan(await planWarm(session, request));
@@ -55,4 +72,14 @@ export class WarmCommand extends BaseCommand {
     const { renderWarm } = await import('../cli/render/warm-summary.ts');
     await this.print(result, renderWarm);
   }
+}
+
+/** Without the disk there is one way: from where the image is into a remote. @throws ClipctlError USAGE */
+function requireThrough(values: FlagValues, { to }: { readonly to: readonly string[] }): void {
+  if (to.length === 0) {
+    throw new ClipctlError('USAGE', '--no-disk needs --to: nothing would be kept anywhere', {
+      hint: 'Name a remote cache with --to URL, or leave out --no-disk.',
+    });
+  }
+  if (values.isGiven('from')) throw new ClipctlError('USAGE', '--no-disk reads no remote: leave out --from');
 }

@@ -153,3 +153,61 @@ describe('wrong content of a remote', () => {
     expect((await home.run(['inspect', app.reference, '--check-warm'])).code).toBe(0);
   });
 });
+
+describe('--verify', () => {
+  const push = (...args: string[]): Promise<CliResult> =>
+    home.run(['push-cache', app.reference, '--to', near(), ...args, '--json']);
+
+  it.each(['quick', 'full'])('%s reads back what was pushed, and reports the share by bytes', async (mode) => {
+    const result = await push('--verify', mode);
+    expect(result.code, result.stderr).toBe(0);
+    const bytes = app.layers.reduce((sum, layer) => sum + layer.uncompressedBytes, 0);
+    expect(result.json()['verification']).toEqual({
+      mode,
+      tiers: [{ tier: near(), layers: 2, hits: 2, bytes, hitBytes: bytes, hitRatio: 1, checkedBytes: bytes, wrong: [] }],
+    });
+  });
+
+  it('of wrong content that was skipped exits 7', async () => {
+    await push();
+    await poison('near', 0);
+    expect((await push()).code).toBe(0);
+    const result = await push('--verify', 'full');
+    expect([result.code, result.json().error?.code]).toEqual([7, 'CACHE_CORRUPT']);
+  });
+
+  it('of a warm costs a warning when an optional remote is wrong', async () => {
+    await push();
+    await poison('near', 1);
+    const document = await warm('--to', near(), '--verify', 'full');
+    expect(document.verification?.tiers.map(({ tier, hits, wrong }) => [tier, hits, wrong.length])).toEqual([
+      ['disk', 2, 0],
+      [near(), 1, 1],
+    ]);
+    expect(document.warnings.join()).toContain('1 of 2 layers not right');
+  });
+
+  it('quick with an index looks at ends and a sample of a large layer', async () => {
+    const MIB = 1 << 20;
+    const big = await makeLayout(home.path('big'), [{ files: { big: Buffer.alloc(40 * MIB, 'x') }, compression: 'none' }]);
+    expect((await home.run(['index', big.reference, '-o', 'big.clip', '--warm'])).code).toBe(0);
+    const result = await home.run(['push-cache', 'big.clip', '--to', near(), '--verify', 'quick', '--json']);
+    const { verification } = result.json<{ verification: NonNullable<WarmResult['verification']> }>();
+    expect(verification.tiers[0]?.checkedBytes).toBeGreaterThan(8 * MIB);
+    expect(verification.tiers[0]?.checkedBytes).toBeLessThanOrEqual(12 * MIB);
+  });
+});
+
+describe('--no-disk', () => {
+  it('pushes an image straight through, and leaves the disk cache empty', async () => {
+    const result = await home.run(['push-cache', app.reference, '--to', near(), '--no-disk', '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    expect(await layersIn('near')).toHaveLength(2);
+    expect((await readdir(home.cacheDir).catch(() => [])).filter((name) => /^[0-9a-f]{64}$/.test(name))).toEqual([]);
+  });
+
+  it.each([[['--no-disk']], [['--no-disk', '--to', 'NEAR', '--from', 'NEAR']]])('warm %j exits 2', async (flags) => {
+    const args = flags.map((flag) => (flag === 'NEAR' ? near() : flag));
+    expect((await home.run(['warm', app.reference, ...args])).code).toBe(2);
+  });
+});

@@ -14,7 +14,8 @@ export interface Chunk {
   stream(): AsyncIterable<Uint8Array>;
   /**
    * Only of a one-pass source, whose chunks are buffers of 8 MiB: by itself a chunk can be read until the next one is
-   * asked for. Who sends several at once keeps each, and lets it go (the function it gets) when it is acknowledged.
+   * asked for. Who sends several at once keeps each, and lets it go (the function it gets) when it is acknowledged:
+   * the iteration ends only when all are let go.
    */
   keep?(): () => void;
 }

@@ -168,7 +168,7 @@ async function* piecesOf(transfer: Transfer): AsyncGenerator<Uint8Array, void, u
 }
 
 /** An abort is no failure of the remote: it is thrown on. */
-function failureOf(remote: ContentCache, error: unknown, signal: AbortSignal): TierFailure {
+export function failureOf(remote: ContentCache, error: unknown, signal: AbortSignal): TierFailure {
   signal.throwIfAborted();
   if (isAbort(error)) throw error;
   return { url: remote.url, error, corrupt: WRONG_BYTES.has(errorCodeOf(error)) };

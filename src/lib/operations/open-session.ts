@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
@@ -33,14 +34,12 @@ export interface Session extends PipelineContext {
 
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
+  setMaxListeners(0, options.signal);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
   const sources = new Map<string, ImageSource>();
-  const dispatcher = createDispatcher({
-    timeoutMs: options.timeoutMs,
-    insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
-  });
+  const dispatcher = dispatcherOf(options);
   const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
   const shared = {
     ...options,
@@ -101,6 +100,12 @@ function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCache
   };
 }
 
+/** The connections of this run. */
+function dispatcherOf({ timeoutMs, insecureRegistries, caFile }: SessionOptions): Dispatcher {
+  const insecureHosts = insecureRegistries.map((host) => host.toLowerCase());
+  return createDispatcher({ timeoutMs, insecureHosts, environment: process.env, ...(caFile === undefined ? {} : { caFile }) });
+}
+
 /** What drivers of remote caches may use of this run. */
 function remoteContextOf(
   options: SessionOptions,
@@ -113,6 +118,7 @@ function remoteContextOf(
     policy: { retries: options.retries, onRetry },
     credentials: credentialsOf({}),
     insecureHosts: options.insecureRegistries,
+    ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
     environment: process.env,
     onWarning: (message) => options.onProgress({ type: 'warning', message }),

@@ -1,8 +1,10 @@
 /** `warm`: every layer of the images into the disk cache, from the nearest tier that has it, each fetched once. */
 import type { ContentCache } from '../cache/content-cache.ts';
+import { ClipctlError } from '../errors.ts';
 import type { Digest, DiffId } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { Lanes } from '../pipeline/lanes.ts';
+import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
 import { claimRoom, rememberImages } from './disk-room.ts';
@@ -13,9 +15,11 @@ import { openImages } from './open-images.ts';
 import { openReadAndFill, type ReadAndFill } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import { RemoteTally } from './remote-tally.ts';
-import type { WarmedImage, WarmedLayer, WarmResult } from './results.ts';
+import type { Verification, WarmedImage, WarmedLayer, WarmResult } from './results.ts';
 import { remoteFailed, sendLayer, settleSends, type SendFailure } from './send-layer.ts';
-import { warmLayer, type ServedLayer } from './tiers.ts';
+import { requireSizes, sendThrough } from './send-through.ts';
+import { sizeOnDisk, warmLayer, type ServedLayer } from './tiers.ts';
+import { contentMapOf, verifyTiers, wrongTiers, type VerifyMode } from './verify-tiers.ts';
 
 export interface WarmRequest {
   /** References, layouts and `.clip` files. */
@@ -31,6 +35,10 @@ export interface WarmRequest {
   readonly layers: readonly Digest[];
   /** Overwrite what a remote turned out to hold wrong. */
   readonly repairRemote?: boolean;
+  /** Layers that are not on disk go straight into the remotes of `to`, and nothing is kept here. */
+  readonly noDisk?: boolean;
+  /** Read back what was brought and sent: the ends and a sample, or every byte. */
+  readonly verify?: VerifyMode;
   /** Remotes of `from` that are not written to, also not to repair them. */
   readonly readOnly?: readonly string[];
 }
@@ -46,21 +54,30 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const startedAt = performance.now();
   const remotes = await openReadAndFill(session, request);
   const { images, failures } = await openImages(session, request);
+  await session.disk.removeLeftovers();
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
-  await claimRoom(session, images);
+  if (request.noDisk !== true) await claimRoom(session, images);
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
-  if (request.layers.length === 0) await rememberImages(session, images);
+  if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
   const remoteFailures = [...outcomes.values()].flatMap((outcome) => outcome.failures);
   if (request.remote === 'required' && remoteFailures.length > 0)
     throw combineFailures(remoteFailures.map(remoteFailed), 'remote calls');
+  const verification = await run.verify(images, outcomes);
   return {
     images: images.map((image) => warmedImage(image, outcomes)),
     totals: totalsOf(session, outcomes),
     remotes: run.tally.figures(),
+    ...(verification === undefined ? {} : { verification }),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
-    warnings: [...new Set([...images.flatMap((image) => image.warnings), ...run.tally.warnings()])],
+    warnings: [
+      ...new Set([
+        ...images.flatMap((image) => image.warnings),
+        ...run.tally.warnings(),
+        ...wrongTiers(verification).map(({ message }) => message),
+      ]),
+    ],
   };
 }
 
@@ -84,18 +101,42 @@ class WarmRun {
   async warmAll(tasks: readonly LayerOfImage[], failures: readonly unknown[]): Promise<Map<DiffId, TaskOutcome>> {
     const sends: Promise<PromiseSettledResult<void>[]>[] = [];
     const outcomes = new Map<DiffId, TaskOutcome>();
+    const { jobs } = this.#session.options;
+    const noDisk = this.#request.noDisk === true;
+    if (noDisk) await requireSizes(this.#session, tasks, this.#remotes.to);
     const work = async (task: LayerOfImage, isLast: boolean): Promise<void> => {
+      if (noDisk && (await sizeOnDisk(this.#session, task.layer)) === undefined) {
+        outcomes.set(task.layer.diffId, await this.#passThrough(task));
+        return;
+      }
       const served = await this.#serve(task, isLast);
       const sent = this.#sends.run(() => this.#send(task, served));
       // Settled at once: nobody waits for it before all layers are in.
       sends.push(Promise.allSettled([sent.then((outcome) => void outcomes.set(task.layer.diffId, outcome))]));
     };
     const sizeOf = ({ layer }: LayerOfImage): number => layer.sizeBytes;
-    const settled = await runLargestFirst(tasks, { limit: this.#session.options.jobs, sizeOf, work });
+    const limit = noDisk ? Math.min(jobs, throughAtOnce(this.#session)) : jobs;
+    const settled = await runLargestFirst(tasks, { limit, sizeOf, work });
     settled.push(...(await Promise.all(sends)).flat());
     const failed = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length + failed.length > 0) throw combineFailures([...failures, ...failed], 'items');
     return outcomes;
+  }
+
+  /** @throws ClipctlError CACHE_CORRUPT when the disk is wrong, REMOTE_FAILED when a required remote is */
+  async verify(images: readonly OpenedImage[], outcomes: ReadonlyMap<DiffId, TaskOutcome>): Promise<Verification | undefined> {
+    const { verify: mode = 'none', noDisk = false, remote } = this.#request;
+    if (mode === 'none') return undefined;
+    const layers = distinctLayers(images).map(({ layer, image }) => ({
+      diffId: layer.diffId,
+      sizeBytes: outcomes.get(layer.diffId)?.uncompressedBytes ?? 0,
+      map: contentMapOf(image, layer.digest),
+    }));
+    const remotes = this.#remotes.to.map((cache) => ({ name: cache.url, cache, layers }));
+    const disk = { name: 'disk', cache: this.#session.disk, layers };
+    const verification = await verifyTiers(this.#session, mode, noDisk ? remotes : [disk, ...remotes]);
+    requireRight(verification, remote);
+    return verification;
   }
 
   async #serve({ layer, image }: LayerOfImage, isLast: boolean): Promise<ServedLayer> {
@@ -110,18 +151,38 @@ class WarmRun {
     return served;
   }
 
+  async #passThrough(task: LayerOfImage): Promise<TaskOutcome> {
+    const { digest } = task.layer;
+    const through = await sendThrough(this.#session, task, this.#remotes.to);
+    for (const { url, result } of through.results) this.tally.noteStored(url, result, { isRepair: false });
+    for (const { url, error } of through.failures) this.tally.noteStoreFailure(url, error, digest);
+    const wasThere = through.results.every(({ result }) => result.skipped);
+    return {
+      servedBy: wasThere ? 'remote' : task.image.source().kind,
+      uncompressedBytes: through.uncompressedBytes ?? 0,
+      downloadedBytes: through.downloadedBytes,
+      resumedBytes: 0,
+      fill: undefined,
+      stored: through.stored,
+      failures: through.failures,
+    };
+  }
+
   /** Fills the remotes of --to, and mends those that turned out wrong. */
   async #send({ layer }: LayerOfImage, served: ServedLayer): Promise<TaskOutcome> {
     const { digest, diffId } = layer;
     const read = served.fill?.failures ?? [];
     const wrong = new Set(read.filter(({ corrupt }) => corrupt).map(({ url }) => url));
     const sent = { digest, diffId, sizeBytes: served.uncompressedBytes };
-    const { stored, results, failures } = await settleSends(this.#toFill(wrong), (remote) =>
+    const { results, failures } = await settleSends(this.#toFill(wrong), (remote) =>
       sendLayer(this.#session, remote, { ...sent, replace: wrong.has(remote.url) }),
     );
     for (const { url, result } of results) this.tally.noteStored(url, result, { isRepair: wrong.has(url) });
     for (const { url, error } of failures) this.tally.noteStoreFailure(url, error, digest);
-    const filled = stored.filter((url) => this.#remotes.to.some((remote) => remote.url === url));
+    // One that says it has the layer and could not serve it has not shown that it does.
+    const doubtful = new Set(read.map(({ url }) => url));
+    const held = results.filter(({ url, result }) => !(result.skipped && doubtful.has(url))).map(({ url }) => url);
+    const filled = held.filter((url) => this.#remotes.to.some((remote) => remote.url === url));
     return { ...served, stored: filled, failures: [...read, ...failures] };
   }
 
@@ -136,14 +197,28 @@ class WarmRun {
   }
 }
 
+/** A wrong remote costs a warning unless it is required; a wrong disk is no warm layer. @throws ClipctlError CACHE_CORRUPT, REMOTE_FAILED */
+function requireRight(verification: Verification, remote: WarmRequest['remote']): void {
+  for (const { tier, message } of wrongTiers(verification)) {
+    if (tier === 'disk') throw new ClipctlError('CACHE_CORRUPT', message);
+    if (remote === 'required') throw new ClipctlError('REMOTE_FAILED', message);
+  }
+}
+
 function warmedImage(image: OpenedImage, outcomes: ReadonlyMap<DiffId, TaskOutcome>): WarmedImage {
   const layers = image.layers.flatMap((layer): WarmedLayer[] => {
     const outcome = outcomes.get(layer.diffId);
     if (outcome === undefined) return [];
     const { uncompressedBytes, servedBy, downloadedBytes, stored } = outcome;
-    return [{ digest: layer.digest, diffId: layer.diffId, uncompressedBytes, servedBy, downloadedBytes, stored }];
+    const resumed = resumedField(outcome.resumedBytes);
+    return [{ digest: layer.digest, diffId: layer.diffId, uncompressedBytes, servedBy, downloadedBytes, ...resumed, stored }];
   });
   return { image: image.name, platform: platformOf(image), layers };
+}
+
+/** A field for what is rare. */
+function resumedField(resumedBytes: number): { readonly resumedBytes?: number } {
+  return resumedBytes === 0 ? {} : { resumedBytes };
 }
 
 function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>): WarmResult['totals'] {
@@ -151,6 +226,7 @@ function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>):
   return {
     layers: all.length,
     downloadedBytes: all.reduce((sum, outcome) => sum + outcome.downloadedBytes, 0),
+    ...resumedField(all.reduce((sum, outcome) => sum + outcome.resumedBytes, 0)),
     uncompressedBytes: all.reduce((sum, outcome) => sum + outcome.uncompressedBytes, 0),
     requests: session.requestCount(),
   };

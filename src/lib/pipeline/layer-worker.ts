@@ -51,6 +51,7 @@ async function handle(message: ToWorker): Promise<void> {
   if (message.type === 'begin') {
     stages = message.link === undefined ? openWhole(message.job, message.shared) : openInflating(message.job, message.link);
   } else if (message.type === 'begin-span') stages = openSpan(message.job, message.shared);
+  else if (message.type === 'begin-through') stages = openThrough(message.job, message.link);
   else if (message.type === 'piece') await takePiece(message.slot, message.length);
   else if (message.type === 'end') await finish();
   else takeOutputs(message.job, message.link);
@@ -74,7 +75,12 @@ async function finish(): Promise<void> {
 
 function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
   const outputs = new LayerOutputs(job);
-  const pass = new LayerPass(job, (view) => outputs.write(view), largeWindows);
+  const pass = new LayerPass(job, {
+    onOutput: (view) => outputs.write(view),
+    onCheckpoint: (checkpoint) => outputs.noteCheckpoint(checkpoint),
+    onResumePoint: (point) => outputs.noteResumePoint(point),
+    largeWindows,
+  });
   return {
     slots: new Uint8Array(shared),
     write: (input) => pass.write(input),
@@ -91,7 +97,12 @@ function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
 
 function openInflating(job: LayerJob, link: OutputLink): Stages {
   const ring = new RingWriter(link);
-  const pass = new LayerPass(job, (view) => ring.write(view), largeWindows);
+  const pass = new LayerPass(job, {
+    onOutput: (view) => ring.write(view),
+    onCheckpoint: (checkpoint) => ring.tell({ checkpoint }),
+    onResumePoint: (point) => ring.tell({ point }),
+    largeWindows,
+  });
   return {
     slots: new Uint8Array(link.shared),
     write: (input) => pass.write(input),
@@ -102,6 +113,35 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
     },
     close: () => {
       pass.close();
+      link.port.close();
+    },
+  };
+}
+
+/** The whole layer, whose bytes also go to the main thread, which sends them on (layer-parts.ts). */
+function openThrough(job: LayerJob, link: OutputLink): Stages {
+  const ring = new RingWriter(link);
+  const outputs = new LayerOutputs(job);
+  const onOutput = (view: Uint8Array): void => {
+    outputs.write(view);
+    ring.write(view);
+  };
+  const pass = new LayerPass(job, { onOutput, largeWindows });
+  return {
+    slots: new Uint8Array(link.shared),
+    write: (input) => pass.write(input),
+    finish: async () => {
+      const decoded = await pass.finish();
+      const facts = await outputs.finish();
+      ring.end();
+      return [
+        { type: 'decoded', facts: decoded },
+        { type: 'outputs', facts },
+      ];
+    },
+    close: () => {
+      pass.close();
+      outputs.close();
       link.port.close();
     },
   };
@@ -136,7 +176,9 @@ function takeOutputs(job: LayerJob, link: OutputLink): void {
       return;
     }
     try {
-      ring.take(message.length, (view) => outputs.write(view));
+      if ('checkpoint' in message) outputs.noteCheckpoint(message.checkpoint);
+      else if ('point' in message) outputs.noteResumePoint(message.point);
+      else ring.take(message.length, (view) => outputs.write(view));
     } catch (error) {
       link.port.close();
       stop(error);

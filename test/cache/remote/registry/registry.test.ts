@@ -47,7 +47,7 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('a registry remote over d
     const wrong = seededContent(81, sizeBytes);
     const storing = open(server.host).storeContent(content.source(), wrong.hash, { sizeBytes, signal });
     expect(await codeOf(storing)).toBe('DIGEST_MISMATCH');
-    const uploads = `${server.root}/docker/registry/v2/repositories/team/cache/_uploads`;
+    const uploads = `${server.storage}/docker/registry/v2/repositories/team/cache/_uploads`;
     const names = await readdir(uploads).catch((): string[] => []);
     const inside = await Promise.all(names.map((name) => readdir(`${uploads}/${name}`)));
     expect(inside.filter((files) => files.includes('startedat'))).toEqual([]);

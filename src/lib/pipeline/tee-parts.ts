@@ -1,0 +1,160 @@
+/** One stream of parts as a source for several remote caches: a part is released when the slowest is done with it. */
+import type { Chunk, ChunkSource } from '../cache/chunk-source.ts';
+import { ClipctlError } from '../errors.ts';
+import type { LayerPart } from './layer-parts.ts';
+
+/** Progress and hashing go by pieces. */
+const PIECE_BYTES = 1 << 20;
+
+/** A source for one remote. Who is done with it, or never began, closes it: the others would wait for it. */
+export interface PartSource extends ChunkSource {
+  close(): void;
+}
+
+export interface PartTee {
+  readonly sources: readonly PartSource[];
+  /** What the parts themselves failed with, as opposed to who takes them. */
+  readonly failure: () => unknown;
+  /** Of the whole content; `undefined` when nobody took all of it. */
+  readonly sizeBytes: () => number | undefined;
+}
+
+/** Pulls the parts as they are asked for. A failure of the parts fails every source. */
+export function teeParts(parts: AsyncIterable<LayerPart>, count: number): PartTee {
+  const tee = new Tee(parts, count);
+  return {
+    sources: Array.from({ length: count }, (_, at) => tee.source(at)),
+    failure: () => tee.failure,
+    sizeBytes: () => tee.sizeBytes,
+  };
+}
+
+/** A part that somebody still needs. */
+class SharedPart {
+  readonly part: LayerPart;
+  #holders: number;
+
+  constructor(part: LayerPart, holders: number) {
+    this.part = part;
+    this.#holders = holders;
+  }
+
+  hold(): void {
+    this.#holders++;
+  }
+
+  letGo(): void {
+    this.#holders--;
+    if (this.#holders === 0) this.part.release();
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { bytes } = this.part;
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      if (this.#holders === 0) throw new ClipctlError('INTERNAL', 'a part was read after it was let go');
+      yield bytes.subarray(at, at + PIECE_BYTES);
+    }
+  }
+}
+
+class Tee {
+  failure: unknown;
+  sizeBytes: number | undefined;
+  #pulledBytes = 0;
+  readonly #iterator: AsyncIterator<LayerPart>;
+  /** By source: the index of the part it takes next; absent when it has left. */
+  readonly #positions = new Map<number, number>();
+  readonly #begun = new Set<number>();
+  readonly #shared: SharedPart[] = [];
+  #pulling: Promise<void> | undefined;
+  #isOver = false;
+
+  constructor(parts: AsyncIterable<LayerPart>, count: number) {
+    this.#iterator = parts[Symbol.asyncIterator]();
+    for (let at = 0; at < count; at++) this.#positions.set(at, 0);
+  }
+
+  source(at: number): PartSource {
+    return { isOnePass: true, [Symbol.asyncIterator]: () => this.#chunks(at), close: () => this.#leave(at) };
+  }
+
+  async *#chunks(at: number): AsyncGenerator<Chunk, void, undefined> {
+    if (this.#begun.has(at)) throw spent();
+    this.#begun.add(at);
+    try {
+      for (let index = 0; this.#positions.has(at); index++) {
+        const shared = await this.#partAt(index);
+        if (shared === undefined || !this.#positions.has(at)) return;
+        this.#positions.set(at, index + 1);
+        try {
+          yield chunkOf(shared, index);
+        } finally {
+          shared.letGo();
+        }
+      }
+    } finally {
+      this.#leave(at);
+    }
+  }
+
+  async #partAt(index: number): Promise<SharedPart | undefined> {
+    while (index >= this.#shared.length && !this.#isOver) await (this.#pulling ??= this.#pull());
+    if (this.failure !== undefined) throw this.failure as Error;
+    return this.#shared[index];
+  }
+
+  async #pull(): Promise<void> {
+    try {
+      const next = await this.#iterator.next();
+      if (next.done === true) {
+        this.#isOver = true;
+        this.sizeBytes = this.#pulledBytes;
+        return;
+      }
+      this.#pulledBytes += next.value.bytes.length;
+      this.#shared.push(new SharedPart(next.value, this.#positions.size));
+    } catch (error) {
+      this.failure = error;
+      this.#isOver = true;
+    } finally {
+      this.#pulling = undefined;
+    }
+  }
+
+  /** Lets go of the parts it will not take; the last to leave ends the parts. */
+  #leave(at: number): void {
+    const position = this.#positions.get(at);
+    if (position === undefined) return;
+    this.#positions.delete(at);
+    for (const shared of this.#shared.slice(position)) shared.letGo();
+    if (this.#positions.size > 0 || this.#isOver) return;
+    this.#isOver = true;
+    // It frees memory and stops the source; nobody is left to hear how that went.
+    Promise.resolve(this.#iterator.return?.()).catch(() => undefined);
+  }
+}
+
+function chunkOf(shared: SharedPart, index: number): Chunk {
+  const { offset, bytes } = shared.part;
+  return {
+    index,
+    offset,
+    length: bytes.length,
+    stream: () => shared.pieces(),
+    keep: () => {
+      shared.hold();
+      let isKept = true;
+      return () => {
+        if (isKept) shared.letGo();
+        isKept = false;
+      };
+    },
+  };
+}
+
+function spent(): ClipctlError {
+  return new ClipctlError('NETWORK', 'the store failed, and what goes straight through can not be sent again', {
+    retryable: false,
+    hint: 'Without --no-disk the layer is sent from the disk cache, as often as it takes.',
+  });
+}
