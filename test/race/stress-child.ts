@@ -70,10 +70,11 @@ async function verify(cache: Cache): Promise<void> {
 
 async function act(verb: Verb, cache: Cache): Promise<void> {
   const image = orders.images[random(orders.images.length)] ?? '';
-  if (verb === 'warm') return void (await cache.warm({ images: [image] }));
-  if (verb === 'push') return void (await cache.pushCache({ images: [image], to: [orders.remote] }));
-  if (verb === 'read') return read();
-  return verb === 'evict' ? evict(cache) : verify(cache);
+  if (verb === 'warm') await cache.warm({ images: [image] });
+  else if (verb === 'push') await cache.pushCache({ images: [image], to: [orders.remote] });
+  else if (verb === 'read') await read();
+  else if (verb === 'evict') await evict(cache);
+  else await verify(cache);
 }
 
 const counts: Record<Verb, number> = { warm: 0, read: 0, evict: 0, verify: 0, push: 0 };

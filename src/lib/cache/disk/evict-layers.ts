@@ -65,7 +65,10 @@ async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed 
   // What is no file of the survey's size is somebody else's by now.
   if (!found.isFile() || found.size !== layer.sizeBytes) return 'stays';
   await move(recordPath(cacheDir, layer.hash), record);
-  return (await move(path, content)) ? { layer, content, record } : 'gone';
+  if (await move(path, content)) return { layer, content, record };
+  // Another eviction was first. Who puts its layer back had a lease to heed, whose holder vouches for the layer again.
+  await drop({ content, record });
+  return 'gone';
 }
 
 async function putBack(cacheDir: string, { layer, content, record }: Trashed): Promise<void> {
@@ -84,7 +87,7 @@ async function comeBack(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function drop({ content, record }: Trashed): Promise<void> {
+async function drop({ content, record }: Omit<Trashed, 'layer'>): Promise<void> {
   try {
     await rm(content, { force: true });
     await rm(record, { force: true });
