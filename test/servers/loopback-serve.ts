@@ -14,6 +14,8 @@ export interface Fault {
   readonly cutAt?: number;
   /** Send so many bytes, then nothing more; the connection stays. */
   readonly stallAt?: number;
+  /** Send no faster than this. */
+  readonly bytesPerSecond?: number;
   /** Flip the lowest bit of this byte. */
   readonly flipAt?: number;
   /** Answer 200 with everything, as if Range were unknown. */
@@ -94,6 +96,7 @@ interface Sending {
 
 async function sendBody(source: Buffer | string, span: Span, { response, recorded, fault }: Sending): Promise<void> {
   const pieces = typeof source === 'string' ? createReadStream(source, { start: span.start, end: span.end - 1 }) : [source];
+  const startedAtMs = performance.now();
   const stopAt = Math.min(fault.cutAt ?? Infinity, fault.stallAt ?? Infinity);
   for await (const piece of pieces as AsyncIterable<Buffer>) {
     const sent = recorded.bytesServed;
@@ -102,6 +105,10 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
     if (flip >= 0 && flip < part.byteLength) part[flip] = (part[flip] ?? 0) ^ 1;
     recorded.bytesServed += part.byteLength;
     if (part.byteLength > 0 && !response.write(part)) await drained(response);
+    if (fault.bytesPerSecond !== undefined) {
+      const dueAtMs = startedAtMs + (recorded.bytesServed / fault.bytesPerSecond) * 1000;
+      await new Promise((resolve) => setTimeout(resolve, dueAtMs - performance.now()));
+    }
     if (response.destroyed) return;
     if (recorded.bytesServed >= stopAt) return stop(response, fault);
   }
