@@ -2,10 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { ROOT } from './root.js';
+import { fileURLToPath } from 'node:url';
 import { mustRun } from './run.js';
 
-const POM = join(ROOT, 'test/servers/s3proxy/pom.xml');
+const ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
+const FILES = join(ROOT, 'test/servers/s3proxy');
+/** The configuration that keeps it silent. */
+export const S3PROXY_LOGBACK = join(FILES, 'logback.xml');
+const POM = join(FILES, 'pom.xml');
 const CLASSPATH = join(ROOT, 'node_modules/.cache/clipctl/s3proxy-4.1.0.classpath');
 const GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:build-classpath';
 
@@ -29,4 +33,13 @@ export async function provideS3Proxy() {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   await rename(temporary, CLASSPATH);
+}
+
+/**
+ * The checkout: this file is also bundled into the benchmarks, which lie deeper.
+ * @param {string} folder
+ * @returns {string}
+ */
+function findRoot(folder) {
+  return existsSync(join(folder, 'package.json')) || dirname(folder) === folder ? folder : findRoot(dirname(folder));
 }

@@ -4,6 +4,7 @@ import { indexImage, indexLayer } from './index-image.ts';
 import { indexSize } from './index-size.ts';
 import { inflate } from './inflate.ts';
 import { memory } from './memory.ts';
+import { s3 } from './s3.ts';
 import { spans } from './spans.ts';
 import { tarScan } from './tar-scan.ts';
 import { warm } from './warm.ts';
@@ -20,6 +21,7 @@ export const CLAIMS: readonly Claim[] = [
   indexLayer,
   indexImage,
   warm,
+  s3,
   warmClip,
   indexSize,
   memory,

@@ -13,6 +13,8 @@ const BUDGET = 'src/lib/pipeline/memory-budget.ts';
 
 /** `file: expression` → why it is no buffer of the data path over 64 KiB. */
 const ALLOWED: Readonly<Record<string, string>> = {
+  "src/lib/pipeline/known-layers.ts: Buffer.concat([Buffer.from(VERSION), createHash('sha256').update(packed).digest(), packed])":
+    'a layer index on its way to a file: entries and checkpoints, no layer bytes',
   'src/lib/source/archive/archive-store.ts: Buffer.allocUnsafe(sizeBytes)':
     'manifests and configs under a cap; layers are streamed',
   'src/lib/source/image-list/read-image-list.ts: Buffer.concat(pieces)': 'a list of images under a cap of 4 MiB',

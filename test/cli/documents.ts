@@ -152,6 +152,21 @@ export const PUSH: PushResult = {
     },
     { url: FAR, creates: 'head-then-put', layers: [] },
   ],
+  verification: {
+    mode: 'quick',
+    tiers: [
+      {
+        tier: NEAR,
+        layers: 2,
+        hits: 1,
+        bytes: 77_834_240,
+        hitBytes: 77_824_000,
+        hitRatio: 0.9998,
+        checkedBytes: 12_582_912,
+        wrong: [{ diffId: digestOf('4'), reason: 'it is not there' }],
+      },
+    ],
+  },
   durationMs: 950,
   peakBufferedBytes: 0,
   peakRssBytes: 90 * MIB,

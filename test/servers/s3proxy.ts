@@ -4,12 +4,10 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { s3ProxyClasspath } from '../../scripts/s3proxy.js';
+import { S3PROXY_LOGBACK, s3ProxyClasspath } from '../../scripts/s3proxy.js';
 import { freePort } from './free-port.ts';
 import { clientOf, makeBucket, type S3Server } from './s3-server.ts';
 
-const LOGBACK = fileURLToPath(new URL('s3proxy/logback.xml', import.meta.url));
 const BUCKET = 'layers';
 
 /**
@@ -31,7 +29,7 @@ export async function startS3Proxy(): Promise<S3Server> {
   const config = join(directory, 's3proxy.conf');
   await mkdir(join(directory, 'data'));
   await writeFile(config, configText({ directory: join(directory, 'data'), endpoint, environment }));
-  const java = ['-Xmx512m', `-Dlogback.configurationFile=${LOGBACK}`, '-cp', s3ProxyClasspath() ?? ''];
+  const java = ['-Xmx512m', `-Dlogback.configurationFile=${S3PROXY_LOGBACK}`, '-cp', s3ProxyClasspath() ?? ''];
   const server = spawn('java', [...java, 'org.gaul.s3proxy.Main', '--properties', config], { stdio: 'ignore' });
   const client = clientOf(endpoint, environment);
   await makeBucket(client, BUCKET, () => server.exitCode === null);

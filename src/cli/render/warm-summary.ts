@@ -1,10 +1,11 @@
 import { shortDigest } from '../../lib/oci/digest.ts';
-import type { ServedBy, WarmedImage, WarmedLayer, WarmResult } from '../../lib/operations/results.ts';
+import type { RemoteFigures, ServedBy, WarmedImage, WarmedLayer, WarmResult } from '../../lib/operations/results.ts';
 import { count, formatDuration, formatPercent, formatSize } from '../format.ts';
 import type { Surface } from '../output.ts';
 import { type Fact, renderFacts } from './facts.ts';
 import { renderMemory } from './memory.ts';
 import { type Column, renderTable } from './table.ts';
+import { CREATES, renderVerification } from './verification.ts';
 
 /** Nearest first. */
 const TIERS: readonly ServedBy[] = ['disk', 'remote', 'registry', 'layout', 'archive'];
@@ -14,6 +15,8 @@ export function renderWarm(result: WarmResult, surface: Surface): string {
   const sections = result.images.map((image) => renderImage(image, surface));
   const layers = distinctLayers(result);
   if (layers.length > 0) sections.push(renderTiers(layers, surface));
+  if (surface.verbose && result.remotes.length > 0) sections.push(renderRemotes(result.remotes, surface));
+  if (result.verification !== undefined) sections.push(renderVerification(result.verification, surface));
   sections.push(renderEnd(result, layers, surface));
   return sections.join('\n\n');
 }
@@ -65,6 +68,21 @@ function renderTiers(layers: readonly WarmedLayer[], surface: Surface): string {
   return renderTable(TIER_COLUMNS, rows, surface);
 }
 
+/** What each remote did, and how it creates content. */
+function renderRemotes(remotes: readonly RemoteFigures[], surface: Surface): string {
+  return remotes
+    .map((remote) => {
+      const facts: Fact[] = [
+        ['remote', remote.url],
+        ['read', `${remote.hits} hits, ${remote.misses} misses, ${remote.corrupt} wrong, ${remote.failures} failures`],
+        ['filled', `${remote.stored} sent, ${remote.skipped} there already, ${remote.repaired} repaired`],
+        ['creates', CREATES[remote.creates]],
+      ];
+      return renderFacts(facts, surface);
+    })
+    .join('\n\n');
+}
+
 function renderEnd(result: WarmResult, layers: readonly WarmedLayer[], surface: Surface): string {
   const { totals } = result;
   const cached = layers.filter((layer) => layer.servedBy === 'disk' || layer.servedBy === 'remote');
@@ -74,6 +92,7 @@ function renderEnd(result: WarmResult, layers: readonly WarmedLayer[], surface: 
   const cost = `${formatSize(totals.downloadedBytes)} downloaded, ${count(totals.requests, 'request')}`;
   return [
     ...(cachedBytes === 0 ? [] : [`from caches: ${share}`]),
+    ...(totals.resumedBytes === undefined ? [] : [`resumed: ${formatSize(totals.resumedBytes)} kept`]),
     `${surface.style.green('warm')} in ${formatDuration(result.durationMs)}: ${cost}${renderMemory(result)}`,
   ].join('\n');
 }

@@ -7,6 +7,7 @@ import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from '../compression/gzip/checkpoin
 import { formatPlatform } from '../oci/platform.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
 import { ingestLayer, type IngestedLayer } from '../pipeline/ingest-layer.ts';
+import { keepKnownLayer, readKnownLayer } from '../pipeline/known-layers.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { announceImages } from './announce-images.ts';
@@ -23,6 +24,8 @@ import { writeFileAtomically } from './write-file.ts';
 
 interface IndexedOnce {
   readonly facts: LayerFacts;
+  /** It was read before, for this image or another. */
+  readonly isKnown: boolean;
   /** Set when there are remotes to fill. */
   readonly sent: SendOutcome | undefined;
 }
@@ -40,6 +43,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers })),
     ({ digest }) => digest,
   );
+  if (request.warm || remotes.length > 0) await session.disk.removeLeftovers();
   const layers = await indexLayers(session, {
     source,
     images,
@@ -108,10 +112,26 @@ async function indexLayer(session: Session, request: IndexLayersRequest, { layer
   const { source, checkpointIntervalBytes } = request;
   const ingest = (keep: boolean): Promise<IngestedLayer> =>
     ingestLayer(session, { layer, source, scan: true, checkpointIntervalBytes, keep, isLast });
-  const { facts } = await (request.keep ? keepLayer(session, layer, ingest) : ingest(false));
+  const known = await knownLayer(session, request, layer);
+  const facts = known ?? (await (request.keep ? keepLayer(session, layer, ingest) : ingest(false))).facts;
+  const isKnown = known !== undefined;
+  if (!isKnown) await keepKnownLayer(session.options.cacheDir, facts, checkpointIntervalBytes);
   const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
-  if (request.remotes.length === 0) return { facts, sent: undefined };
-  return { facts, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };
+  if (request.remotes.length === 0) return { facts, isKnown, sent: undefined };
+  return { facts, isKnown, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };
+}
+
+/** What an earlier pass found; `undefined` when the layer itself has to be brought. */
+async function knownLayer(
+  session: Session,
+  { keep, checkpointIntervalBytes }: IndexLayersRequest,
+  layer: LayerDescriptor,
+): Promise<LayerFacts | undefined> {
+  await session.disk.holdLayers([]);
+  const known = await readKnownLayer(session.options.cacheDir, { layer, checkpointIntervalBytes });
+  if (known === undefined || (keep && (await sizeOnDisk(session, layer)) === undefined)) return undefined;
+  session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'indexed before' });
+  return known;
 }
 
 /** What stands verified on disk is not written again; it is still read once, for its entries and offsets. */
@@ -132,7 +152,7 @@ function indexedOnce(layers: ReadonlyMap<Digest, IndexedOnce>, { digest }: Layer
   return found;
 }
 
-function describeLayer(layer: LayerDescriptor, { facts, sent }: IndexedOnce, source: ImageSource): IndexedLayer {
+function describeLayer(layer: LayerDescriptor, { facts, isKnown, sent }: IndexedOnce, source: ImageSource): IndexedLayer {
   return {
     digest: layer.digest,
     diffId: layer.diffId,
@@ -142,8 +162,9 @@ function describeLayer(layer: LayerDescriptor, { facts, sent }: IndexedOnce, sou
     entries: facts.entries.length,
     checkpoints: facts.checkpoints.length,
     decoder: facts.decoder,
-    verifiedBy: 'digest+diffId',
-    source: source.kind,
+    verifiedBy: facts.verifiedBy,
+    ...(facts.resumedBytes === 0 ? {} : { resumedBytes: facts.resumedBytes }),
+    source: isKnown ? 'layer-index' : source.kind,
     ...(sent === undefined ? {} : { stored: sent.stored }),
   };
 }

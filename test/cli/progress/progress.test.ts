@@ -220,6 +220,20 @@ describe('the state of transfers', () => {
     });
   });
 
+  it('counts sends that ended, one layer to several remotes at once', () => {
+    const state = new TransferState(0);
+    const push = { layer: digestOf('a'), action: 'push', totalBytes: 9000 } as const;
+    state.add(image(2));
+    state.add({ type: 'layer-skip', layer: digestOf('a'), reason: 'on disk' });
+    for (const to of ['file:///x', 'file:///y']) state.add({ type: 'layer-start', ...push, from: to, to });
+    state.add({ type: 'layer-progress', ...push, bytes: 4000, to: 'file:///y' });
+    expect([state.active.length, state.sentBytes]).toEqual([2, 4000]);
+    state.add({ type: 'layer-done', layer: push.layer, action: 'push', bytes: 9000, to: 'file:///x' });
+    expect(state.describe(0)).toContain('1 layer sent (12.7 KiB)');
+    state.add({ type: 'layer-failed', layer: push.layer, action: 'push', to: 'file:///y' });
+    expect([state.active.length, state.finishedSends, state.sentBytes]).toEqual([0, 1, 9000]);
+  });
+
   it('never says more than all when a remote sends decompressed what the image announced compressed', () => {
     const state = new TransferState(0);
     const bytes = (amount: number, totalBytes: number): ProgressEvent => ({

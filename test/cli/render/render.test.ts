@@ -25,6 +25,7 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
   ['warm', (on) => renderWarm(WARM, on)],
   ['warm-verbose', (on) => renderWarm(WARM, { ...on, verbose: true })],
   ['push-cache', (on) => renderPush(PUSH, on)],
+  ['push-cache-verbose', (on) => renderPush(PUSH, { ...on, verbose: true })],
   ['plan', (on) => renderPlan(PLAN, on)],
   ['cache-du', (on) => renderUsage(CACHE_USAGE, on)],
   ['cache-ls', (on) => renderCacheList(CACHE_LIST, on)],

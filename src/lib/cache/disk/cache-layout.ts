@@ -34,6 +34,11 @@ export function imagesDirectory(cacheDir: string): string {
   return join(ownDirectory(cacheDir), 'images');
 }
 
+/** Layer indexes, by the sha256 of the compressed layer. */
+export function indexDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'index');
+}
+
 /** One file a pin. */
 export function pinsDirectory(cacheDir: string): string {
   return join(ownDirectory(cacheDir), 'pins');

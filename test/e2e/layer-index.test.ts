@@ -1,0 +1,74 @@
+/** Layer indexes are kept by digest: a layer is read once for all images and all runs. */
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeHome, type Home } from './run-cli.ts';
+
+const FIXTURES = ['odd-gzip', 'odd-zstd', 'odd-plain', 'odd-docker', 'odd-members', 'duplayer'];
+const fixture = (name: string): string => `oci:${fileURLToPath(new URL(`../fixtures/${name}/oci`, import.meta.url))}`;
+
+let home: Home;
+let files: string;
+beforeEach(async () => {
+  home = await makeHome();
+  files = join(home.cacheDir, '.clipctl/v1/index');
+});
+afterEach(() => home.remove());
+
+interface Indexed {
+  readonly platforms: readonly { readonly layers: readonly { readonly source: string; readonly entries: number }[] }[];
+}
+
+async function index(name: string, ...args: string[]): Promise<{ sources: Set<string | undefined>; bytes: Buffer }> {
+  const result = await home.run(['index', fixture(name), '-o', home.path('x.clip'), '--json', ...args]);
+  expect(result.code).toBe(0);
+  const sources = new Set(
+    result.json<Indexed & { schemaVersion: 1; command: string }>().platforms[0]?.layers.map((layer) => layer.source),
+  );
+  return { sources, bytes: await readFile(home.path('x.clip')) };
+}
+
+describe('a second index', () => {
+  it.each(FIXTURES)('of %s reads no layer and gives the same bytes', async (name) => {
+    const first = await index(name);
+    const second = await index(name);
+    expect([[...first.sources], [...second.sources]]).toEqual([['layout'], ['layer-index']]);
+    expect(second.bytes.equals(first.bytes)).toBe(true);
+  });
+
+  it('with another checkpoint interval reads the layers again', async () => {
+    await index('odd-gzip');
+    expect([...(await index('odd-gzip', '--checkpoint-interval', '64KiB')).sources]).toEqual(['layout']);
+  });
+
+  it('with --warm brings the layers that are not on disk, and none after that', async () => {
+    await index('odd-gzip');
+    expect([...(await index('odd-gzip', '--warm')).sources]).toEqual(['layout']);
+    expect([...(await index('odd-gzip', '--warm')).sources]).toEqual(['layer-index']);
+    expect((await home.run(['inspect', fixture('odd-gzip'), '--check-warm'])).code).toBe(0);
+  });
+});
+
+describe('a kept index that is', () => {
+  it.each<[string, (path: string) => Promise<void>]>([
+    ['cut', async (path) => truncate(path, 100)],
+    ['empty', async (path) => truncate(path, 0)],
+    ['of another version', async (path) => writeFile(path, (await readFile(path)).fill('9', 20, 21))],
+    ['changed by a bit', async (path) => flip(path)],
+    ['gone', async (path) => rm(path)],
+  ])('%s is a miss', async (_what, damage) => {
+    const { bytes } = await index('odd-gzip');
+    for (const name of await readdir(files)) await damage(join(files, name));
+    const again = await index('odd-gzip');
+    expect([...again.sources]).toContain('layout');
+    expect(again.bytes.equals(bytes)).toBe(true);
+  });
+});
+
+async function flip(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  const at = bytes.length - 9;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
