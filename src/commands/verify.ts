@@ -1,5 +1,5 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { imageArg, onlyPlatformFlag } from '../cli/flags.ts';
+import { indexableArg, onlyPlatformFlag } from '../cli/flags.ts';
 import { platformRequest } from '../cli/request-values.ts';
 
 export class VerifyCommand extends BaseCommand {
@@ -12,7 +12,7 @@ export class VerifyCommand extends BaseCommand {
     '$ clipctl verify oci:./layout:v2 --platform linux/arm64',
     '$ clipctl verify docker-archive:app.tar --json | jq .problems',
   ];
-  static override args = { image: imageArg };
+  static override args = { image: indexableArg };
   static override flags = { platform: onlyPlatformFlag };
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {

@@ -58,9 +58,13 @@ export async function openReadmeSession(): Promise<ReadmeSession> {
 
 /** What differs from run to run: durations and resident memory, in text and in JSON. */
 export function maskFigures(text: string): string {
-  return text
-    .replaceAll(/\bin (?:\d+ h \d+ min|\d+ min \d+ s|[\d.]+ m?s)(?=[,:\s]|$)/gm, 'in <time>')
-    .replaceAll(/"(durationMs|peakRssBytes)": ?\d+/g, '"$1": <figure>');
+  return (
+    text
+      .replaceAll(/\bin (?:\d+ h \d+ min|\d+ min \d+ s|[\d.]+ m?s)(?=[,:\s]|$)/gm, 'in <time>')
+      // A layer that comes slowly is read over several connections, which also takes more memory.
+      .replaceAll(/\b\d+ requests, [\d.]+ MiB buffered/g, '<count> requests, <size> buffered')
+      .replaceAll(/"(durationMs|peakRssBytes)": ?\d+/g, '"$1": <figure>')
+  );
 }
 
 /** `jq .path` and `jq -r .path[].name`: all that the pages use, so that jq itself need not be here. */

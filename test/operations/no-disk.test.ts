@@ -62,7 +62,9 @@ describe('--no-disk', () => {
       ]);
       expect(result.peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
       const blobs = registry.requests.filter(({ path }) => made.layers.some(({ digest }) => path.endsWith(digest)));
-      expect(blobs).toHaveLength(2);
+      // A layer that comes slowly is read over several connections: what counts is that no byte came twice.
+      const layerBytes = made.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
+      expect(blobs.reduce((sum, { bytesServed }) => sum + bytesServed, 0)).toBe(layerBytes);
     } finally {
       await registry.close();
     }
