@@ -8,8 +8,6 @@ import { openRemote } from '../cache/remote/open-remote.ts';
 import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
-import { OpenStreams } from '../http/open-streams.ts';
-import type { ParallelOptions } from '../http/parallel-body.ts';
 import type { RetryEvent } from '../http/retry.ts';
 import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -21,9 +19,6 @@ import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
-
-/** Of one slow layer; a fast one is read over one (http/parallel-body.ts). */
-const CONNECTIONS_PER_LAYER = 4;
 
 /** One run: its options, its shared pipeline, and what it has opened. */
 export interface Session extends PipelineContext {
@@ -55,7 +50,6 @@ export function openSession(options: SessionOptions): Session {
     ...options,
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
-    parallel: parallelOf(budget),
     onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
@@ -91,10 +85,6 @@ export function openSession(options: SessionOptions): Session {
       await dispatcher.close();
     },
   };
-}
-
-function parallelOf(memory: MemoryBudget): ParallelOptions {
-  return { memory, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER };
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
