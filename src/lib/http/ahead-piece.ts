@@ -58,7 +58,7 @@ export class AheadPiece {
 
   /** All bytes that come, as copies; ends early when there is a failure. */
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       if (at < this.#filled) {
         const end = Math.min(this.#filled, at + HANDED_BYTES);
         // A copy, since the reader may keep it and the buffer is lent again.
