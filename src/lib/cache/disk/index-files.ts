@@ -44,8 +44,9 @@ export async function writeIndexFile(
   const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
   await unlessUnwritable(async () => {
     try {
-      await writeNew(cacheDir, temporary, bytes);
-      await rename(temporary, path);
+      await onceThereAre(cacheDir, () => writeFile(temporary, bytes, { flag: 'wx' }));
+      // Another layer's turn may have made one directory, and not yet the other.
+      await onceThereAre(cacheDir, () => rename(temporary, path));
     } catch (error) {
       await rm(temporary, { force: true });
       throw storageError(error, path, 'write');
@@ -54,12 +55,12 @@ export async function writeIndexFile(
   });
 }
 
-/** An `index` that keeps no layer may be the first to write here. */
-async function writeNew(cacheDir: string, path: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(path, bytes, { flag: 'wx' }).catch(async (error: unknown) => {
+/** Makes the directories when `action` misses one: an `index` that keeps no layer may be the first to write here. */
+async function onceThereAre(cacheDir: string, action: () => Promise<void>): Promise<void> {
+  await action().catch(async (error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error;
     await prepareCacheDirectory(cacheDir);
-    await writeFile(path, bytes, { flag: 'wx' });
+    await action();
   });
 }
 
