@@ -21,6 +21,8 @@ const LENGTH_BYTES = 4;
 /** Codec, length of the block header, the header, the window. */
 const MAX_STATE_BYTES = 1 + 2 + MAX_BLOCK_HEADER_BYTES + MAX_WINDOW_BYTES;
 const DIGEST_BYTES = 32;
+/** Parsed, JSON takes many times its length: a layer with more rare fields than this is read again. */
+const MAX_HEADER_BYTES = 32 * 1024 * 1024;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const byteString = v.pipe(
@@ -113,7 +115,7 @@ function joinParts(document: object, { pages, windows, facts }: Parts): Buffer {
 export function readKnownFacts(bytes: Buffer): KnownFacts | undefined {
   if (bytes.length < LENGTH_BYTES) return undefined;
   const headerEnd = LENGTH_BYTES + bytes.readUInt32BE();
-  if (headerEnd > bytes.length) return undefined;
+  if (headerEnd > Math.min(bytes.length, MAX_HEADER_BYTES)) return undefined;
   const parsed = v.safeParse(header, parseJson(bytes.toString('utf8', LENGTH_BYTES, headerEnd)));
   if (!parsed.success) return undefined;
   const { output } = parsed;
