@@ -1,5 +1,5 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { indexableArg, onlyPlatformFlag } from '../cli/flags.ts';
+import { imageArg, onlyPlatformFlag } from '../cli/flags.ts';
 import { platformRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 import type { Session } from '../lib/operations/open-session.ts';
@@ -17,7 +17,7 @@ export class VerifyCommand extends BaseCommand {
     '$ clipctl verify app.clip',
     '$ clipctl verify docker-archive:app.tar --json | jq .problems',
   ];
-  static override args = { image: indexableArg };
+  static override args = { image: imageArg };
   static override flags = { platform: onlyPlatformFlag };
 
   protected override async execute({ args, values, session }: Invocation): Promise<void> {

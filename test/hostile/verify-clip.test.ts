@@ -75,7 +75,7 @@ it('row 29: all that is wrong with what an index says is listed, exit 7', async 
 });
 
 it('an index of Go CLIP is ok, with warnings for what Go CLIP does to every image', async () => {
-  for (const { bytes } of goFixtures()) expect((await verify(Buffer.from(bytes))).code).toBe(0);
+  for (const { clip } of goFixtures()) expect((await verify(Buffer.from(clip))).code).toBe(0);
 });
 
 it('a flipped byte anywhere is exit 7', async () => {
