@@ -48,7 +48,13 @@ export async function openImage(session: Session, name: string, options: OpenIma
     signal: session.signal,
     ...(options.platform === undefined ? {} : { platform: options.platform }),
   });
-  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, mapOf: () => undefined, resolved };
+  return openedOf(name, source, resolved);
+}
+
+/** An image that its source has pinned. */
+export function openedOf(name: string, source: ImageSource, resolved: ResolvedImage): OpenedImage {
+  const { layers, warnings } = resolved;
+  return { name, layers, source: () => source, warnings, mapOf: () => undefined, resolved };
 }
 
 /** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
