@@ -1,5 +1,4 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Home } from './run-cli.ts';
 
 /** Final names in the disk cache: 64 hex digits. */
@@ -12,10 +11,4 @@ export async function cachedLayers({ cacheDir }: Pick<Home, 'cacheDir'>): Promis
 export async function leftovers({ dir }: Pick<Home, 'dir'>): Promise<string[]> {
   const names = await readdir(dir, { recursive: true });
   return names.filter((name) => name.includes('/ingest/') || name.endsWith('.tmp'));
-}
-
-/** Directories of transfers that are under way or were stopped: `<64 hex of the layer>.<random>`. */
-export async function transfersIn({ cacheDir }: Pick<Home, 'cacheDir'>): Promise<string[]> {
-  const names = await readdir(join(cacheDir, '.clipctl/v1/ingest')).catch(() => []);
-  return names.filter((name) => /^[0-9a-f]{64}\./.test(name));
 }
