@@ -75,9 +75,11 @@ describe('above the cap', () => {
 
   it('a layer that a process without a lease has open stays', async () => {
     await dir.fill(a, b, c);
-    const reader = spawn('sleep', ['60'], { stdio: [(await open(join(dir.path, a.hash))).fd, 'ignore', 'ignore'] });
+    const handle = await open(join(dir.path, a.hash));
+    const reader = spawn('sleep', ['60'], { stdio: [handle.fd, 'ignore', 'ignore'] });
     try {
       await once(reader, 'spawn');
+      await handle.close();
       await storeUnderCap();
       expect(await dir.present(a, b, c, d)).toEqual([true, false, true, true]);
     } finally {
