@@ -1,5 +1,7 @@
 /** Several platforms in one run: each layer once, an error that lists what exists, and what a config may promise of a layer. */
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixtureLayout } from '../pipeline/fixture-layers.ts';
 import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
@@ -62,6 +64,35 @@ it('push-cache --all-platforms sends every distinct layer of all platforms', asy
   expect(result.code).toBe(0);
   expect(new Set(remote?.layers.map(({ diffId }) => diffId))).toEqual(distinct);
 });
+
+it('attestations are no platforms: all platforms are taken without them, and one word says so', async () => {
+  const made = await makeLayout(home.path('app'), [{ files: { a: 'a' } }]);
+  const index = await readFile(join(made.directory, 'index.json'), 'utf8');
+  const { manifests } = JSON.parse(index) as { manifests: readonly { digest: string; size: number; mediaType: string }[] };
+  const [image] = manifests;
+  const unknown = { os: 'unknown', architecture: 'unknown' };
+  const annotations = { 'vnd.docker.reference.type': 'attestation-manifest', 'vnd.docker.reference.digest': image?.digest };
+  const listed = { ...image, digest: `sha256:${'a'.repeat(64)}`, platform: unknown, annotations };
+  await writeFile(join(made.directory, 'index.json'), await nested(made.directory, [{ ...image, annotations: {} }, listed]));
+  for (const command of ['warm', 'verify']) {
+    const args = command === 'warm' ? ['--all-platforms'] : [];
+    const result = await home.run([command, made.reference, ...args, '--json']);
+    const { images, warnings } = result.json<Warmed & { readonly warnings: readonly string[] }>();
+    expect([command, result.code, images.length]).toEqual([command, 0, 1]);
+    if (command === 'warm') expect(warnings).toEqual([`${made.reference}: skipped 1 attestation`]);
+  }
+});
+
+/** An index.json whose tag v1 is an image index of these. */
+async function nested(directory: string, manifests: readonly unknown[]): Promise<string> {
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const bytes = JSON.stringify({ schemaVersion: 2, mediaType, manifests });
+  const hex = createHash('sha256').update(bytes).digest('hex');
+  await writeFile(join(directory, 'blobs/sha256', hex), bytes);
+  const annotations = { 'org.opencontainers.image.ref.name': 'v1' };
+  const root = { mediaType, digest: `sha256:${hex}`, size: Buffer.byteLength(bytes), annotations };
+  return JSON.stringify({ schemaVersion: 2, mediaType, manifests: [root] });
+}
 
 describe('one layer listed twice', () => {
   const layer: MadeLayer = { files: { file: 'content' } };

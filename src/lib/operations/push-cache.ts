@@ -50,7 +50,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
     ...(verification === undefined ? {} : { verification }),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
-    warnings: images.flatMap((image) => image.warnings),
+    warnings: [...new Set(images.flatMap((image) => image.warnings))],
   };
 }
 

@@ -42,10 +42,16 @@ export class ImageTree {
   readonly #read: ReadDocument;
   readonly #documents = new Map<Digest, RootDocument>();
   readonly #configs = new Map<Digest, ImageConfig>();
+  readonly #attestations = new Set<Digest>();
   #keptBytes = 0;
 
   constructor(read: ReadDocument) {
     this.#read = read;
+  }
+
+  /** Manifests that `candidates` left out because they only say something about another image. */
+  get attestationCount(): number {
+    return this.#attestations.size;
   }
 
   /** Takes bytes whose digest the caller did not know (a tag). */
@@ -112,6 +118,8 @@ export class ImageTree {
       if (isIndexType(descriptor.mediaType)) {
         const { content } = await this.document(descriptor, signal);
         if (content.kind === 'index') found.push(...(await this.candidates(content.manifests, signal, depth + 1)));
+      } else if (isAttestation(descriptor)) {
+        this.#attestations.add(descriptor.digest);
       } else if (isManifestType(descriptor.mediaType) && descriptor.artifactType === undefined) {
         const platform = descriptor.platform ?? (await this.#platformInside(descriptor, signal));
         if (platform !== undefined && !isUnknownPlatform(platform)) found.push(candidateOf(descriptor, platform));
@@ -126,6 +134,11 @@ export class ImageTree {
     if (!isImageConfigType(manifest.content.config.mediaType)) return undefined;
     return platformOfConfig(await this.config(manifest, signal));
   }
+}
+
+/** How BuildKit marks provenance and SBOMs in an image index. */
+function isAttestation({ annotations }: Descriptor): boolean {
+  return annotations.get('vnd.docker.reference.type') === 'attestation-manifest';
 }
 
 function candidateOf(descriptor: Descriptor, platform: Platform): Candidate {
