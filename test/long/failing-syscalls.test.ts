@@ -23,7 +23,6 @@ describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3', () => {
     ['pwrite64', 'ENOSPC'],
     ['pwrite64', 'EDQUOT'],
     ['fsync', 'EIO'],
-    ['fdatasync', 'EIO'],
     ['link', 'ENOSPC'],
     ['rename', 'EIO'],
     ['rename', 'EDQUOT'],
