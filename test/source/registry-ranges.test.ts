@@ -6,7 +6,7 @@ import type { Fault, RecordedRequest } from '../servers/loopback-registry.ts';
 import { startRandomRegistry, type RandomRegistry } from './random-registry.ts';
 
 const MIB = 1024 * 1024;
-const LAYER_BYTES = 34 * MIB + 17;
+const LAYER_BYTES = 26 * MIB + 17;
 /** One connection gives so much: four of them still keep no test waiting. */
 const SLOW: Fault = { bytesPerSecond: 16_000_000 };
 
@@ -50,13 +50,18 @@ function isUnderWay({ status, headers, bytesServed }: RecordedRequest): boolean 
 }
 
 describe('a layer from a slow server', () => {
-  test('comes over several connections at least twice as fast as over one, each byte once', async () => {
+  // How much faster is for the bench to say: here a busy machine, not the server, may set the pace.
+  test('comes over four connections at once and sooner than over one, each byte once', async () => {
     const one = await fetchLayer(() => SLOW, { connections: 1 });
-    const four = await fetchLayer(() => SLOW);
+    let mostAtOnce = 0;
+    const four = await fetchLayer((at) => {
+      mostAtOnce = Math.max(mostAtOnce, 1 + lab.registry.requests.slice(-1 - at, -1).filter(isUnderWay).length);
+      return SLOW;
+    });
     expect([one.isRight, four.isRight]).toEqual([true, true]);
     expect(one.seen).toHaveLength(1);
-    expect(four.seen.length).toBeGreaterThan(4);
-    expect(one.tookMs / four.tookMs).toBeGreaterThan(2);
+    expect(mostAtOnce).toBe(4);
+    expect(four.tookMs).toBeLessThan(one.tookMs);
     expect(servedBytes(four.seen)).toBe(LAYER_BYTES);
     expect(four.retries).toEqual([]);
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
+import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
 import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
@@ -27,6 +28,8 @@ const CONNECTIONS_PER_LAYER = 4;
 /** One run: its options, its shared pipeline, and what it has opened. */
 export interface Session extends PipelineContext {
   readonly options: SessionOptions;
+  /** What remotes that are no need may cost in all. */
+  readonly waiting: WaitingAllowance;
   /** @throws ClipctlError REFERENCE_INVALID, USAGE */
   openSource(name: string): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
@@ -36,6 +39,9 @@ export interface Session extends PipelineContext {
   memoryFigures(): MemoryFigures;
   close(): Promise<void>;
 }
+
+/** A run with nothing but hanging remotes takes less than 10 s longer (RELIABILITY §2 row 16). */
+const WAITING_MS = 8_000;
 
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
@@ -57,6 +63,7 @@ export function openSession(options: SessionOptions): Session {
   const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
   return {
     options,
+    waiting: new WaitingAllowance(WAITING_MS),
     budget,
     pool,
     disk,
