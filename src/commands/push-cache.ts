@@ -1,6 +1,15 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, fromFileFlag, imagesArg, noDiskFlag, platformFlag, pushToFlag, verifyFlag } from '../cli/flags.ts';
-import { imagesRequest, platformRequest, toRequest, verifyRequest } from '../cli/request-values.ts';
+import {
+  allPlatformsFlag,
+  dryRunFlag,
+  fromFileFlag,
+  imagesArg,
+  noDiskFlag,
+  platformsFlag,
+  pushToFlag,
+  verifyFlag,
+} from '../cli/flags.ts';
+import { imagesRequest, platformChoice, toRequest, verifyRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
 export class PushCacheCommand extends BaseCommand {
@@ -16,7 +25,8 @@ export class PushCacheCommand extends BaseCommand {
   static override flags = {
     to: pushToFlag,
     'from-file': fromFileFlag,
-    platform: platformFlag,
+    platform: platformsFlag,
+    'all-platforms': allPlatformsFlag,
     verify: verifyFlag,
     'no-disk': noDiskFlag,
     'dry-run': dryRunFlag,
@@ -25,7 +35,7 @@ export class PushCacheCommand extends BaseCommand {
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
       images: await imagesRequest(args, values, session.signal),
-      ...platformRequest(values),
+      ...platformChoice(values),
       to: toRequest(values),
       verify: verifyRequest(values),
       noDisk: values.toggle('no-disk'),

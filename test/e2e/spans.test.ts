@@ -2,13 +2,18 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LayerCompression } from '../servers/layout-writer.ts';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayout } from '../servers/make-layout.ts';
 import { cachedLayers, leftovers } from './cache-state.ts';
+import { servedOf } from './mixed-image.ts';
 import { makeHome, type Home } from './run-cli.ts';
 
+const MIB = 1024 * 1024;
+/** What was sent is written after so long. */
+const SETTLED_MS = 1500;
 const COMPRESSIONS: readonly LayerCompression[] = ['gzip', 'zstd', 'none'];
 
 let store: Home;
@@ -70,6 +75,27 @@ async function expectRight(name: LayerCompression): Promise<void> {
 }
 
 describe.each(COMPRESSIONS)('a %s layer', (name) => {
+  it('of which a killed run without an index has a part is gone on with, also with one', async () => {
+    const clip = await index(name);
+    await rm(home.cacheDir, { recursive: true, force: true });
+    const { digest = '', compressedBytes = 0 } = images[name].layers[0] ?? {};
+    const before = servedOf(registry, digest);
+    registry.script = ({ path }) => (path.endsWith(digest) ? { stallAt: 10 * MIB } : undefined);
+    const stop = new AbortController();
+    const warm = ['warm', `${registry.host}/${name}:v1`];
+    const running = home.run(warm, { signal: stop.signal, killSignal: 'SIGKILL' });
+    while (servedOf(registry, digest) - before < 10 * MIB) await sleep(10);
+    await sleep(SETTLED_MS);
+    stop.abort();
+    expect((await running).code).toBe(137);
+    registry.script = undefined;
+    const result = await home.run(['warm', clip, '--jobs', '2', '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    expect(result.json<{ totals: { resumedBytes?: number } }>().totals.resumedBytes).toBeGreaterThanOrEqual(8 * MIB);
+    expect(servedOf(registry, digest) - before - compressedBytes).toBeLessThanOrEqual(2 * MIB);
+    await expectRight(name);
+  });
+
   it('comes by ranges, every byte once, and is right', async () => {
     const clip = await index(name);
     const result = await home.run(['warm', clip, '--jobs', '2', '--json']);

@@ -26,7 +26,7 @@ function codeOf(document: unknown, mediaType?: string): string {
   }
 }
 
-describe('a document that could be two things (CVE-2021-41190) is MANIFEST_AMBIGUOUS', () => {
+describe('row 11: a document that could be two things (CVE-2021-41190) is MANIFEST_AMBIGUOUS', () => {
   const image = { schemaVersion: 2, config: CONFIG, layers: [] };
   const index = { schemaVersion: 2, manifests: [] };
   test.each<[string, unknown, string | undefined]>([
@@ -68,7 +68,7 @@ describe('a platform that is no name', () => {
   });
 });
 
-describe('a digest that is no digest (CVE-2024-3727) is refused where it stands', () => {
+describe('row 12: a digest that is no digest (CVE-2024-3727) is refused where it stands', () => {
   const withLayer = (digest: unknown) => ({ schemaVersion: 2, config: CONFIG, layers: [{ ...CONFIG, digest }] });
   test.each([
     'sha256:../../../etc/passwd',

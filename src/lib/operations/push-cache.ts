@@ -7,7 +7,7 @@ import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
-import { openImages } from './open-images.ts';
+import { openImages, type PlatformChoice } from './open-images.ts';
 import { openRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import { howItCreates } from './remote-tally.ts';
@@ -17,7 +17,7 @@ import { requireSizes, sendThrough } from './send-through.ts';
 import { sizeOnDisk, warmLayer } from './tiers.ts';
 import { contentMapOf, verifyTiers, wrongTiers, type VerifyMode } from './verify-tiers.ts';
 
-export interface PushRequest {
+export interface PushRequest extends PlatformChoice {
   readonly images: readonly string[];
   readonly platform?: Platform;
   readonly to: readonly string[];
@@ -50,7 +50,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
     ...(verification === undefined ? {} : { verification }),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
-    warnings: images.flatMap((image) => image.warnings),
+    warnings: [...new Set(images.flatMap((image) => image.warnings))],
   };
 }
 

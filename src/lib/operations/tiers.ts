@@ -1,5 +1,6 @@
 /** A layer's way through the tiers, nearest first: disk, then remotes, then where the image is (DESIGN §1). */
 import type { ContentCache } from '../cache/content-cache.ts';
+import { hasStoppedTransfer } from '../cache/disk/ingest/begin-transfer.ts';
 import type { LockHolder } from '../cache/disk/lock/lock-holder.ts';
 import { fillFromRemotes, type TierFill } from '../cache/tiered.ts';
 import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
@@ -95,7 +96,7 @@ async function takeFromSource(
 ): Promise<SpanIngest> {
   const parallel = session.options.jobs;
   const runs = map === undefined ? undefined : runsWorthTaking(map, parallel);
-  if (map !== undefined && runs !== undefined) {
+  if (map !== undefined && runs !== undefined && !(await isBegun(session, layer, source))) {
     const spans = await ingestSpans(session, { layer, source, map, runs, parallel }).catch((error: unknown) => {
       if (!WORTH_ONE_STREAM.has(errorClassOf(errorCodeOf(error)))) throw error;
       session.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason: errorCodeOf(error) });
@@ -105,6 +106,13 @@ async function takeFromSource(
   }
   const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true, isLast });
   return { uncompressedBytes: facts.uncompressedBytes, resumedBytes: facts.resumedBytes, readBytes };
+}
+
+/** One stream has brought a part of the layer already, and can go on: what is here is not fetched again. */
+async function isBegun(session: Session, { digest, sizeBytes, diffId }: LayerDescriptor, source: ImageSource): Promise<boolean> {
+  if (source.kind !== 'registry') return false;
+  const key = { digest, sizeBytes, diffId, checkpointIntervalBytes: 0 };
+  return hasStoppedTransfer(session.disk.directory, contentHashOf(diffId), key);
 }
 
 /** A registry without ranges, an index of another build, bytes that are wrong: one stream finds out, or serves. */

@@ -4,7 +4,7 @@
  */
 import { ClipctlError } from '../errors.ts';
 import type { Descriptor, LayerDescriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import type { DiffId, Digest } from '../oci/digest.ts';
 import { MAX_CONFIG_BYTES, parseImageConfig, type ImageConfig } from '../oci/image-config.ts';
 import { MAX_MANIFEST_BYTES, parseManifest, type ImageIndex, type ImageManifest } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, isManifestType, printable } from '../oci/media-types.ts';
@@ -42,10 +42,16 @@ export class ImageTree {
   readonly #read: ReadDocument;
   readonly #documents = new Map<Digest, RootDocument>();
   readonly #configs = new Map<Digest, ImageConfig>();
+  readonly #attestations = new Set<Digest>();
   #keptBytes = 0;
 
   constructor(read: ReadDocument) {
     this.#read = read;
+  }
+
+  /** Manifests that `candidates` left out because they only say something about another image. */
+  get attestationCount(): number {
+    return this.#attestations.size;
   }
 
   /** Takes bytes whose digest the caller did not know (a tag). */
@@ -112,6 +118,8 @@ export class ImageTree {
       if (isIndexType(descriptor.mediaType)) {
         const { content } = await this.document(descriptor, signal);
         if (content.kind === 'index') found.push(...(await this.candidates(content.manifests, signal, depth + 1)));
+      } else if (isAttestation(descriptor)) {
+        this.#attestations.add(descriptor.digest);
       } else if (isManifestType(descriptor.mediaType) && descriptor.artifactType === undefined) {
         const platform = descriptor.platform ?? (await this.#platformInside(descriptor, signal));
         if (platform !== undefined && !isUnknownPlatform(platform)) found.push(candidateOf(descriptor, platform));
@@ -126,6 +134,11 @@ export class ImageTree {
     if (!isImageConfigType(manifest.content.config.mediaType)) return undefined;
     return platformOfConfig(await this.config(manifest, signal));
   }
+}
+
+/** How BuildKit marks provenance and SBOMs in an image index. */
+function isAttestation({ annotations }: Descriptor): boolean {
+  return annotations.get('vnd.docker.reference.type') === 'attestation-manifest';
 }
 
 function candidateOf(descriptor: Descriptor, platform: Platform): Candidate {
@@ -145,17 +158,28 @@ export function platformOfConfig({ os, architecture, variant, osVersion }: Image
 
 /**
  * The layers with the diffIDs the config promises.
- * @throws ClipctlError MANIFEST_INVALID when they are not as many
+ * @throws ClipctlError MANIFEST_INVALID when they are not as many, or when one digest is promised two contents
  */
 export function pairLayers({ digest, content }: ManifestDocument, config: ImageConfig): readonly LayerDescriptor[] {
   if (content.layers.length !== config.diffIds.length) {
     const counts = `${content.layers.length} layers, but its config names ${config.diffIds.length} diffIDs`;
     throw new ClipctlError('MANIFEST_INVALID', `manifest ${digest}: it has ${counts}`, { details: { field: 'layers', digest } });
   }
+  const promised = new Map<Digest, DiffId>();
   return content.layers.flatMap((layer, at) => {
     const diffId = config.diffIds[at];
-    return diffId === undefined ? [] : [{ ...layer, diffId }];
+    if (diffId === undefined) return [];
+    const before = promised.get(layer.digest) ?? diffId;
+    if (before !== diffId) throw twoContents(digest, layer.digest, [before, diffId]);
+    promised.set(layer.digest, diffId);
+    return [{ ...layer, diffId }];
   });
+}
+
+/** Layers are taken by their digest, once: of two promises only one would ever be held to. */
+function twoContents(manifest: Digest, layer: Digest, diffIds: readonly DiffId[]): ClipctlError {
+  const message = `manifest ${manifest}: layer ${layer} is in it twice, with two diffIDs: ${diffIds.join(' and ')}`;
+  return new ClipctlError('MANIFEST_INVALID', message, { details: { field: 'layers', digest: manifest, layer } });
 }
 
 function refuseArtifact(digest: Digest, { config, artifactType }: ImageManifest): void {

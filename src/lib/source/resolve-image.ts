@@ -40,7 +40,7 @@ export async function resolveImage(tree: ImageTree, root: ImageRoot, request: Re
   const { manifest, platform: chosen } = await chooseManifest(tree, root, request);
   const config = await tree.config(manifest, signal);
   const platform = chosen ?? platformOfConfig(config);
-  const warnings = chosen === undefined ? checkSingle(platform, request) : [];
+  const warnings = chosen === undefined ? checkSingle(platform, request) : skippedAttestations(tree, request);
   return {
     reference,
     ...(origin === undefined ? {} : { origin }),
@@ -96,6 +96,12 @@ function chooseByDigest(
   const chosen = platform === undefined ? first : choosePlatform(entries, platform);
   if (chosen === undefined) throw notFound(`${reference} (${digest})`, platform ?? first.platform, entries);
   return chosen;
+}
+
+/** Said only where one manifest after another is taken: who asks for a platform does not miss them. */
+function skippedAttestations({ attestationCount }: ImageTree, { reference, digest }: ResolveRequest): readonly string[] {
+  if (digest === undefined || attestationCount === 0) return [];
+  return [`${reference}: skipped ${attestationCount} attestation${attestationCount === 1 ? '' : 's'}`];
 }
 
 /** A single manifest is used whatever its platform, unless one was asked for. */

@@ -294,7 +294,6 @@ export class DiskCache implements ContentCache {
   async close(): Promise<void> {
     await this.#layerTurns.settled();
     await this.#turns.settled();
-    await this.#clock.save();
-    await this.#lease.release();
+    await this.#clock.save().finally(() => this.#lease.release());
   }
 }

@@ -49,6 +49,7 @@ export async function evictLayers(
   for (const each of trashed) {
     if (held.has(each.layer.hash)) await putBack(cacheDir, each);
     else gone.push(each.layer);
+    await dropStrayRecord(cacheDir, each);
     await drop(each);
   }
   return gone;
@@ -74,6 +75,20 @@ async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed 
 async function putBack(cacheDir: string, { layer, content, record }: Trashed): Promise<void> {
   // A new one that was committed meanwhile is as good.
   if (await comeBack(content, join(cacheDir, layer.hash))) await comeBack(record, recordPath(cacheDir, layer.hash));
+}
+
+/**
+ * Whoever held the layer a moment ago may have written its record, or an eviction put it back, while the layer was on its
+ * way out: a record without a layer would be missing to everybody. One of a layer that has come meanwhile stays.
+ */
+async function dropStrayRecord(cacheDir: string, { layer, record }: Trashed): Promise<void> {
+  const path = join(cacheDir, layer.hash);
+  const isThere = async (): Promise<boolean> => (await lstat(path).catch(() => undefined)) !== undefined;
+  // A name of its own: a rename onto another link to the same file does nothing.
+  const aside = `${record}.stray`;
+  if ((await isThere()) || !(await move(recordPath(cacheDir, layer.hash), aside))) return;
+  if (await isThere()) await comeBack(aside, recordPath(cacheDir, layer.hash));
+  await drop({ content: aside, record });
 }
 
 async function comeBack(from: string, to: string): Promise<boolean> {

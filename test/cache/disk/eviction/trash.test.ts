@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { evictLayers } from '../../../../src/lib/cache/disk/evict-layers.ts';
@@ -49,4 +49,26 @@ it('what an eviction left whose process has ended goes with the next; what nobod
   for (const name of Object.values(names)) await writeFile(join(trash, name), 'x');
   await evictLayers(dir.path, surveyed.slice(1), { readHeld: nobody });
   expect((await readdir(trash)).sort()).toEqual([names.running, names.elsewhere, names.unknown].sort());
+});
+
+it('a record that its holder writes while the layer is on its way out goes with it', async () => {
+  const layers = layersOf(1);
+  await dir.fill(...layers);
+  const record = join(dir.path, '.clipctl/v1/layers', `${layers[0]?.hash ?? ''}.json`);
+  await copyFile(record, `${record}.copy`);
+  const { layers: surveyed } = await surveyCache(dir.path, { signal });
+  const readHeld = async (): Promise<Set<never>> => (await copyFile(`${record}.copy`, record), new Set());
+  await evictLayers(dir.path, surveyed, { readHeld });
+  await rm(`${record}.copy`);
+  expect((await surveyCache(dir.path, { signal })).missing).toEqual([]);
+  expect(await readdir(trash)).toEqual([]);
+});
+
+it('a layer that was committed meanwhile keeps its record', async () => {
+  const layers = layersOf(1);
+  await dir.fill(...layers);
+  const { layers: surveyed } = await surveyCache(dir.path, { signal });
+  const readHeld = async (): Promise<Set<never>> => (await dir.fill(...layers), new Set());
+  await evictLayers(dir.path, surveyed, { readHeld });
+  expect((await surveyCache(dir.path, { signal })).layers.map(({ state }) => state)).toEqual(['verified']);
 });

@@ -32,6 +32,15 @@ export async function beginTransfer(cacheDir: string, options: BeginOptions): Pr
   return found ?? { path: await createTransfer(cacheDir, options) };
 }
 
+/** A transfer of `key` was stopped, and has something that need not be fetched again. @throws ClipctlError STORAGE_* */
+export async function hasStoppedTransfer(cacheDir: string, hash: ContentHash, key: TransferKey): Promise<boolean> {
+  for (const transfer of await listTransfers(cacheDir)) {
+    if (transfer.hash !== hash || !(await isUnpublished(transfer.path))) continue;
+    if ((await findResume(transfer.path, key)) !== undefined) return true;
+  }
+  return false;
+}
+
 /** The one with the most to keep; the others go. */
 async function takeUp(
   cacheDir: string,

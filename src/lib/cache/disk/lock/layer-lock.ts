@@ -40,11 +40,14 @@ export async function lockLayer(locksDirectory: string, hash: ContentHash, optio
   const waiter = new Waiter(path, options);
   try {
     const usesKernel = options.kind === 'auto' && (await hasKernelLocks(locksDirectory));
-    if (!usesKernel) return { kind: 'lease', ...(await waiter.takeLease('lease')) };
+    if (!usesKernel) {
+      const lease = await waiter.takeLease('lease');
+      return { kind: 'lease', release: () => unlock(path, lease) };
+    }
     const kernel = await waiter.takeKernelLock();
     try {
       const lease = await waiter.takeLease('kernel');
-      return { kind: 'kernel', release: () => releaseBoth(lease, kernel) };
+      return { kind: 'kernel', release: () => unlock(path, lease, kernel) };
     } catch (error) {
       await kernel.release();
       throw error;
@@ -69,11 +72,16 @@ export async function tryLockLayer(
   }
 }
 
-async function releaseBoth(lease: Lease, kernel: KernelLock): Promise<void> {
+/** @throws ClipctlError STORAGE_* */
+async function unlock(path: string, lease: Lease, kernel?: KernelLock): Promise<void> {
   try {
-    await lease.release();
-  } finally {
-    await kernel.release();
+    try {
+      await lease.release();
+    } finally {
+      await kernel?.release();
+    }
+  } catch (error) {
+    throw storageError(error, path, 'unlock');
   }
 }
 

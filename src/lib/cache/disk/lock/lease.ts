@@ -35,7 +35,8 @@ export async function tryLease(path: string, holder: LeaseHolder): Promise<Lease
     await writeFile(temporary, JSON.stringify(holder), { flag: 'wx', mode: 0o660 });
     return (await takeName(temporary, path)) ? holdLease(path, holder) : undefined;
   } finally {
-    await rm(temporary, { force: true });
+    // What stays behind hinders nobody; a lease that was taken and is not known to be ours would.
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
