@@ -14,10 +14,12 @@ export interface Chunk {
   stream(): AsyncIterable<Uint8Array>;
   /**
    * Only of a one-pass source, whose chunks are buffers of 8 MiB: by itself a chunk can be read until the next one is
-   * asked for. Who sends several at once keeps each, and lets it go (the function it gets) when it is acknowledged:
-   * the iteration ends only when all are let go.
+   * asked for. Who sends several at once keeps each, and lets it go (the function it gets) when it is acknowledged.
+   * The iteration ends all the same: the last chunk may be kept until nothing is known to follow.
    */
   keep?(): () => void;
+  /** Of a one-pass source: nothing follows. Who waited for the next chunk to know would hold the buffer it needs. */
+  readonly isLast?: boolean;
 }
 
 /** Chunks in order, without gaps; the last one may be short. Empty content has no chunk. */

@@ -46,7 +46,7 @@ class PatientCache implements ContentCache {
     const deleteContent = cache.deleteContent?.bind(cache);
     if (storeUnsized !== undefined) {
       this.storeUnsized = (source, hash, { signal }) =>
-        this.#whole(signal, (watch) => storeUnsized(watchChunks(source, watch), hash, { signal: watch.signal }));
+        this.#store(source, signal, (watch) => storeUnsized(watchChunks(source, watch), hash, { signal: watch.signal }));
     }
     if (deleteContent !== undefined) {
       this.deleteContent = (hash, options) => this.#whole(options.signal, ({ signal }) => deleteContent(hash, { signal }));
@@ -78,7 +78,7 @@ class PatientCache implements ContentCache {
   }
 
   storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult> {
-    return this.#whole(options.signal, (watch) =>
+    return this.#store(source, options.signal, (watch) =>
       this.#cache.storeContent(watchChunks(source, watch), hash, { ...options, signal: watch.signal }),
     );
   }
@@ -100,6 +100,16 @@ class PatientCache implements ContentCache {
       return await this.#guarded(watch, () => work(watch));
     } finally {
       watch.stop();
+    }
+  }
+
+  /** What goes straight through sits in buffers that serve another layer next: the call ends when the driver has ended. */
+  async #store<T>(source: ChunkSource, signal: AbortSignal, work: (watch: Stopwatch) => Promise<T>): Promise<T> {
+    let driver: Promise<T> | undefined;
+    try {
+      return await this.#whole(signal, (watch) => (driver = work(watch)));
+    } finally {
+      if (source.isOnePass === true) await Promise.allSettled([driver]);
     }
   }
 

@@ -29,6 +29,8 @@ export interface LayerPart {
   readonly offset: number;
   /** Valid until the part is released. */
   readonly bytes: Uint8Array;
+  /** Nothing follows, and the layer has proven right. */
+  readonly isLast: boolean;
   release(): void;
 }
 
@@ -69,19 +71,20 @@ class ThroughPass {
     const ring = new RingReader({ shared: memory.shared, port: port1 });
     port1.on('message', (message: RingMessage) => this.#hear(message));
     const running = this.#run(memory.shared, port2);
+    const buffers = new PartBuffers(this.#context);
     try {
-      yield* this.#parts(ring);
+      yield* this.#parts(ring, buffers);
     } finally {
       this.#stopped.abort(new DOMException('nobody wants the layer any more', 'AbortError'));
       ring.stop();
       port1.close();
       await running;
-      memory.release();
+      // Not waited for: who holds the last part until the end of the parts has been told would never let it go.
+      void buffers.allBack().then(() => memory.release());
     }
   }
 
-  async *#parts(ring: RingReader): AsyncGenerator<LayerPart, void, undefined> {
-    const buffers = new PartBuffers(this.#context);
+  async *#parts(ring: RingReader, buffers: PartBuffers): AsyncGenerator<LayerPart, void, undefined> {
     let part = await buffers.take();
     let filled = 0;
     let offset = 0;
@@ -91,7 +94,7 @@ class ThroughPass {
         for (let at = 0; at < slot.length;) {
           // Full, and more follows: it is not the last.
           if (filled === PART_BYTES) {
-            yield buffers.lend(part, { offset, length: filled });
+            yield buffers.lend(part, { offset, length: filled, isLast: false });
             offset += filled;
             filled = 0;
             part = await buffers.take();
@@ -104,10 +107,9 @@ class ThroughPass {
         ring.free();
       }
       await this.#end();
-      const last = buffers.lend(part, { offset, length: filled });
+      const last = buffers.lend(part, { offset, length: filled, isLast: true });
       if (filled > 0) yield last;
       else last.release();
-      await buffers.allBack();
     } finally {
       buffers.close();
     }
@@ -182,12 +184,19 @@ class ThroughPass {
   }
 }
 
+interface LentPart extends Pick<LayerPart, 'offset' | 'isLast'> {
+  readonly length: number;
+}
+
 /** The buffer that came with the working set, and more while the budget has room to spare. */
 class PartBuffers {
   readonly #context: Pick<PipelineContext, 'budget' | 'signal'>;
   readonly #own: BufferLease;
   readonly #free: BufferLease[];
+  /** Parts that somebody may still read. */
   readonly #lent = new Set<BufferLease>();
+  #filling: BufferLease | undefined;
+  #isClosed = false;
   #wake: () => void = () => undefined;
 
   constructor(context: Pick<PipelineContext, 'budget' | 'signal'>) {
@@ -202,37 +211,33 @@ class PartBuffers {
     for (;;) {
       signal.throwIfAborted();
       const buffer = this.#free.pop() ?? this.#another();
-      if (buffer !== undefined) {
-        this.#lent.add(buffer);
-        return buffer;
-      }
+      if (buffer !== undefined) return (this.#filling = buffer);
       await this.#change(signal);
     }
   }
 
-  lend(buffer: BufferLease, { offset, length }: { readonly offset: number; readonly length: number }): LayerPart {
-    return { offset, bytes: buffer.buffer.subarray(0, length), release: () => this.#giveBack(buffer) };
+  lend(buffer: BufferLease, { length, ...place }: LentPart): LayerPart {
+    this.#filling = undefined;
+    this.#lent.add(buffer);
+    return { ...place, bytes: buffer.buffer.subarray(0, length), release: () => this.#giveBack(buffer) };
   }
 
-  /** A part may still be on its way when nobody asks for more. */
-  async allBack(): Promise<void> {
-    const { signal } = this.#context;
-    while (this.#lent.size > 0) {
-      signal.throwIfAborted();
-      await this.#change(signal);
-    }
-  }
-
+  /** No more parts. What is lent stays what it is until it is let go: another layer must not be written into it. */
   close(): void {
-    for (const buffer of [...this.#lent, ...this.#free]) buffer.release();
-    this.#lent.clear();
-    this.#free.length = 0;
+    this.#isClosed = true;
+    this.#filling?.release();
+    for (const buffer of this.#free.splice(0)) buffer.release();
+  }
+
+  /** Resolves when nobody holds a part any more; an abort changes nothing about who does. */
+  async allBack(): Promise<void> {
+    while (this.#lent.size > 0) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
   #giveBack(buffer: BufferLease): void {
     if (!this.#lent.delete(buffer)) return;
     // One more than its own is only borrowed: others may need the memory.
-    if (buffer === this.#own) this.#free.push(buffer);
+    if (buffer === this.#own && !this.#isClosed) this.#free.push(buffer);
     else buffer.release();
     this.#wake();
   }

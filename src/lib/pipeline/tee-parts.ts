@@ -6,7 +6,10 @@ import type { LayerPart } from './layer-parts.ts';
 /** Progress and hashing go by pieces. */
 const PIECE_BYTES = 1 << 20;
 
-/** A source for one remote. Who is done with it, or never began, closes it: the others would wait for it. */
+/**
+ * A source for one remote. It is closed when the store has ended, not when somebody gave up waiting for it: what the
+ * remote's driver did not let go is let go then, and its bytes may change.
+ */
 export interface PartSource extends ChunkSource {
   close(): void;
 }
@@ -65,6 +68,8 @@ class Tee {
   /** By source: the index of the part it takes next; absent when it has left. */
   readonly #positions = new Map<number, number>();
   readonly #begun = new Set<number>();
+  /** By source: how to let go of what it holds. */
+  readonly #holds = new Map<number, Set<() => void>>();
   readonly #shared: SharedPart[] = [];
   #pulling: Promise<void> | undefined;
   #isOver = false;
@@ -75,7 +80,7 @@ class Tee {
   }
 
   source(at: number): PartSource {
-    return { isOnePass: true, [Symbol.asyncIterator]: () => this.#chunks(at), close: () => this.#leave(at) };
+    return { isOnePass: true, [Symbol.asyncIterator]: () => this.#chunks(at), close: () => this.#close(at) };
   }
 
   async *#chunks(at: number): AsyncGenerator<Chunk, void, undefined> {
@@ -86,10 +91,14 @@ class Tee {
         const shared = await this.#partAt(index);
         if (shared === undefined || !this.#positions.has(at)) return;
         this.#positions.set(at, index + 1);
+        const letGo = this.#held(at, shared);
         try {
-          yield chunkOf(shared, index);
+          yield chunkOf(shared, index, () => {
+            shared.hold();
+            return this.#held(at, shared);
+          });
         } finally {
-          shared.letGo();
+          letGo();
         }
       }
     } finally {
@@ -121,6 +130,22 @@ class Tee {
     }
   }
 
+  /** A hold that the source has from now on. @returns lets go, once */
+  #held(at: number, shared: SharedPart): () => void {
+    const holds = this.#holds.get(at) ?? new Set();
+    this.#holds.set(at, holds);
+    const letGo = (): void => {
+      if (holds.delete(letGo)) shared.letGo();
+    };
+    holds.add(letGo);
+    return letGo;
+  }
+
+  #close(at: number): void {
+    this.#leave(at);
+    for (const letGo of this.#holds.get(at) ?? []) letGo();
+  }
+
   /** Lets go of the parts it will not take; the last to leave ends the parts. */
   #leave(at: number): void {
     const position = this.#positions.get(at);
@@ -134,22 +159,9 @@ class Tee {
   }
 }
 
-function chunkOf(shared: SharedPart, index: number): Chunk {
-  const { offset, bytes } = shared.part;
-  return {
-    index,
-    offset,
-    length: bytes.length,
-    stream: () => shared.pieces(),
-    keep: () => {
-      shared.hold();
-      let isKept = true;
-      return () => {
-        if (isKept) shared.letGo();
-        isKept = false;
-      };
-    },
-  };
+function chunkOf(shared: SharedPart, index: number, keep: () => () => void): Chunk {
+  const { offset, bytes, isLast } = shared.part;
+  return { index, offset, length: bytes.length, isLast, stream: () => shared.pieces(), keep };
 }
 
 function spent(): ClipctlError {

@@ -47,7 +47,7 @@ export async function* hashParts(source: ChunkSource, expected: ExpectedContent)
       if (held !== undefined) yield handOver(held);
       held = await hashPart(chunk, whole, expected);
       // What may be the last one waits until the source has said that nothing follows.
-      if (sizeBytes === undefined || totalBytes === sizeBytes) continue;
+      if (chunk.isLast ?? (sizeBytes === undefined || totalBytes === sizeBytes)) continue;
       yield handOver(held);
     }
     signal.throwIfAborted();
