@@ -1,6 +1,8 @@
 /** What an optional remote may cost: against servers that hang where the test wants it. */
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ContentCache } from '../../src/lib/cache/content-cache.ts';
 import { patient } from '../../src/lib/cache/patient-cache.ts';
@@ -56,6 +58,29 @@ describe('a send', () => {
       await expect(remote.storeContent(content.source(), hash, { sizeBytes, signal })).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(performance.now() - startedAt).toBeLessThan(3000);
   }, 20_000);
+});
+
+describe('a send straight through', () => {
+  it('ends when the driver has ended, however late that hears of it: its buffers are another layer next', async () => {
+    const events: string[] = [];
+    const content = seededContent(3, 10_000);
+    const driver = await openRemote('http://127.0.0.1:1/cas', contextForTest());
+    const late: ContentCache = {
+      ...driver,
+      capabilities: driver.capabilities,
+      storeContent: async (_source, _hash, { signal: given }) => {
+        await once(given, 'abort');
+        await sleep(300);
+        events.push('driver');
+        throw given.reason;
+      },
+    };
+    const remote = patient(late, new WaitingAllowance(1000));
+    const source = { isOnePass: true, [Symbol.asyncIterator]: () => content.source()[Symbol.asyncIterator]() };
+    const stored = remote.storeContent(source, content.hash, { sizeBytes: content.sizeBytes, signal });
+    await expect(stored.finally(() => events.push('store'))).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(events).toEqual(['driver', 'store']);
+  });
 });
 
 describe('the allowance', () => {

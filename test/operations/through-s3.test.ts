@@ -33,8 +33,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await cache.close();
   await server.close();
-  for (const name of Object.keys(server.environment)) delete process.env[name];
-  Object.assign(process.env, before);
+  process.env = before;
   await rm(dir, { recursive: true, force: true });
 });
 
