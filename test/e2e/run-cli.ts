@@ -35,6 +35,8 @@ export interface RunOptions {
   /** Ends the process like Ctrl-C or a supervisor would. */
   readonly signal?: AbortSignal;
   readonly killSignal?: NodeJS.Signals;
+  /** For what takes longer than the 120 s after which a run counts as hung. */
+  readonly hangMs?: number;
 }
 
 export interface Home {
@@ -82,7 +84,7 @@ export function runCli(
     const child = spawn(process.execPath, [BIN, ...args], {
       cwd: options.cwd,
       env: options.env,
-      timeout: HANG_MS,
+      timeout: options.hangMs ?? HANG_MS,
       killSignal: 'SIGKILL',
     });
     const stdout: Buffer[] = [];

@@ -11,6 +11,8 @@ export interface ContentToStore {
   readonly key: string;
   readonly hash: ContentHash;
   readonly signal: AbortSignal;
+  /** Of an upload in parts: how many are on their way together. */
+  readonly partsAtOnce: number;
   /** Runs the request that makes the content visible, only when absent if the server can. */
   readonly create: Create;
 }

@@ -13,8 +13,6 @@ import { sizeOfObject } from './read-object.ts';
 import type { S3Requests } from './s3-requests.ts';
 import { dropNote, noteUpload, touchNote } from './upload-notes.ts';
 
-/** Enough to hide the time a server takes to answer; each takes 1 or 2 MiB of the budget. */
-const PARTS_AT_ONCE = 3;
 /** A run that was interrupted must end soon. */
 const ABORT_PATIENCE_MS = 2_000;
 
@@ -123,7 +121,7 @@ async function sendParts(requests: S3Requests, upload: OpenUpload, parts: AsyncI
   };
   try {
     for await (const part of parts) {
-      while (underWay.size >= PARTS_AT_ONCE) await Promise.race(underWay);
+      while (underWay.size >= upload.partsAtOnce) await Promise.race(underWay);
       if (signal.aborted) part.release();
       signal.throwIfAborted();
       start(part);

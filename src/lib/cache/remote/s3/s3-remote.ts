@@ -26,20 +26,29 @@ import { S3Requests } from './s3-requests.ts';
 import { storeObject, type ObjectToStore } from './store-object.ts';
 
 /** Opens without a request; the SDK is loaded by the first one. @throws ClipctlError USAGE */
-export function openS3Remote(url: URL, context: RemoteContext): ContentCache {
-  return new S3Remote(new S3Requests(parseS3Address(url, context.environment), context));
+export function openS3Remote(
+  url: URL,
+  context: RemoteContext,
+  { partsAtOnce = PARTS_AT_ONCE }: { readonly partsAtOnce?: number } = {},
+): ContentCache {
+  return new S3Remote(new S3Requests(parseS3Address(url, context.environment), context), partsAtOnce);
 }
+
+/** Enough to hide the time a server takes to answer; each takes 1 or 2 MiB of the budget. */
+const PARTS_AT_ONCE = 3;
 
 class S3Remote implements ContentCache {
   readonly url: string;
   readonly capabilities: CacheCapabilities;
   readonly #requests: S3Requests;
   readonly #conditional = new ConditionalCreate();
+  readonly #partsAtOnce: number;
   #cleaning: Promise<void> | undefined;
 
-  constructor(requests: S3Requests) {
+  constructor(requests: S3Requests, partsAtOnce: number) {
     const conditional = this.#conditional;
     this.#requests = requests;
+    this.#partsAtOnce = partsAtOnce;
     this.url = printedAddress(requests.address);
     this.capabilities = {
       ranges: true,
@@ -78,7 +87,8 @@ class S3Remote implements ContentCache {
     // Once a run, and before it opens uploads of its own.
     this.#cleaning ??= abortAbandonedUploads(this.#requests);
     await this.#cleaning;
-    return storeObject({ requests: this.#requests, conditional: this.#conditional }, source, object);
+    const target = { requests: this.#requests, conditional: this.#conditional, partsAtOnce: this.#partsAtOnce };
+    return storeObject(target, source, object);
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {

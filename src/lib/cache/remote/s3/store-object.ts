@@ -15,6 +15,7 @@ import { sizeOfObject } from './read-object.ts';
 export interface StoreTarget {
   readonly requests: S3Requests;
   readonly conditional: ConditionalCreate;
+  readonly partsAtOnce: number;
 }
 
 const SKIPPED: StoreResult = { sentBytes: 0, chunks: 0, skipped: true };
@@ -27,7 +28,7 @@ export interface ObjectToStore extends Omit<StoreOptions, 'sizeBytes'> {
 
 /** @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, what the source throws, and what S3Requests.run throws */
 export async function storeObject(
-  { requests, conditional }: StoreTarget,
+  { requests, conditional, partsAtOnce }: StoreTarget,
   source: ChunkSource,
   { hash, sizeBytes, signal, replace = false }: ObjectToStore,
 ): Promise<StoreResult> {
@@ -37,7 +38,7 @@ export async function storeObject(
   if (!replace && isOurs(standing)) return SKIPPED;
   // What stands there and is not skipped is wrong: it is replaced.
   const create: Create = standing === undefined ? (run) => conditional.run(run) : (run) => run({});
-  const content: ContentToStore = { key: keyOf(requests.address, hash), hash, signal, create };
+  const content: ContentToStore = { key: keyOf(requests.address, hash), hash, signal, partsAtOnce, create };
   const parts = hashParts(source, { hash, sizeBytes, signal });
   try {
     const first = await parts.next();
