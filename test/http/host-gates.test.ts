@@ -11,13 +11,10 @@ class TestClock implements Clock {
   #nowMs = 0;
   readonly #sleeping: { readonly untilMs: number; readonly wake: () => void }[] = [];
 
-  nowMs(): number {
-    return this.#nowMs;
-  }
+  readonly nowMs = (): number => this.#nowMs;
 
-  sleep(waitMs: number): Promise<void> {
-    return new Promise((wake) => void this.#sleeping.push({ untilMs: this.#nowMs + waitMs, wake }));
-  }
+  readonly sleep = (waitMs: number): Promise<void> =>
+    new Promise((wake) => void this.#sleeping.push({ untilMs: this.#nowMs + waitMs, wake }));
 
   /** Lets everything run that can, and moves the time on to the next that sleeps; false when nobody does. */
   async step(): Promise<boolean> {

@@ -3,9 +3,9 @@ import { setTimeout as sleepFor } from 'node:timers/promises';
 
 export interface Clock {
   /** Monotonic. */
-  nowMs(): number;
+  readonly nowMs: () => number;
   /** @throws the signal's reason when aborted */
-  sleep(waitMs: number, signal: AbortSignal): Promise<void>;
+  readonly sleep: (waitMs: number, signal: AbortSignal) => Promise<void>;
 }
 
 export const REAL_CLOCK: Clock = {

@@ -12,12 +12,13 @@ const TICKS = 8;
 
 /** @throws, while iterating, ClipctlError TIMEOUT; what the body throws */
 export async function* watchedPieces({ body, url, idleMs }: HttpResponse): AsyncGenerator<Buffer, void, undefined> {
-  if (idleMs === undefined) return yield* body as AsyncIterable<Buffer>;
+  const source: AsyncIterable<Buffer, undefined> = body;
+  if (idleMs === undefined) return yield* source;
   const watch = new StallWatch(idleMs);
   const timer = setInterval(() => {
     if (watch.tick(performance.now())) body.destroy(stalled(url, idleMs));
   }, idleMs / TICKS);
-  const pieces = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const pieces = source[Symbol.asyncIterator]();
   try {
     for (;;) {
       watch.waits(performance.now());

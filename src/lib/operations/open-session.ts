@@ -44,11 +44,7 @@ const WAITING_MS = 8_000;
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
   setMaxListeners(0, options.signal);
-  let retryCount = 0;
-  const onProgress: ProgressListener = (event) => {
-    if (event.type === 'retry') retryCount++;
-    options.onProgress(event);
-  };
+  const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
@@ -79,7 +75,7 @@ export function openSession(options: SessionOptions): Session {
         return openImageSource(name, shared);
       }),
     openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
-    retryCount: () => retryCount,
+    retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
     close: async () => {
@@ -93,6 +89,17 @@ export function openSession(options: SessionOptions): Session {
       await disk.close();
       await dispatcher.close();
     },
+  };
+}
+
+function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 'retryCount'> {
+  let retries = 0;
+  return {
+    onProgress: (event) => {
+      if (event.type === 'retry') retries++;
+      listener(event);
+    },
+    retryCount: () => retries,
   };
 }
 
