@@ -69,8 +69,6 @@ export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): Htt
   async function sendOnce(request: HttpRequest): Promise<HttpResponse> {
     const { url, method, signal } = request;
     signal.throwIfAborted();
-    const leave = await gates?.enter(url.host, signal);
-    let outcome: Outcome;
     requestCount++;
     const sent = request.body === undefined ? undefined : new SentBody(request.body);
     try {
@@ -82,21 +80,18 @@ export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): Htt
       const answer = await agent.request(options as Undici.RequestOptions);
       // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
       answer.body.on('error', () => undefined);
-      const response: HttpResponse = { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
-      outcome = { status: response.status, retryAfter: headerOf(response, 'retry-after') };
+      const response = { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
       return idleMs === undefined ? response : { ...response, idleMs };
     } catch (error) {
       if (!signal.aborted && sent?.failure !== undefined) throw sent.failure.error;
       throw networkError(error, url, signal);
-    } finally {
-      leave?.(outcome);
     }
   }
 
   async function send(request: HttpRequest): Promise<HttpResponse> {
     let current = request;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-      const response = await sendOnce(current);
+      const response = await throughGate(gates, current, sendOnce);
       if (!REDIRECTS.has(response.status)) return response;
       const next = await redirected(current, response, dispatcher);
       await discardBody(response);
@@ -112,6 +107,20 @@ export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): Htt
       return requestCount;
     },
   };
+}
+
+type SendOnce = (request: HttpRequest) => Promise<HttpResponse>;
+
+async function throughGate(gates: HostGates | undefined, request: HttpRequest, send: SendOnce): Promise<HttpResponse> {
+  const leave = await gates?.enter(request.url.host, request.signal);
+  let outcome: Outcome;
+  try {
+    const response = await send(request);
+    outcome = { status: response.status, retryAfter: headerOf(response, 'retry-after') };
+    return response;
+  } finally {
+    leave?.(outcome);
+  }
 }
 
 /** Reading on is cheaper than a new connection up to here, in bytes and in time. */
