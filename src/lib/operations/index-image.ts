@@ -51,6 +51,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     keep: request.warm || remotes.length > 0,
     checkpointIntervalBytes: request.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
   });
+  await session.documents.keep();
   const warnings: string[] = images.flatMap((image) => image.warnings);
   // All are composed before the first is written: one that is refused leaves no file of the others behind.
   const composed = targets.map(({ image, output }) => {

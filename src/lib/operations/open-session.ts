@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
@@ -25,8 +26,13 @@ export interface Session extends PipelineContext {
   readonly options: SessionOptions;
   /** What remotes that are no need may cost in all. */
   readonly waiting: WaitingAllowance;
-  /** @throws ClipctlError REFERENCE_INVALID, USAGE */
-  openSource(name: string): ImageSource;
+  /** Manifests and configs of registries; an operation that keeps what it brings keeps them too. */
+  readonly documents: KeptDocuments;
+  /**
+   * @param fresh everything comes from the source itself, also what earlier runs have kept
+   * @throws ClipctlError REFERENCE_INVALID, USAGE
+   */
+  openSource(name: string, fresh?: 'fresh'): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
   openRemote(url: string): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
@@ -44,6 +50,7 @@ export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
+  const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
   const shared = {
@@ -65,10 +72,11 @@ export function openSession(options: SessionOptions): Session {
     maxEntries: options.maxEntries,
     onProgress: options.onProgress,
     signal: options.signal,
-    openSource: (name) =>
+    documents,
+    openSource: (name, fresh) =>
       once(sources, name, () => {
         requireOneRegistry(name);
-        return openImageSource(name, shared);
+        return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
     openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),

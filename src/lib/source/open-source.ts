@@ -13,7 +13,7 @@ import { parseArchiveName } from './archive/archive-name.ts';
 import { openArchiveStore, type ArchiveStoreOptions } from './archive/archive-store.ts';
 import { openDockerArchive } from './archive/docker-archive.ts';
 import { openDirectoryStore } from './directory-store.ts';
-import type { ImageSource } from './image-source.ts';
+import type { DocumentStore, ImageSource } from './image-source.ts';
 import { parseLayoutName } from './layout-name.ts';
 import { openLayoutSource } from './oci-layout.ts';
 import { openRegistrySource } from './registry.ts';
@@ -31,6 +31,8 @@ export interface OpenSourceOptions {
   readonly dispatcher?: Dispatcher;
   /** How long blobs are read over several connections; default: over one. */
   readonly parallel?: ParallelOptions;
+  /** Manifests and configs of earlier runs; default: none. */
+  readonly documents?: DocumentStore | undefined;
   /** For tests: how to wait between tries. */
   readonly sleep?: RetryPolicy['sleep'];
   /** Where archives that cannot be read in place are copied to, and how large they may be; stdin is what `-` means. */
@@ -89,6 +91,7 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
     insecureRegistries,
     allowForeign,
     parallel: options.parallel,
+    documents: options.documents,
   });
 }
 
