@@ -51,7 +51,6 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     keep: request.warm || remotes.length > 0,
     checkpointIntervalBytes: request.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
   });
-  await session.documents.keep();
   const warnings: string[] = images.flatMap((image) => image.warnings);
   // All are composed before the first is written: one that is refused leaves no file of the others behind.
   const composed = targets.map(({ image, output }) => {
@@ -101,6 +100,7 @@ async function indexLayers(session: Session, request: IndexLayersRequest): Promi
     work: (layer, isLast) => indexLayer(session, request, { layer, isLast }),
   });
   const results = valuesOrThrow(settled, 'layers');
+  await session.documents.keep();
   return new Map(results.map((result) => [result.facts.digest, result]));
 }
 
