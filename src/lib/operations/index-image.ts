@@ -77,7 +77,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     image: request.image,
     durationMs: Math.round(performance.now() - startedAt),
     platforms,
-    ...session.memoryFigures(),
+    ...{ retries: session.retryCount(), ...session.memoryFigures() },
     warnings: [...new Set(warnings)],
   };
 }

@@ -15,6 +15,7 @@ import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
+import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
@@ -37,6 +38,8 @@ export interface Session extends PipelineContext {
   openRemote(url: string): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
   requestCount(): number;
+  /** Tries after a first one that this run has made, of sources and remotes. */
+  retryCount(): number;
   memoryFigures(): MemoryFigures;
   close(): Promise<void>;
 }
@@ -47,6 +50,7 @@ const WAITING_MS = 8_000;
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
   setMaxListeners(0, options.signal);
+  const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
@@ -57,7 +61,7 @@ export function openSession(options: SessionOptions): Session {
     ...options,
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
-    onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }),
+    onRetry: (retry: RetryEvent) => onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
@@ -70,7 +74,7 @@ export function openSession(options: SessionOptions): Session {
     disk,
     limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes },
     maxEntries: options.maxEntries,
-    onProgress: options.onProgress,
+    onProgress,
     signal: options.signal,
     documents,
     openSource: (name, fresh) =>
@@ -79,6 +83,7 @@ export function openSession(options: SessionOptions): Session {
         return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
     openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
+    retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
     close: async () => {
@@ -92,6 +97,17 @@ export function openSession(options: SessionOptions): Session {
       await disk.close();
       await dispatcher.close();
     },
+  };
+}
+
+function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 'retryCount'> {
+  let retries = 0;
+  return {
+    onProgress: (event) => {
+      if (event.type === 'retry') retries++;
+      listener(event);
+    },
+    retryCount: () => retries,
   };
 }
 

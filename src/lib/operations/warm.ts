@@ -230,5 +230,6 @@ function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>):
     ...resumedField(all.reduce((sum, outcome) => sum + outcome.resumedBytes, 0)),
     uncompressedBytes: all.reduce((sum, outcome) => sum + outcome.uncompressedBytes, 0),
     requests: session.requestCount(),
+    retries: session.retryCount(),
   };
 }
