@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
@@ -86,18 +86,24 @@ export function openSession(options: SessionOptions): Session {
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
-    close: async () => {
-      const opened = await Promise.allSettled(remotes.values());
-      const caches = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-      await Promise.allSettled([
-        pool.close(),
-        ...[...sources.values()].map((source) => source.close()),
-        ...caches.map((cache) => cache.close()),
-      ]);
-      await disk.close();
-      await dispatcher.close();
-    },
+    close: () => closeSession({ pool, disk, dispatcher }, sources, remotes),
   };
+}
+
+async function closeSession(
+  { pool, disk, dispatcher }: { readonly pool: WorkerPool; readonly disk: DiskCache; readonly dispatcher: Dispatcher },
+  sources: ReadonlyMap<string, ImageSource>,
+  remotes: ReadonlyMap<string, Promise<ContentCache>>,
+): Promise<void> {
+  const opened = await Promise.allSettled(remotes.values());
+  const caches = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  await Promise.allSettled([
+    pool.close(),
+    ...[...sources.values()].map((source) => source.close()),
+    ...caches.map((cache) => cache.close()),
+  ]);
+  await disk.close();
+  await dispatcher.close();
 }
 
 function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 'retryCount'> {
