@@ -14,6 +14,7 @@ const MIB = 1024 ** 2;
 
 export const INDEX: IndexResult = {
   image: 'ghcr.io/acme/shop:2.4',
+  retries: 0,
   durationMs: 2140,
   platforms: [
     {
@@ -105,7 +106,7 @@ export const WARM: WarmResult = {
       ],
     },
   ],
-  totals: { layers: 3, downloadedBytes: 12_058_624, uncompressedBytes: 93_552_640, requests: 7 },
+  totals: { layers: 3, downloadedBytes: 12_058_624, uncompressedBytes: 93_552_640, requests: 7, retries: 1 },
   remotes: [
     {
       url: NEAR,

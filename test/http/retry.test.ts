@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ClipctlError } from '../../src/lib/errors.ts';
 import { parseContentRange } from '../../src/lib/http/content-range.ts';
-import { parseRetryAfter, withRetry } from '../../src/lib/http/retry.ts';
+import { parseRetryAfter } from '../../src/lib/http/retry-after.ts';
+import { withRetry } from '../../src/lib/http/retry.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const signal = new AbortController().signal;

@@ -124,6 +124,7 @@ function record(state: State, server: RecordedRequest['server'], { request, resp
     body,
     headers: { ...request.headers },
     server,
+    atMs: performance.now(),
     count,
     get status() {
       return response.headersSent ? response.statusCode : 0;

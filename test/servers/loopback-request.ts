@@ -8,6 +8,8 @@ export interface RecordedRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Which server it reached: the registry, or the storage that blobs are redirected to. */
   readonly server: 'registry' | 'storage';
+  /** When it came (`performance.now()`). */
+  readonly atMs: number;
   /** 1 for the first request of this path. */
   readonly count: number;
   /** 0 until the answer has begun. */

@@ -1,7 +1,6 @@
 /** Answers one GET or HEAD with a blob or manifest: Range, If-Range, ETag, and the faults a script asks for. */
 import { createReadStream } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredObject } from './loopback-layout.ts';
 import type { RecordedRequest } from './loopback-request.ts';
 
@@ -111,7 +110,6 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
       await new Promise((resolve) => setTimeout(resolve, dueAtMs - performance.now()));
     }
     if (response.destroyed) return;
-    if (fault.bytesPerSecond !== undefined) await sleep((part.byteLength * 1000) / fault.bytesPerSecond);
     if (recorded.bytesServed >= stopAt) return stop(response, fault);
   }
   response.end();

@@ -1,5 +1,6 @@
 /** Opens sources for tests: no waiting between tries, no configuration of the machine. */
 import { fileURLToPath } from 'node:url';
+import type { Clock } from '../../src/lib/http/clock.ts';
 import type { ImageSource } from '../../src/lib/source/image-source.ts';
 import { openImageSource, type OpenSourceOptions } from '../../src/lib/source/open-source.ts';
 
@@ -17,7 +18,16 @@ export function openForTest(name: string, options: Partial<OpenSourceOptions> = 
     allowForeign: false,
     insecureRegistries: [],
     environment: { HOME: '/nonexistent' },
-    sleep: async () => undefined,
+    clock: impatientClock(),
     ...options,
   });
+}
+
+/** Does not wait, but says that it has. */
+export function impatientClock(): Clock {
+  let skippedMs = 0;
+  return {
+    nowMs: () => performance.now() + skippedMs,
+    sleep: async (waitMs) => void (skippedMs += waitMs),
+  };
 }

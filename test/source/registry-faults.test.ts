@@ -72,7 +72,7 @@ describe('a blob that is cut', () => {
     ]);
     expect(seen[1]?.headers['if-range']).toBe(`"${layer.digest}"`);
     expect(seen.reduce((sum, { bytesServed }) => sum + bytesServed, 0)).toBe(LAYER_BYTES);
-    const told = { what: `${registry.host}: blob ${layer.digest}`, attempt: 1, waitMs: 0, reason: 'NETWORK' };
+    const told = { what: `${registry.host}: blob ${layer.digest}`, attempt: 1, most: 3, waitMs: 0, reason: 'NETWORK' };
     expect(retries).toEqual([told, told]);
   });
 

@@ -14,17 +14,19 @@ beforeAll(async () => {
 afterAll(() => lab.close());
 
 describe('a server that cuts every answer', () => {
-  test('after one byte is given up when the tries are used up, and each one is told', async () => {
-    const { source, layer, retries } = await lab.openLayer({ retries: 2 });
-    const seen = lab.script(() => ({ cutAt: 1 }));
-    await expect(readAll(source, layer)).rejects.toMatchObject({ code: 'NETWORK' });
-    expect(seen).toHaveLength(3);
-    expect(retries.map(({ attempt }) => attempt)).toEqual([1, 2]);
-  });
-
-  test('after one byte is asked once with --retries 0', async () => {
+  test('after one byte is asked again at once, which counts no try, and is told; up to a limit for all reconnects', async () => {
     const { source, layer, retries } = await lab.openLayer({ retries: 0 });
     const seen = lab.script(() => ({ cutAt: 1 }));
+    await expect(readAll(source, layer)).rejects.toMatchObject({ code: 'NETWORK', retryable: false });
+    expect(seen).toHaveLength(101 + Math.ceil(LAYER_BYTES / PROGRESS_BYTES));
+    expect(seen.at(-1)?.headers['range']).toBe(`bytes=${seen.length - 1}-${LAYER_BYTES - 1}`);
+    expect(retries).toHaveLength(seen.length - 1);
+    expect(retries.every(({ waitMs, attempt }) => waitMs === 0 && attempt === 1)).toBe(true);
+  });
+
+  test('before the first byte is asked once with --retries 0', async () => {
+    const { source, layer, retries } = await lab.openLayer({ retries: 0 });
+    const seen = lab.script(() => ({ cutAt: 0 }));
     await expect(readAll(source, layer)).rejects.toMatchObject({ code: 'NETWORK' });
     expect([seen.length, retries.length]).toEqual([1, 0]);
   });
@@ -40,7 +42,7 @@ describe('a server that cuts every answer', () => {
 
   test('real progress gives back the tries that were used', async () => {
     const { source, layer } = await lab.openLayer({ retries: 1 });
-    const seen = lab.script((at) => (at < 8 ? { cutAt: at % 2 === 0 ? 10 : 200_000 } : undefined));
+    const seen = lab.script((at) => (at < 8 ? { cutAt: at % 2 === 0 ? 0 : 200_000 } : undefined));
     expect((await readAll(source, layer)).equals(await lab.bytesOf(layer))).toBe(true);
     expect(seen).toHaveLength(9);
   });

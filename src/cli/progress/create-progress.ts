@@ -22,7 +22,11 @@ export async function createProgress(options: ProgressOptions): Promise<Progress
     case 'plain':
       return new (await import('./plain-progress.ts')).PlainProgress(options.stream, options.settings.verbosity > 0);
     case 'tty':
-      return new (await import('./tty-progress.ts')).TtyProgress(options.stream, describeTerminal(options.stream, options.env));
+      return new (await import('./tty-progress.ts')).TtyProgress(
+        options.stream,
+        describeTerminal(options.stream, options.env),
+        options.settings.verbosity > 0,
+      );
   }
 }
 

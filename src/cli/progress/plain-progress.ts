@@ -64,7 +64,10 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
     case 'layer-wait':
       return `wait  ${shortDigest(event.layer)} waiting: ${describeHolder(event)}`;
     case 'retry':
-      return `retry ${event.attempt} of ${safe(event.what)} in ${formatDuration(event.waitMs)}: ${safe(event.reason)}`;
+      // One that goes on at once is news for who asks: there may be thousands.
+      return verbose || event.waitMs > 0
+        ? `retry ${event.attempt} of ${event.most}: ${safe(event.what)} in ${formatDuration(event.waitMs)}: ${safe(event.reason)}`
+        : undefined;
     default:
       return undefined;
   }

@@ -16,6 +16,13 @@ const RATE_WINDOW_MS = 10_000;
 /** An estimate before this is noise. */
 const MIN_ESTIMATE_MS = 2000;
 
+interface Wait {
+  readonly untilMs: number;
+  readonly attempt: number;
+  readonly most: number;
+  readonly reason: string;
+}
+
 export class TransferState {
   layers = 0;
   finishedLayers = 0;
@@ -30,13 +37,15 @@ export class TransferState {
   readonly #sizes = new Map<Digest, number>();
   readonly #active = new Map<string, ActiveLayer>();
   readonly #samples: { readonly atMs: number; readonly bytes: number }[] = [];
+  /** Between two tries. */
+  #waits: Wait[] = [];
   readonly #startMs: number;
 
   constructor(nowMs: number) {
     this.#startMs = nowMs;
   }
 
-  add(event: ProgressEvent): void {
+  add(event: ProgressEvent, nowMs: number = performance.now()): void {
     switch (event.type) {
       case 'image':
         this.layers += event.layers;
@@ -59,9 +68,22 @@ export class TransferState {
         this.skippedLayers++;
         this.#skippedBytes += this.#sizes.get(event.layer) ?? 0;
         return;
+      case 'retry':
+        if (event.waitMs > 0) this.#waits.push({ ...event, untilMs: nowMs + event.waitMs });
+        return;
       default:
         return;
     }
+  }
+
+  /** What stands still on purpose, in words: what is waited for, and how long. */
+  waiting(nowMs: number): string | undefined {
+    this.#waits = this.#waits.filter(({ untilMs }) => untilMs > nowMs);
+    const last = this.#waits.reduce<Wait | undefined>((a, b) => (a === undefined || b.untilMs > a.untilMs ? b : a), undefined);
+    if (last === undefined) return undefined;
+    const left = formatDuration(last.untilMs - nowMs);
+    if (last.reason === 'RATE_LIMITED') return `waiting: rate limited ${left}`;
+    return `waiting: retry ${last.attempt} of ${last.most} in ${left}`;
   }
 
   get active(): readonly ActiveLayer[] {
@@ -97,6 +119,7 @@ export class TransferState {
    */
   describe(nowMs: number): readonly string[] {
     const remainingMs = this.remainingMs(nowMs);
+    const waiting = this.waiting(nowMs);
     const { bytes, totalBytes, sentBytes } = this;
     return [
       `${this.finishedLayers + this.skippedLayers} of ${count(this.layers, 'layer')}`,
@@ -105,7 +128,8 @@ export class TransferState {
         ? []
         : [`${count(this.finishedSends, 'layer')} sent (${formatSize(sentBytes)})`]),
       `${formatSize(Math.round(this.rate(nowMs)))}/s`,
-      ...(remainingMs === undefined ? [] : [`about ${formatDuration(remainingMs)} left`]),
+      ...(remainingMs === undefined || waiting !== undefined ? [] : [`about ${formatDuration(remainingMs)} left`]),
+      ...(waiting === undefined ? [] : [waiting]),
     ];
   }
 

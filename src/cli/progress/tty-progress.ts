@@ -27,14 +27,16 @@ const LINES: ReadonlySet<ProgressEvent['type']> = new Set(['retry', 'layer-wait'
 export class TtyProgress implements ProgressRenderer {
   readonly #stream: OutputStream;
   readonly #terminal: Terminal;
+  readonly #verbose: boolean;
   readonly #state = new TransferState(performance.now());
   #timer: NodeJS.Timeout | undefined;
   #spinner: Ora | undefined;
   #spinnerWanted = true;
   #drawnLines = 0;
 
-  constructor(stream: OutputStream, terminal: Terminal) {
+  constructor(stream: OutputStream, terminal: Terminal, verbose = false) {
     this.#stream = stream;
+    this.#verbose = verbose;
     this.#terminal = terminal;
     this.#timer = setInterval(() => this.#frame(), FRAME_MS);
     this.#timer.unref();
@@ -43,7 +45,8 @@ export class TtyProgress implements ProgressRenderer {
 
   onEvent(event: ProgressEvent): void {
     this.#state.add(event);
-    if (LINES.has(event.type)) this.#line(describeEvent(event, true) ?? '');
+    const line = LINES.has(event.type) ? describeEvent(event, this.#verbose) : undefined;
+    if (line !== undefined) this.#line(line);
     if (this.#state.layers > 1) this.#stopSpinner();
   }
 
@@ -91,9 +94,14 @@ export class TtyProgress implements ProgressRenderer {
   #frame(): void {
     if (this.#timer === undefined) return;
     if (this.#spinner !== undefined) {
-      const active = this.#state.active[0];
-      this.#spinner.text = active === undefined ? 'resolving' : this.#fit(describeLayer(active), 2);
+      this.#spinner.text = this.#fit(this.#oneLine(), 2);
     } else if (!this.#spinnerWanted) this.#draw();
+  }
+
+  #oneLine(): string {
+    const active = this.#state.active[0];
+    const waiting = this.#state.waiting(performance.now());
+    return [active === undefined ? 'resolving' : describeLayer(active), ...(waiting === undefined ? [] : [waiting])].join('  ');
   }
 
   #draw(): void {

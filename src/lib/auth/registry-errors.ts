@@ -1,6 +1,6 @@
 /** What a registry's refusal means to the user (distribution specification, "Error Codes"). */
 import { ClipctlError, type ErrorCode } from '../errors.ts';
-import { parseRetryAfter } from '../http/retry.ts';
+import { parseRetryAfter } from '../http/retry-after.ts';
 import { escapeUntrusted } from '../http/escape-untrusted.ts';
 import { redactText } from '../redact.ts';
 
@@ -57,12 +57,15 @@ function hintFor({ status, hasCredentials, host, redirectedBy }: Refusal, retryA
   if (status === 403) return 'This user may not read the repository; some registries answer so for one that is not there.';
   if (status === 404) return 'Check the name, the tag and the spelling; some registries answer so when you are not logged in.';
   if (status === 429) return rateLimitHint(retryAfterMs);
-  return `Try again later, or ask who runs ${host}.`;
+  return `Try again ${whenOf(retryAfterMs)}, or ask who runs ${host}.`;
 }
 
 function rateLimitHint(retryAfterMs: number | undefined): string {
-  const when = retryAfterMs === undefined ? 'later' : `in ${Math.ceil(retryAfterMs / 1000)} s`;
-  return `The registry limits how much may be asked: try again ${when}, log in for a higher limit, or use a mirror.`;
+  return `The registry limits how much may be asked: try again ${whenOf(retryAfterMs)}, log in for a higher limit, or use a mirror.`;
+}
+
+function whenOf(retryAfterMs: number | undefined): string {
+  return retryAfterMs === undefined ? 'later' : `in ${Math.ceil(retryAfterMs / 1000)} s`;
 }
 
 /** The first `"message": "…"`, cut after 2000 characters: a string that JSON.parse surely takes. */

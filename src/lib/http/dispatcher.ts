@@ -1,6 +1,8 @@
 /** The connections of the process: one undici Agent, opened at the first request; proxies, authorities and names in one place. */
 import type { Agent, buildConnector as BuildConnector, Dispatcher as Undici, Pool } from 'undici';
 import { AddressBook, type AskName } from './address-book.ts';
+import type { Clock } from './clock.ts';
+import { HostGates } from './host-gates.ts';
 import { proxyFor } from './proxy-choice.ts';
 import { openTunnel, proxyAuthorization } from './proxy-tunnel.ts';
 import { trustOf, type TrustOptions } from './trust.ts';
@@ -18,10 +20,16 @@ export interface DispatcherOptions {
   readonly certsDirectories?: readonly string[];
   /** For tests: who resolves names. */
   readonly askName?: AskName;
+  /** For tests: how the gates of hosts wait. */
+  readonly clock?: Clock;
 }
 
 export interface Dispatcher {
   open(): Promise<Agent>;
+  /** Hosts that have asked to be left alone for a while. */
+  readonly gates?: HostGates;
+  /** How long a body may bring next to nothing. */
+  readonly idleMs?: number;
   /** What names resolve to, as the connections see it; absent where somebody else resolves them. */
   readonly addresses?: AddressBook;
   /** True when another program connects for us, so that names are its business. */
@@ -37,6 +45,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return {
     open: () => (agent ??= openAgent(options, addresses)),
     addresses,
+    gates: new HostGates(options.clock),
+    idleMs: options.timeoutMs,
     isProxied: (url) => proxyFor(url, options.environment ?? {}) !== undefined,
     close: async () => {
       const opened = agent;

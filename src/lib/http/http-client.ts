@@ -8,6 +8,7 @@ import { ClipctlError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
 import { mayLead } from './may-lead.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { HostGates, Outcome } from './host-gates.ts';
 import { networkError } from './network-error.ts';
 import { SentBody, type RequestBody } from './request-body.ts';
 
@@ -31,6 +32,8 @@ export interface HttpResponse {
   readonly body: Readable;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
+  /** How long its body may bring next to nothing (http/watched-body.ts); absent: for ever. */
+  readonly idleMs?: number;
 }
 
 export interface HttpClient {
@@ -55,9 +58,13 @@ const PORTABLE_HEADERS: ReadonlySet<string> = new Set(['accept', 'accept-encodin
 /** A blob that arrives in another coding than its own has another digest. */
 const DEFAULT_HEADERS = { 'user-agent': 'clipctl', 'accept-encoding': 'identity' };
 
-/** A client over connections that others may share; who made the dispatcher closes it. */
-export function createHttpClient(dispatcher: Dispatcher): HttpClient {
+/**
+ * A client over connections that others may share; who made the dispatcher closes it.
+ * @param gates waits where a host has asked to (http/host-gates.ts); absent: never
+ */
+export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): HttpClient {
   let requestCount = 0;
+  const { idleMs } = dispatcher;
 
   async function sendOnce(request: HttpRequest): Promise<HttpResponse> {
     const { url, method, signal } = request;
@@ -73,7 +80,8 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
       const answer = await agent.request(options as Undici.RequestOptions);
       // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
       answer.body.on('error', () => undefined);
-      return { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
+      const response = { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
+      return idleMs === undefined ? response : { ...response, idleMs };
     } catch (error) {
       if (!signal.aborted && sent?.failure !== undefined) throw sent.failure.error;
       throw networkError(error, url, signal);
@@ -83,7 +91,7 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
   async function send(request: HttpRequest): Promise<HttpResponse> {
     let current = request;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-      const response = await sendOnce(current);
+      const response = await throughGate(gates, current, sendOnce);
       if (!REDIRECTS.has(response.status)) return response;
       const next = await redirected(current, response, dispatcher);
       await discardBody(response);
@@ -99,6 +107,20 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
       return requestCount;
     },
   };
+}
+
+type SendOnce = (request: HttpRequest) => Promise<HttpResponse>;
+
+async function throughGate(gates: HostGates | undefined, request: HttpRequest, send: SendOnce): Promise<HttpResponse> {
+  const leave = await gates?.enter(request.url.host, request.signal);
+  let outcome: Outcome;
+  try {
+    const response = await send(request);
+    outcome = { status: response.status, retryAfter: headerOf(response, 'retry-after') };
+    return response;
+  } finally {
+    leave?.(outcome);
+  }
 }
 
 /** Reading on is cheaper than a new connection up to here, in bytes and in time. */

@@ -130,7 +130,7 @@ class ParallelBody {
     // It may be our own connections that were too many.
     if (failure.code === 'RATE_LIMITED') await Promise.all(this.#queue.map(({ loading }) => loading));
     this.#signal.throwIfAborted();
-    policy.onRetry?.({ what, attempt: 1, waitMs: 0, reason: failure.code });
+    policy.onRetry?.({ what, attempt: 1, most: policy.retries, waitMs: 0, reason: failure.code });
   }
 
   async #openStream(mostBytes: number): Promise<ResumingBody> {

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { HttpResponse } from './http-client.ts';
 import { networkError } from './network-error.ts';
+import { watchedPieces } from './watched-body.ts';
 
 export interface BodyStart {
   readonly bytes: Buffer;
@@ -18,7 +19,7 @@ export async function readBody(response: HttpResponse, maxBytes: number, signal:
   let total = 0;
   try {
     // Leaving the loop early destroys the body, and with it the connection.
-    for await (const piece of response.body as AsyncIterable<Buffer>) {
+    for await (const piece of watchedPieces(response)) {
       total += piece.byteLength;
       pieces.push(piece);
       if (total > maxBytes) break;

@@ -11,6 +11,7 @@ import { headerOf, type HttpResponse } from './http-client.ts';
 import { networkError } from './network-error.ts';
 import { ReconnectBudget } from './reconnect-budget.ts';
 import type { RetryPolicy } from './retry.ts';
+import { watchedPieces } from './watched-body.ts';
 
 export interface ResumingBodyOptions {
   /** For messages: host and digest. */
@@ -138,7 +139,7 @@ export class ResumingBody {
     const { sizeBytes } = this.#options;
     let discard = discardBytes;
     let end = answerEnd;
-    for await (const piece of response.body as AsyncIterable<Buffer>) {
+    for await (const piece of watchedPieces(response)) {
       end = Math.min(answerEnd, this.#end);
       const fresh = piece.subarray(Math.min(discard, piece.byteLength));
       discard -= piece.byteLength - fresh.byteLength;

@@ -77,7 +77,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     image: request.image,
     durationMs: Math.round(performance.now() - startedAt),
     platforms,
-    ...session.memoryFigures(),
+    ...{ retries: session.retryCount(), ...session.memoryFigures() },
     warnings: [...new Set(warnings)],
   };
 }
@@ -100,6 +100,7 @@ async function indexLayers(session: Session, request: IndexLayersRequest): Promi
     work: (layer, isLast) => indexLayer(session, request, { layer, isLast }),
   });
   const results = valuesOrThrow(settled, 'layers');
+  await session.documents.keep();
   return new Map(results.map((result) => [result.facts.digest, result]));
 }
 

@@ -44,6 +44,8 @@ export interface IndexedPlatform {
 
 export interface IndexResult extends MemoryFigures {
   readonly image: string;
+  /** Tries after a first one, and resumptions of what was cut. */
+  readonly retries: number;
   readonly durationMs: number;
   readonly platforms: readonly IndexedPlatform[];
   readonly warnings: readonly string[];
@@ -118,6 +120,8 @@ export interface WarmResult extends MemoryFigures {
     readonly resumedBytes?: number;
     readonly uncompressedBytes: number;
     readonly requests: number;
+    /** Tries after a first one, and resumptions of what was cut. */
+    readonly retries: number;
   };
   /** Every remote that was asked or filled. */
   readonly remotes: readonly RemoteFigures[];

@@ -99,7 +99,7 @@ async function takeFromSource(
   if (map !== undefined && runs !== undefined && !(await isBegun(session, layer, source))) {
     const spans = await ingestSpans(session, { layer, source, map, runs, parallel }).catch((error: unknown) => {
       if (!WORTH_ONE_STREAM.has(errorClassOf(errorCodeOf(error)))) throw error;
-      session.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason: errorCodeOf(error) });
+      session.onProgress({ type: 'retry', what: layer.digest, attempt: 1, most: 1, waitMs: 0, reason: errorCodeOf(error) });
       return undefined;
     });
     if (spans !== undefined) return spans;

@@ -60,6 +60,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
   if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
+  if (request.noDisk !== true) await session.documents.keep();
   const remoteFailures = [...outcomes.values()].flatMap((outcome) => outcome.failures);
   if (request.remote === 'required' && remoteFailures.length > 0)
     throw combineFailures(remoteFailures.map(remoteFailed), 'remote calls');
@@ -229,5 +230,6 @@ function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>):
     ...resumedField(all.reduce((sum, outcome) => sum + outcome.resumedBytes, 0)),
     uncompressedBytes: all.reduce((sum, outcome) => sum + outcome.uncompressedBytes, 0),
     requests: session.requestCount(),
+    retries: session.retryCount(),
   };
 }

@@ -85,7 +85,7 @@ export async function ingestLayer(context: PipelineContext, request: IngestReque
     const reason = errorCodeOf(error);
     const isWorthIt = attempts.isResumed ? WORTH_A_NEW_START.has(reason) : WORTH_ONE_REFETCH.has(reason);
     if (source.kind !== 'registry' || !isWorthIt) throw error;
-    context.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason });
+    context.onProgress({ type: 'retry', what: layer.digest, attempt: 1, most: 1, waitMs: 0, reason });
     return ingestOnce(context, { ...request, mayResume: false }, attempts);
   });
   const note = facts.resumedBytes > 0 ? { note: `resumed: ${facts.resumedBytes} bytes kept` } : {};

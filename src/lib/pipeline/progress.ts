@@ -52,7 +52,15 @@ export type ProgressEvent =
       readonly host?: string;
       readonly command?: string;
     }
-  | { readonly type: 'retry'; readonly what: string; readonly attempt: number; readonly waitMs: number; readonly reason: string }
+  | {
+      readonly type: 'retry';
+      readonly what: string;
+      /** 1 for the first, of `most` in a row. */
+      readonly attempt: number;
+      readonly most: number;
+      readonly waitMs: number;
+      readonly reason: string;
+    }
   | { readonly type: 'warning'; readonly message: string };
 
 export type ProgressListener = (event: ProgressEvent) => void;

@@ -5,6 +5,7 @@ import { dockerConfigCredentials } from '../auth/docker-config.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
+import type { Clock } from '../http/clock.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import type { ParallelOptions } from '../http/parallel-body.ts';
 import type { RetryPolicy } from '../http/retry.ts';
@@ -13,7 +14,7 @@ import { parseArchiveName } from './archive/archive-name.ts';
 import { openArchiveStore, type ArchiveStoreOptions } from './archive/archive-store.ts';
 import { openDockerArchive } from './archive/docker-archive.ts';
 import { openDirectoryStore } from './directory-store.ts';
-import type { ImageSource } from './image-source.ts';
+import type { DocumentStore, ImageSource } from './image-source.ts';
 import { parseLayoutName } from './layout-name.ts';
 import { openLayoutSource } from './oci-layout.ts';
 import { openRegistrySource } from './registry.ts';
@@ -31,13 +32,18 @@ export interface OpenSourceOptions {
   readonly dispatcher?: Dispatcher;
   /** How long blobs are read over several connections; default: over one. */
   readonly parallel?: ParallelOptions;
-  /** For tests: how to wait between tries. */
-  readonly sleep?: RetryPolicy['sleep'];
+  /** Manifests and configs of earlier runs; default: none. */
+  readonly documents?: DocumentStore | undefined;
+  /** For tests: the clock of waits between tries. */
+  readonly clock?: Clock;
   /** Where archives that cannot be read in place are copied to, and how large they may be; stdin is what `-` means. */
   readonly archives?: Partial<ArchiveStoreOptions>;
   /** Where configuration files are looked for; default: the process's. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
+
+/** As long as so many timeouts nothing may come at all: 120 s of the 30 s of one (RELIABILITY §2 row 6). */
+const STALLS_IN_A_ROW = 4;
 
 const OCI_ARCHIVE = 'oci-archive:';
 const DOCKER_ARCHIVE = 'docker-archive:';
@@ -77,18 +83,20 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
   if (/^[a-z][a-z0-9+.-]{0,31}:\/\//i.test(text)) {
     throw new ClipctlError('USAGE', 'this kind of address names no image', { hint: FORMS });
   }
-  const { timeoutMs, retries, onRetry, sleep, allowForeign } = options;
+  const { timeoutMs, retries, onRetry, clock, allowForeign } = options;
   const reference = parseReference(text);
   const insecureRegistries = options.insecureRegistries.map(normalHost);
-  const dispatcher = options.dispatcher ?? createDispatcher({ timeoutMs, insecureHosts: insecureRegistries });
+  const dispatcher =
+    options.dispatcher ?? createDispatcher({ timeoutMs, insecureHosts: insecureRegistries, ...(clock && { clock }) });
   return openRegistrySource(text, reference, {
-    http: createHttpClient(dispatcher),
+    http: createHttpClient(dispatcher, dispatcher.gates),
     closeConnections: options.dispatcher === undefined ? () => dispatcher.close() : async () => undefined,
-    policy: { retries, ...(onRetry === undefined ? {} : { onRetry }), ...(sleep === undefined ? {} : { sleep }) },
+    policy: { retries, noProgressMs: STALLS_IN_A_ROW * timeoutMs, ...(onRetry && { onRetry }), ...clock },
     credentials: credentialsOf(options),
     insecureRegistries,
     allowForeign,
     parallel: options.parallel,
+    documents: options.documents,
   });
 }
 

@@ -91,6 +91,7 @@ describe('plain progress', () => {
       type: 'retry',
       what: 'x\n::error::y',
       attempt: 1,
+      most: 4,
       waitMs: 500,
       reason: '\u001b[31mhttps://u:p@host/x?token=abc',
     });

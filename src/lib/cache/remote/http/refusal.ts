@@ -3,7 +3,7 @@ import { ClipctlError, type ErrorCode } from '../../../errors.ts';
 import { escapeUntrusted } from '../../../http/escape-untrusted.ts';
 import { headerOf, type HttpResponse } from '../../../http/http-client.ts';
 import { readBody } from '../../../http/read-body.ts';
-import { parseRetryAfter } from '../../../http/retry.ts';
+import { parseRetryAfter } from '../../../http/retry-after.ts';
 import { redactText } from '../../../redact.ts';
 
 export interface Refused {

@@ -1,6 +1,6 @@
 /** What the SDK throws, as errors of ours. What a server wrote is never shown: it may hold the request that was signed. */
 import { ClipctlError, type ErrorCode } from '../../../errors.ts';
-import { parseRetryAfter } from '../../../http/retry.ts';
+import { parseRetryAfter } from '../../../http/retry-after.ts';
 
 /** What an answer says about a failure. */
 interface AnswerFacts {
