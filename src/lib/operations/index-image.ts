@@ -100,6 +100,7 @@ async function indexLayers(session: Session, request: IndexLayersRequest): Promi
     work: (layer, isLast) => indexLayer(session, request, { layer, isLast }),
   });
   const results = valuesOrThrow(settled, 'layers');
+  await session.documents.keep();
   return new Map(results.map((result) => [result.facts.digest, result]));
 }
 

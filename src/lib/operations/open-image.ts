@@ -58,8 +58,8 @@ export function openedOf(name: string, source: ImageSource, resolved: ResolvedIm
 }
 
 /** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
-export function openOnlineSource(session: Session, name: string): ImageSource {
-  const source = session.openSource(name);
+export function openOnlineSource(session: Session, name: string, fresh?: 'fresh'): ImageSource {
+  const source = session.openSource(name, fresh);
   if (source.kind === 'registry' && session.options.offline) {
     throw new ClipctlError('OFFLINE_MISS', `${name} is in a registry, and --offline is set`, {
       hint: 'Name an OCI layout (oci:DIR) or a FILE.clip whose layers are warm, or drop --offline.',

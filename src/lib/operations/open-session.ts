@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
@@ -30,8 +31,13 @@ export interface Session extends PipelineContext {
   readonly options: SessionOptions;
   /** What remotes that are no need may cost in all. */
   readonly waiting: WaitingAllowance;
-  /** @throws ClipctlError REFERENCE_INVALID, USAGE */
-  openSource(name: string): ImageSource;
+  /** Manifests and configs of registries; an operation that keeps what it brings keeps them too. */
+  readonly documents: KeptDocuments;
+  /**
+   * @param fresh everything comes from the source itself, also what earlier runs have kept
+   * @throws ClipctlError REFERENCE_INVALID, USAGE
+   */
+  openSource(name: string, fresh?: 'fresh'): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
   openRemote(url: string): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
@@ -52,6 +58,7 @@ export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
+  const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
   const shared = {
@@ -74,27 +81,34 @@ export function openSession(options: SessionOptions): Session {
     maxEntries: options.maxEntries,
     onProgress,
     signal: options.signal,
-    openSource: (name) =>
+    documents,
+    openSource: (name, fresh) =>
       once(sources, name, () => {
         requireOneRegistry(name);
-        return openImageSource(name, shared);
+        return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
     openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
-    close: async () => {
-      const opened = await Promise.allSettled(remotes.values());
-      const caches = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-      await Promise.allSettled([
-        pool.close(),
-        ...[...sources.values()].map((source) => source.close()),
-        ...caches.map((cache) => cache.close()),
-      ]);
-      await disk.close();
-      await dispatcher.close();
-    },
+    close: () => closeSession({ pool, disk, dispatcher }, sources, remotes),
   };
+}
+
+async function closeSession(
+  { pool, disk, dispatcher }: { readonly pool: WorkerPool; readonly disk: DiskCache; readonly dispatcher: Dispatcher },
+  sources: ReadonlyMap<string, ImageSource>,
+  remotes: ReadonlyMap<string, Promise<ContentCache>>,
+): Promise<void> {
+  const opened = await Promise.allSettled(remotes.values());
+  const caches = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  await Promise.allSettled([
+    pool.close(),
+    ...[...sources.values()].map((source) => source.close()),
+    ...caches.map((cache) => cache.close()),
+  ]);
+  await disk.close();
+  await dispatcher.close();
 }
 
 function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 'retryCount'> {

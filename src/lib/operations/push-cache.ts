@@ -40,6 +40,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   const tasks = distinctLayers(images);
   const pushed = await pushAll(session, tasks, { remotes, failures, noDisk: request.noDisk === true });
+  if (request.noDisk !== true) await session.documents.keep();
   const verification = await verifyPushed(session, pushed, { remotes, mode: request.verify ?? 'none' });
   return {
     remotes: remotes.map((remote) => ({

@@ -28,7 +28,7 @@ interface LayerVerdict {
 /** @throws ClipctlError when the image can't be found or reached, USAGE, OFFLINE_MISS; what is wrong with it is in the result */
 export async function verifyImage(session: Session, request: VerifyRequest): Promise<VerifyResult> {
   const startedAt = performance.now();
-  const source = openOnlineSource(session, request.image);
+  const source = openOnlineSource(session, request.image, 'fresh');
   session.pool.startEarly(2);
   const { images, problems } = await resolveAll(session, source, request);
   const verdicts = await verifyLayers(session, { source, images, name: request.image });

@@ -60,6 +60,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
   if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
+  if (request.noDisk !== true) await session.documents.keep();
   const remoteFailures = [...outcomes.values()].flatMap((outcome) => outcome.failures);
   if (request.remote === 'required' && remoteFailures.length > 0)
     throw combineFailures(remoteFailures.map(remoteFailed), 'remote calls');

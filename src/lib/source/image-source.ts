@@ -53,6 +53,14 @@ export interface OpenBlobOptions {
 }
 
 /** Where an image comes from. Bytes are *not* verified here: the reader of a blob does that (pipeline, manifest fetch). */
+/** Documents that earlier runs have seen, by digest. */
+export interface DocumentStore {
+  /** Unverified; undefined = none. */
+  read(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Takes one whose digest holds. */
+  offer(digest: Digest, bytes: Uint8Array): void;
+}
+
 export interface ImageSource {
   readonly kind: 'registry' | 'layout' | 'archive';
   /**

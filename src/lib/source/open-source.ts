@@ -14,7 +14,7 @@ import { parseArchiveName } from './archive/archive-name.ts';
 import { openArchiveStore, type ArchiveStoreOptions } from './archive/archive-store.ts';
 import { openDockerArchive } from './archive/docker-archive.ts';
 import { openDirectoryStore } from './directory-store.ts';
-import type { ImageSource } from './image-source.ts';
+import type { DocumentStore, ImageSource } from './image-source.ts';
 import { parseLayoutName } from './layout-name.ts';
 import { openLayoutSource } from './oci-layout.ts';
 import { openRegistrySource } from './registry.ts';
@@ -32,6 +32,8 @@ export interface OpenSourceOptions {
   readonly dispatcher?: Dispatcher;
   /** How long blobs are read over several connections; default: over one. */
   readonly parallel?: ParallelOptions;
+  /** Manifests and configs of earlier runs; default: none. */
+  readonly documents?: DocumentStore | undefined;
   /** For tests: the clock of waits between tries. */
   readonly clock?: Clock;
   /** Where archives that cannot be read in place are copied to, and how large they may be; stdin is what `-` means. */
@@ -94,6 +96,7 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
     insecureRegistries,
     allowForeign,
     parallel: options.parallel,
+    documents: options.documents,
   });
 }
 

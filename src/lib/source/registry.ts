@@ -11,15 +11,22 @@ import { waitOrAbort } from '../http/wait-or-abort.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import { parseDigest, type Digest } from '../oci/digest.ts';
 import { MAX_CONFIG_BYTES } from '../oci/image-config.ts';
-import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
+import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
 import { assertUsableLayer, MANIFEST_ACCEPT } from '../oci/media-types.ts';
 import type { Reference } from '../oci/reference.ts';
 import { tooLarge } from '../oci/strict-json.ts';
-import type { ImageSource, OpenBlobOptions, PlatformManifest, ResolvedImage, ResolveOptions } from './image-source.ts';
+import type {
+  DocumentStore,
+  ImageSource,
+  OpenBlobOptions,
+  PlatformManifest,
+  ResolvedImage,
+  ResolveOptions,
+} from './image-source.ts';
 import { ImageTree, type RootDocument } from './image-tree.ts';
 import { RegistryConnection, type RegistryRequest } from '../auth/registry-connection.ts';
 import { openRoot, platformsOf, resolveImage, type ImageRoot } from './resolve-image.ts';
-import { assertBytes } from './verified-bytes.ts';
+import { assertBytes, digestOf } from './verified-bytes.ts';
 
 export interface RegistryOptions {
   /** Called when the source is closed: ends the connections if they are the source's own. */
@@ -31,6 +38,8 @@ export interface RegistryOptions {
   readonly allowForeign: boolean;
   /** How long blobs are read over several connections; default: over one. */
   readonly parallel?: ParallelOptions | undefined;
+  /** Asked before the registry for what is named by digest. */
+  readonly documents?: DocumentStore | undefined;
 }
 
 /**
@@ -112,7 +121,10 @@ class RegistrySource implements ImageSource {
 
   async #findRoot(signal: AbortSignal): Promise<ImageRoot> {
     const { digest, tag } = this.#reference;
-    return openRoot(this.#tree, await this.#fetchRoot(digest ?? tag ?? 'latest', digest, signal), signal);
+    const kept = digest === undefined ? undefined : await this.#readKept(digest);
+    const root =
+      kept === undefined ? await this.#fetchRoot(digest ?? tag ?? 'latest', digest, signal) : this.#tree.add(kept, undefined);
+    return openRoot(this.#tree, root, signal);
   }
 
   async #fetchRoot(name: string, pinned: Digest | undefined, signal: AbortSignal): Promise<RootDocument> {
@@ -123,14 +135,30 @@ class RegistrySource implements ImageSource {
       const promised = pinned ?? promisedDigest(response);
       const bytes = await readDocumentBody(response, request, MAX_MANIFEST_BYTES);
       if (promised !== undefined) assertBytes(bytes, { digest: promised }, request.what);
-      return this.#tree.add(bytes, mediaType);
+      const root = this.#tree.add(bytes, mediaType);
+      // One that only its Content-Type explains would be read as something else without it.
+      const { mediaType: own } = parseManifest(bytes, { what: request.what });
+      if (own === root.content.mediaType) this.#options.documents?.offer(root.digest, bytes);
+      return root;
     });
   }
 
-  #readDocument({ digest }: Descriptor, kind: 'manifest' | 'config', signal: AbortSignal): Promise<Uint8Array> {
+  async #readDocument({ digest }: Descriptor, kind: 'manifest' | 'config', signal: AbortSignal): Promise<Uint8Array> {
+    const kept = await this.#readKept(digest);
+    if (kept !== undefined) return kept;
     const request = kind === 'manifest' ? this.#manifestRequest(digest, signal) : { ...this.#blobRequest(digest), signal };
     const maxBytes = kind === 'manifest' ? MAX_MANIFEST_BYTES : MAX_CONFIG_BYTES;
-    return this.#retrying(request, async () => readDocumentBody(await this.#connection.get(request), request, maxBytes));
+    const bytes = await this.#retrying(request, async () =>
+      readDocumentBody(await this.#connection.get(request), request, maxBytes),
+    );
+    if (digestOf(bytes) === digest) this.#options.documents?.offer(digest, bytes);
+    return bytes;
+  }
+
+  /** What an earlier run has kept, when it is still what its digest says. */
+  async #readKept(digest: Digest): Promise<Uint8Array | undefined> {
+    const kept = await this.#options.documents?.read(digest);
+    return kept !== undefined && digestOf(kept) === digest ? kept : undefined;
   }
 
   #retrying<T>({ what, signal }: RegistryRequest, attempt: () => Promise<T>): Promise<T> {

@@ -41,6 +41,7 @@ describe('the directory', () => {
     expect((await stat(dir.path)).mode & 0o777).toBe(0o700);
     expect((await readdir(dir.path)).sort()).toEqual(['.clipctl', hash, 'CACHEDIR.TAG'].sort());
     expect((await readdir(join(dir.path, '.clipctl/v1'))).sort()).toEqual([
+      'documents',
       'images',
       'index',
       'ingest',

@@ -9,7 +9,7 @@ import { makeDirectory } from '../make-directory.ts';
 /** Of our own state under `.clipctl/`. */
 export const CACHE_VERSION = 1;
 
-const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index', 'images', 'pins', 'leases'] as const;
+const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index', 'documents', 'images', 'pins', 'leases'] as const;
 
 /** bford.info/cachedir: backup programs leave the directory out. */
 const CACHEDIR_TAG = [
@@ -37,6 +37,11 @@ export function imagesDirectory(cacheDir: string): string {
 /** Layer indexes, by the sha256 of the compressed layer. */
 export function indexDirectory(cacheDir: string): string {
   return join(ownDirectory(cacheDir), 'index');
+}
+
+/** Manifests and configs, by their sha256. */
+export function documentsDirectory(cacheDir: string): string {
+  return join(ownDirectory(cacheDir), 'documents');
 }
 
 /** One file a pin. */

@@ -1,15 +1,7 @@
-/** Layer indexes by compressed digest, opaque here: small files under a budget of their own, the least recently used go. */
-import { randomBytes } from 'node:crypto';
-import { lstat, lutimes, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { storageError } from '../../errors.ts';
-import { contentHashOf, type Digest } from '../../oci/digest.ts';
-import { readOpened } from '../../regular-file.ts';
-import { errnoOf } from '../errno.ts';
-import { lookAtFile, openRegularFile } from '../regular-file.ts';
-import { indexDirectory, ingestDirectory, prepareCacheDirectory } from './cache-layout.ts';
-import { diskBytesOf } from './disk-usage.ts';
-import { namesIn, unlessUnwritable } from './state-file.ts';
+/** Layer indexes by compressed digest. */
+import type { Digest } from '../../oci/digest.ts';
+import { indexDirectory } from './cache-layout.ts';
+import { readDigestFile, writeDigestFile, type DigestFiles } from './digest-files.ts';
 
 /** Some thousand layers. */
 export const INDEX_BUDGET_BYTES = 256 * 1024 * 1024;
@@ -18,19 +10,7 @@ export const MAX_INDEX_BYTES = 64 * 1024 * 1024;
 
 /** `undefined` = there is none, or nothing that could be one. @throws ClipctlError STORAGE_* */
 export async function readIndexFile(cacheDir: string, digest: Digest): Promise<Buffer | undefined> {
-  const path = join(indexDirectory(cacheDir), contentHashOf(digest));
-  const seen = await lookAtFile(path);
-  if (seen === undefined || seen === 'other' || seen.sizeBytes > MAX_INDEX_BYTES) return undefined;
-  const file = await openRegularFile(path);
-  if (file === undefined) return undefined;
-  const now = new Date();
-  // A use that can't be noted is no reason not to use it.
-  await lutimes(path, now, now).catch(() => undefined);
-  try {
-    return await readOpened({ handle: file.handle, sizeBytes: Math.min(file.identity.sizeBytes, MAX_INDEX_BYTES) });
-  } catch (error) {
-    throw storageError(error, path, 'read');
-  }
+  return readDigestFile(indexFiles(cacheDir, INDEX_BUDGET_BYTES), digest);
 }
 
 /** Replaces it in one step; where the cache can't be written, nothing is kept. @throws ClipctlError STORAGE_ERROR */
@@ -39,43 +19,9 @@ export async function writeIndexFile(
   digest: Digest,
   { bytes, budgetBytes = INDEX_BUDGET_BYTES }: { readonly bytes: Uint8Array; readonly budgetBytes?: number },
 ): Promise<void> {
-  if (bytes.byteLength > Math.min(MAX_INDEX_BYTES, budgetBytes)) return;
-  const path = join(indexDirectory(cacheDir), contentHashOf(digest));
-  const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
-  await unlessUnwritable(async () => {
-    try {
-      await onceThereAre(cacheDir, () => writeFile(temporary, bytes, { flag: 'wx' }));
-      // Another layer's turn may have made one directory, and not yet the other.
-      await onceThereAre(cacheDir, () => rename(temporary, path));
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw storageError(error, path, 'write');
-    }
-    await keepBudget(cacheDir, budgetBytes);
-  });
+  await writeDigestFile(indexFiles(cacheDir, budgetBytes), digest, bytes);
 }
 
-/** Makes the directories when `action` misses one: an `index` that keeps no layer may be the first to write here. */
-async function onceThereAre(cacheDir: string, action: () => Promise<void>): Promise<void> {
-  await action().catch(async (error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    await prepareCacheDirectory(cacheDir);
-    await action();
-  });
-}
-
-async function keepBudget(cacheDir: string, budgetBytes: number): Promise<void> {
-  const directory = indexDirectory(cacheDir);
-  const files: { path: string; diskBytes: number; usedMs: number }[] = [];
-  for (const name of await namesIn(directory)) {
-    const path = join(directory, name);
-    const stats = await lstat(path).catch(() => undefined);
-    if (stats?.isFile() === true) files.push({ path, diskBytes: diskBytesOf(stats), usedMs: stats.mtimeMs });
-  }
-  let totalBytes = files.reduce((sum, file) => sum + file.diskBytes, 0);
-  for (const file of files.sort((one, other) => one.usedMs - other.usedMs)) {
-    if (totalBytes <= budgetBytes) return;
-    await rm(file.path, { force: true });
-    totalBytes -= file.diskBytes;
-  }
+function indexFiles(cacheDir: string, budgetBytes: number): DigestFiles {
+  return { cacheDir, directory: indexDirectory(cacheDir), budgetBytes, maxBytes: MAX_INDEX_BYTES };
 }
