@@ -21,10 +21,10 @@ describe.each(MIXED)('a %s layer at 10 MB/s a connection', (compression) => {
         const home = await makeHome();
         registry.script = ({ path }) => (path.endsWith(digest) ? fault : undefined);
         const before = servedOf(registry, digest);
-        const { code, json } = await home.run(['warm', `${registry.host}/lab/slow:v1`, '--json']);
-        expect(code).toBe(0);
+        const result = await home.run(['warm', `${registry.host}/lab/slow:v1`, '--json']);
+        expect(result.code, result.stderr).toBe(0);
         expect(servedOf(registry, digest) - before).toBe(compressedBytes);
-        times.push(json<{ durationMs: number }>().durationMs);
+        times.push(result.json<{ durationMs: number }>().durationMs);
         await home.remove();
       }
       return times.toSorted((a, b) => a - b)[REPEATS >> 1] ?? 0;
