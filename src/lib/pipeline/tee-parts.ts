@@ -32,14 +32,19 @@ export function teeParts(parts: AsyncIterable<LayerPart>, count: number): PartTe
   };
 }
 
-/** A part that somebody still needs. */
+/** A part as long as somebody needs it: after that its bytes are nobody's, and not kept from the garbage collector. */
 class SharedPart {
-  readonly part: LayerPart;
+  #part: LayerPart | undefined;
   #holders: number;
 
   constructor(part: LayerPart, holders: number) {
-    this.part = part;
+    this.#part = part;
     this.#holders = holders;
+  }
+
+  get part(): LayerPart {
+    if (this.#part === undefined) throw new ClipctlError('INTERNAL', 'a part was read after it was let go');
+    return this.#part;
   }
 
   hold(): void {
@@ -48,15 +53,13 @@ class SharedPart {
 
   letGo(): void {
     this.#holders--;
-    if (this.#holders === 0) this.part.release();
+    if (this.#holders > 0) return;
+    this.#part?.release();
+    this.#part = undefined;
   }
 
   async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { bytes } = this.part;
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      if (this.#holders === 0) throw new ClipctlError('INTERNAL', 'a part was read after it was let go');
-      yield bytes.subarray(at, at + PIECE_BYTES);
-    }
+    for (let at = 0; at < this.part.bytes.length; at += PIECE_BYTES) yield this.part.bytes.subarray(at, at + PIECE_BYTES);
   }
 }
 

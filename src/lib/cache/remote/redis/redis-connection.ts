@@ -10,17 +10,17 @@ import { trustedAuthorities } from '../../../http/trusted-authorities.ts';
 import { waitOrAbort } from '../../../http/wait-or-abort.ts';
 import type { RemoteContext } from '../../remote-context.ts';
 import type { RedisAddress } from './redis-address.ts';
+import type { Command } from './redis-command.ts';
 import { replyError, unexpectedReply } from './redis-errors.ts';
 import { guardReplies } from './reply-guard.ts';
-
-export type CommandArgument = string | number | Buffer;
-export type Command = readonly [name: string, ...rest: CommandArgument[]];
+import { uncopiedCommands, type SendUncopied } from './uncopied-command.ts';
 
 type ConnectionContext = Pick<RemoteContext, 'timeoutMs' | 'insecureHosts' | 'caFile'>;
 
 interface OpenClient {
   readonly client: Redis;
   readonly socket: Socket;
+  readonly sendUncopied: SendUncopied;
   /** Why the connection broke, which the client does not tell its commands. */
   failure: unknown;
 }
@@ -46,47 +46,50 @@ export class RedisConnection {
     this.#context = context;
   }
 
-  /**
-   * Sends one command. While the connection is open (`ready`), a Buffer among its arguments has been copied when this
-   * returns its promise.
-   * @throws ClipctlError UNAUTHORIZED, FORBIDDEN, NETWORK, TIMEOUT, REMOTE_FAILED; the signal's reason
-   */
+  /** Sends one command. @throws ClipctlError UNAUTHORIZED, FORBIDDEN, NETWORK, TIMEOUT, REMOTE_FAILED; the signal's reason */
   async call(command: Command, signal: AbortSignal): Promise<unknown> {
-    signal.throwIfAborted();
-    const open = this.#live ?? (await this.#ready(signal));
+    const open = await this.#ready(signal);
     return this.#answerOf(() => send(open.client, command), { open, name: command[0], signal });
   }
 
   /**
-   * Sends commands as one transaction: all or none is run, in order, with nothing in between.
-   * @returns an answer for each; a command that failed has failed all
+   * Sends one command without a copy of the Buffer among its arguments. Nobody may change it until `letGo` is called: the
+   * answer has come, or the connection is gone. That can be after this has thrown, when it was aborted.
+   * @throws ClipctlError as `call` does
    */
-  async transaction(commands: readonly Command[], signal: AbortSignal): Promise<readonly unknown[]> {
-    const open = await this.#ready(signal);
-    const run = async (): Promise<readonly (readonly [Error | null, unknown])[] | null> =>
-      open.client.multi(commands.map(([name, ...rest]) => [name.toLowerCase(), ...rest])).exec();
-    const answers = await this.#answerOf(run, { open, name: 'MULTI', signal });
-    if (answers?.length !== commands.length) throw unexpectedReply(this.#address.name, 'EXEC');
-    return answers.map(([error, answer], at) => {
-      if (error !== null) throw replyError(error.message, this.#address.name, commands[at]?.[0] ?? 'EXEC');
-      return answer;
-    });
+  async callUncopied(command: Command, letGo: () => void, signal: AbortSignal): Promise<unknown> {
+    let open: OpenClient;
+    try {
+      open = await this.#ready(signal);
+    } catch (error) {
+      letGo();
+      throw error;
+    }
+    const run = (): Promise<unknown> => open.sendUncopied(open.client, command).finally(letGo);
+    return this.#answerOf(run, { open, name: command[0], signal });
   }
 
-  /** Opens the connection when there is none; after that the next `call` sends at once. */
-  async ready(signal: AbortSignal): Promise<unknown> {
-    return this.#ready(signal);
+  /** Runs what has been queued since MULTI: commands of these names. @throws as `call` does, also when one of them failed */
+  async execute(names: readonly string[], signal: AbortSignal): Promise<void> {
+    const answers = await this.call(['EXEC'], signal);
+    if (!Array.isArray(answers) || answers.length !== names.length) throw unexpectedReply(this.#address.name, 'EXEC');
+    answers.forEach((answer: unknown, at) => {
+      if (answer instanceof Error) throw replyError(answer.message, this.#address.name, names[at] ?? 'EXEC');
+    });
   }
 
   async #ready(signal: AbortSignal): Promise<OpenClient> {
     signal.throwIfAborted();
+    if (this.#live !== undefined) return this.#live;
     this.#opening ??= this.#open();
     return waitOrAbort(this.#opening, signal);
   }
 
+  /** Ends the connection; the next command opens another one. */
   async close(): Promise<void> {
     const opening = this.#opening;
     this.#opening = undefined;
+    this.#live = undefined;
     const open = await opening?.catch(() => undefined);
     open?.client.disconnect();
   }
@@ -103,7 +106,7 @@ export class RedisConnection {
   }
 
   async #connect(): Promise<OpenClient> {
-    const { Redis: Client, AbstractConnector } = await import('ioredis');
+    const { Redis: Client, AbstractConnector, Command: ClientCommand } = await import('ioredis');
     const socket = await this.#openSocket();
     class OpenedConnector extends AbstractConnector {
       constructor() {
@@ -125,13 +128,14 @@ export class RedisConnection {
       autoResendUnfulfilledCommands: false,
       retryStrategy: () => null,
     });
-    const open: OpenClient = { client, socket, failure: undefined };
+    const sendUncopied = uncopiedCommands({ Command: ClientCommand });
+    const open: OpenClient = { client, socket, sendUncopied, failure: undefined };
     socket.on('error', (error) => (open.failure ??= error));
     // The socket has told already; without a listener the client prints.
     client.on('error', () => undefined);
     client.on('end', () => {
-      this.#opening = undefined;
-      this.#live = undefined;
+      // Another one may have been opened since.
+      if (this.#live === open) this.#opening = this.#live = undefined;
     });
     socket.setTimeout(this.#context.timeoutMs, () => {
       if (this.#waiting > 0) socket.destroy(timedOut());

@@ -26,7 +26,8 @@ import { remoteReadable } from '../remote-readable.ts';
 import { listManifestKeys } from './list-manifests.ts';
 import { readValues } from './read-values.ts';
 import { parseRedisAddress } from './redis-address.ts';
-import { RedisConnection, type Command } from './redis-connection.ts';
+import type { Command } from './redis-command.ts';
+import { RedisConnection } from './redis-connection.ts';
 import {
   chunkKey,
   hashTextOfKey,
@@ -37,6 +38,7 @@ import {
   type RedisManifest,
 } from './redis-keys.ts';
 import { ArrivingChunks, chunkLost } from './send-values.ts';
+import { Transactions } from './transactions.ts';
 
 export interface RedisTuning {
   /** How long a chunk lives that was never published. */
@@ -57,22 +59,21 @@ const DISCARD_MS = 2000;
  */
 export function openRedisRemote(url: URL, context: RemoteContext, tuning: Partial<RedisTuning> = {}): ContentCache {
   const address = parseRedisAddress(url, context.environment);
-  return new RedisRemote(address.url, new RedisConnection(address, context), {
-    ...DEFAULT_TUNING,
-    ...tuning,
-    budget: context.budget,
-  });
+  const options = { ...DEFAULT_TUNING, ...tuning, budget: context.budget };
+  return new RedisRemote(address.url, () => new RedisConnection(address, context), options);
 }
 
 class RedisRemote implements ContentCache {
   readonly url: string;
   readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: false };
   readonly #connection: RedisConnection;
+  readonly #transactions: Transactions;
   readonly #options: RedisTuning & { readonly budget: BufferBudget };
 
-  constructor(url: string, connection: RedisConnection, options: RedisTuning & { readonly budget: BufferBudget }) {
+  constructor(url: string, newConnection: () => RedisConnection, options: RedisTuning & { readonly budget: BufferBudget }) {
     this.url = url;
-    this.#connection = connection;
+    this.#connection = newConnection();
+    this.#transactions = new Transactions(newConnection());
     this.#options = options;
   }
 
@@ -137,12 +138,7 @@ class RedisRemote implements ContentCache {
   ): Promise<void> {
     const isWhole = await this.#existAll(manifest.chunks, (index) => arriving.key(index), signal);
     if (!isWhole) throw chunkLost(hash);
-    const commands: Command[] = [];
-    for (let index = 0; index < manifest.chunks; index += 1) {
-      commands.push(['RENAME', arriving.key(index), chunkKey(hash, index)], ['PERSIST', chunkKey(hash, index)]);
-    }
-    commands.push(['SET', manifestKey(hash), JSON.stringify(manifest)]);
-    await this.#connection.transaction(commands, signal);
+    await this.#transactions.run(publishing(arriving, manifest, hash), signal);
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
@@ -163,8 +159,8 @@ class RedisRemote implements ContentCache {
     }
   }
 
-  close(): Promise<void> {
-    return this.#connection.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#connection.close(), this.#transactions.close()]);
   }
 
   /** The manifest, when all its chunks are there: a full server may have thrown out some. */
@@ -188,6 +184,15 @@ class RedisRemote implements ContentCache {
     }
     return true;
   }
+}
+
+/** Each chunk gets its final name and stays; then the manifest. */
+function* publishing(arriving: ArrivingChunks, manifest: RedisManifest, hash: ContentHash): Generator<Command> {
+  for (let index = 0; index < manifest.chunks; index += 1) {
+    yield ['RENAME', arriving.key(index), chunkKey(hash, index)];
+    yield ['PERSIST', chunkKey(hash, index)];
+  }
+  yield ['SET', manifestKey(hash), JSON.stringify(manifest)];
 }
 
 function keysFrom(first: number, count: number, keyOf: (index: number) => string): string[] {

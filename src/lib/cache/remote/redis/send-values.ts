@@ -4,9 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { ClipctlError } from '../../../errors.ts';
-import type { BufferBudget, Lease } from '../../buffer-budget.ts';
+import { PIECE_BYTES, type BufferBudget } from '../../buffer-budget.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
-import type { Command, RedisConnection } from './redis-connection.ts';
+import type { Command } from './redis-command.ts';
+import type { RedisConnection } from './redis-connection.ts';
 import { arrivingKey, VALUE_BYTES } from './redis-keys.ts';
 
 /** What is sent without a lease, one at a time, while the budget has no room. */
@@ -25,17 +26,13 @@ export interface SendOptions {
 
 type Outcome = { readonly error: unknown } | { readonly isDone: true };
 
-interface Sending {
-  readonly lease: Lease;
-  /** Never rejects. */
-  readonly done: Promise<Outcome>;
-}
-
 export class ArrivingChunks {
   readonly #connection: RedisConnection;
   readonly #options: SendOptions;
   readonly #token = randomBytes(8).toString('hex');
-  readonly #sendings: Sending[] = [];
+  /** Oldest first; they never reject. */
+  readonly #sendings: Promise<Outcome>[] = [];
+  #unleased: Buffer | undefined;
   #sentBytes = 0;
   #renewedAtMs = performance.now();
 
@@ -56,7 +53,7 @@ export class ArrivingChunks {
   async send(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length;) {
       const room = VALUE_BYTES - (this.#sentBytes % VALUE_BYTES);
-      const part = piece.subarray(at, at + Math.min(room, piece.length - at));
+      const part = piece.subarray(at, at + Math.min(room, PIECE_BYTES));
       await this.#sendPart(part);
       at += part.length;
     }
@@ -70,54 +67,57 @@ export class ArrivingChunks {
 
   /** Takes back what was sent, as far as the server can be reached within `signal`. */
   async discard(signal: AbortSignal): Promise<void> {
-    for (const { lease, done } of this.#sendings.splice(0)) void done.then(() => lease.release());
+    this.#sendings.length = 0;
     await this.#forAll((keys) => ['UNLINK', ...keys], signal);
   }
 
   async #sendPart(part: Uint8Array): Promise<void> {
     if (this.#sendings.length >= this.#options.inFlight) await this.#finishOldest();
-    let lease = this.#options.budget.tryAcquire(part.length);
-    // The client copies what it sends: no room, no second copy until an earlier one has gone.
+    const { budget } = this.#options;
+    let lease = budget.tryAcquireBuffer(PIECE_BYTES);
+    // A piece is its owner's again before it is acknowledged: no room, no copy until an earlier one has gone.
     while (lease === undefined && this.#sendings.length > 0) {
       await this.#finishOldest();
-      lease = this.#options.budget.tryAcquire(part.length);
+      lease = budget.tryAcquireBuffer(PIECE_BYTES);
     }
     if (lease === undefined) return this.#sendSmall(part);
-    // Once the connection is open, the command has copied the bytes when `call` comes to its first wait.
-    await this.#connection.ready(this.#options.signal);
-    this.#sendings.push({
-      lease,
-      done: this.#set(part).then(
+    const { buffer } = lease;
+    buffer.set(part);
+    const letGo = (): void => lease.release();
+    this.#sendings.push(
+      this.#set(buffer.subarray(0, part.length), letGo).then(
         () => ({ isDone: true }) as const,
         (error: unknown) => ({ error }),
       ),
-    });
+    );
   }
 
   async #sendSmall(part: Uint8Array): Promise<void> {
-    for (let at = 0; at < part.length; at += UNLEASED_BYTES) await this.#set(part.subarray(at, at + UNLEASED_BYTES));
+    // One for all: the next is copied into it when the server has the last; after a failure there is no next.
+    const buffer = (this.#unleased ??= Buffer.allocUnsafeSlow(UNLEASED_BYTES));
+    for (let at = 0; at < part.length; at += UNLEASED_BYTES) {
+      const small = part.subarray(at, at + UNLEASED_BYTES);
+      buffer.set(small);
+      await this.#set(buffer.subarray(0, small.length), () => undefined);
+    }
   }
 
-  async #set(bytes: Uint8Array): Promise<void> {
+  async #set(value: Buffer, letGo: () => void): Promise<void> {
     const { expiryMs, signal } = this.#options;
     const within = this.#sentBytes % VALUE_BYTES;
     const key = this.key(Math.floor(this.#sentBytes / VALUE_BYTES));
-    this.#sentBytes += bytes.length;
-    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#sentBytes += value.length;
     if (within === 0) {
-      await this.#connection.call(['SET', key, value, 'PX', expiryMs], signal);
+      await this.#connection.callUncopied(['SET', key, value, 'PX', expiryMs], letGo, signal);
       return;
     }
-    const length = await this.#connection.call(['APPEND', key, value], signal);
-    if (length !== within + bytes.length) throw chunkLost(this.#options.hash);
+    const length = await this.#connection.callUncopied(['APPEND', key, value], letGo, signal);
+    if (length !== within + value.length) throw chunkLost(this.#options.hash);
   }
 
   async #finishOldest(): Promise<void> {
-    const oldest = this.#sendings.shift();
-    if (oldest === undefined) return;
-    const outcome = await oldest.done;
-    oldest.lease.release();
-    if ('error' in outcome) throw outcome.error;
+    const outcome = await this.#sendings.shift();
+    if (outcome !== undefined && 'error' in outcome) throw outcome.error;
   }
 
   /** A large layer over a slow line takes longer than its first chunk lives. */
