@@ -88,14 +88,14 @@ describe('an index that is wrong about its image is exit 7:', () => {
   it.each([
     [
       'an offset',
-      'ENTRY_MISMATCH',
+      'CONTENT_ELSEWHERE',
       mapNodes('/a/one', (node) =>
         node.remote === undefined
           ? node
           : { ...node, remote: { ...node.remote, uncompressedOffset: node.remote.uncompressedOffset + 1024 } },
       ),
     ],
-    ['a size', 'ENTRY_MISMATCH', mapNodes('/b', (node) => ({ ...node, attr: { ...node.attr, uid: 7 } }))],
+    ['an owner', 'ENTRY_MISMATCH', mapNodes('/b', (node) => ({ ...node, attr: { ...node.attr, uid: 7 } }))],
     [
       'a path that is left out',
       'ENTRY_MISSING',

@@ -73,7 +73,7 @@ async function openClipImage(session: Session, name: string, { platform }: OpenI
   const file = decodeClip(bytes);
   if (platform !== undefined) requirePlatform(name, file, platform);
   const warnings = clipWarnings(name, file);
-  const source = (): ImageSource => sourceOfClip(session, name, file);
+  const source = (): ImageSource => sourceOfClip(session, { name, file });
   const clip = { file, indexBytes: bytes.length };
   return { name, layers: layersOfClip(file, name), source, warnings, mapOf: (digest) => layerMapOf(file, digest), clip };
 }
@@ -152,7 +152,11 @@ export function layersOfClip(file: ClipFile, name: string): LayerDescriptor[] {
  * The registry that an index names.
  * @throws ClipctlError BLOB_NOT_FOUND when it names none, CLIP_INVALID, OFFLINE_MISS
  */
-export function sourceOfClip(session: Session, name: string, file: ClipFile, fresh?: 'fresh'): ImageSource {
+export function sourceOfClip(
+  session: Session,
+  { name, file }: { readonly name: string; readonly file: ClipFile },
+  fresh?: 'fresh',
+): ImageSource {
   const { registryUrl, repository, reference } = file.storageInfo;
   if (registryUrl === '' || repository === '') {
     throw new ClipctlError('BLOB_NOT_FOUND', `${name} names no registry that its layers could be fetched from`, {

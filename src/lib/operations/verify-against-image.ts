@@ -36,7 +36,7 @@ export interface ImageVerdict {
 /** @throws ClipctlError when the image can't be found or reached, OFFLINE_MISS, BLOB_NOT_FOUND for an index that names none */
 export async function verifyAgainstImage(session: Session, index: IndexToVerify): Promise<ImageVerdict> {
   const { name, file } = index;
-  const source = sourceOfClip(session, name, file, 'fresh');
+  const source = sourceOfClip(session, index, 'fresh');
   session.pool.startEarly(2);
   const image = await source.resolve({ signal: session.signal, ...wantedPlatform(file) });
   const layers = [...new Map(layersOfClip(file, name).map((layer) => [layer.digest, layer])).values()];

@@ -9,7 +9,8 @@ const MAX_LISTED = 20;
 
 /** An index of Go CLIP has its own idea of some paths and attributes; where content lies must be right in it too. */
 export function entryProblems(file: ClipFile, expected: ComposedClip): readonly VerifyProblem[] {
-  const isOurs = file.extension !== undefined;
+  const { extension } = file;
+  const isOurs = extension !== undefined;
   const list = new ProblemList(isOurs ? 'error' : 'warning');
   const said = new Map(file.nodes.map((node) => [node.path, node]));
   for (const node of expected.nodes) {
@@ -17,11 +18,11 @@ export function entryProblems(file: ClipFile, expected: ComposedClip): readonly 
     said.delete(node.path);
     if (found === undefined) list.add('ENTRY_MISSING', node.path, 'the image has it, the index has not');
     else if (!isDeepStrictEqual(placeOf(found), placeOf(node)))
-      list.add('ENTRY_MISMATCH', node.path, `the index says ${describe(found)}, the image ${describe(node)}`, 'error');
+      list.add('CONTENT_ELSEWHERE', node.path, `the index says ${describe(found)}, the image ${describe(node)}`);
     else if (isOurs && !isDeepStrictEqual(found, node)) list.add('ENTRY_MISMATCH', node.path, 'its attributes are others');
   }
   for (const path of said.keys()) list.add('ENTRY_UNKNOWN', path, 'the index has it, the image has not');
-  if (isOurs && !isDeepStrictEqual(file.extension?.entries, expected.extension?.entries))
+  if (isOurs && !isDeepStrictEqual(extension.entries, expected.extension?.entries))
     list.add('ENTRY_MISMATCH', undefined, 'what the extension adds to its entries is not what the image has');
   return list.problems();
 }
@@ -37,6 +38,8 @@ function describe({ remote }: ClipNode): string {
     : `${remote.length} bytes at ${remote.uncompressedOffset} of ${remote.layerDigest.slice(0, 80)}`;
 }
 
+type EntryCode = 'ENTRY_MISSING' | 'ENTRY_MISMATCH' | 'ENTRY_UNKNOWN' | 'CONTENT_ELSEWHERE';
+
 class ProblemList {
   readonly #severity: VerifyProblem['severity'];
   readonly #listed: VerifyProblem[] = [];
@@ -46,12 +49,9 @@ class ProblemList {
     this.#severity = severity;
   }
 
-  add(
-    code: 'ENTRY_MISSING' | 'ENTRY_MISMATCH' | 'ENTRY_UNKNOWN',
-    path: ByteString | undefined,
-    message: string,
-    severity = this.#severity,
-  ): void {
+  add(code: EntryCode, path: ByteString | undefined, message: string): void {
+    // Content that lies elsewhere is read wrong by whoever wrote the index.
+    const severity = code === 'CONTENT_ELSEWHERE' ? 'error' : this.#severity;
     if (this.#listed.length < MAX_LISTED)
       this.#listed.push({ code, severity, where: path === undefined ? 'index' : `index ${textOf(path)}`, message });
     else this.#omitted += 1;

@@ -14,7 +14,8 @@ export type VerifyOnlyCode =
   | 'LAYER_MISMATCH'
   | 'ENTRY_MISSING'
   | 'ENTRY_MISMATCH'
-  | 'ENTRY_UNKNOWN';
+  | 'ENTRY_UNKNOWN'
+  | 'CONTENT_ELSEWHERE';
 
 /** Stable: scripts match on these. */
 export type VerifyCode = ErrorCode | ClipProblemCode | VerifyOnlyCode;
