@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly repository: string;
   readonly credentials: CredentialProvider;
   readonly insecureRegistries: readonly string[];
+  /** Scheme and host, where they are known (`--mirror`). */
+  readonly base?: URL;
   /** What is done there: `pull` unless told. */
   readonly actions?: 'pull' | 'pull,push';
   /** Ends what is shared between requests. */
@@ -139,7 +141,8 @@ export class RegistryConnection {
 
   /** Where TLS may be missing (--insecure-registry), the registry is asked once which one it speaks. */
   async #findBase(): Promise<URL> {
-    const { registry, http, insecureRegistries, signal } = this.#options;
+    const { registry, http, insecureRegistries, signal, base } = this.#options;
+    if (base !== undefined) return base;
     const host = apiHostOf(registry);
     const isInsecure = insecureRegistries.includes(registry);
     const secure = new URL(`https://${host}/`);
