@@ -152,10 +152,15 @@ export class RegistryConnection {
       await discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
       return secure;
     } catch (error) {
-      if (error instanceof ClipctlError && error.code === 'NETWORK') return plain;
+      if (error instanceof ClipctlError && error.code === 'NETWORK' && !isUnresolved(error)) return plain;
       throw error;
     }
   }
+}
+
+/** A name without an address says nothing about TLS. */
+function isUnresolved({ details }: ClipctlError): boolean {
+  return details['reason'] === 'EAI_AGAIN' || details['reason'] === 'ENOTFOUND';
 }
 
 /** Docker Hub answers under another name than it is called by. */
