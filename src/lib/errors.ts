@@ -128,6 +128,8 @@ export interface StorageUse {
   readonly doing: string;
   /** Ends the hint: `another place with -o`. Default: the cache directory. */
   readonly elsewhere?: string;
+  /** Of what is written: bytes that stand there by now. */
+  readonly writtenBytes?: number;
 }
 
 const ANOTHER_CACHE = 'another cache directory with --cache-dir or CLIPCTL_CACHE_DIR';
@@ -138,11 +140,11 @@ const ANOTHER_CACHE = 'another cache directory with --cache-dir or CLIPCTL_CACHE
  */
 export function storageError(error: unknown, path: string, use: string | StorageUse): ClipctlError {
   if (error instanceof ClipctlError) return error;
-  const { doing, elsewhere = ANOTHER_CACHE } = typeof use === 'string' ? { doing: use } : use;
+  const { doing, elsewhere = ANOTHER_CACHE, writtenBytes }: StorageUse = typeof use === 'string' ? { doing: use } : use;
   const errno = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   return new ClipctlError(STORAGE_CODES[errno] ?? 'STORAGE_ERROR', `cannot ${doing} ${path}: ${errno}`, {
     cause: error,
-    details: { path, errno },
+    details: { path, errno, ...(writtenBytes === undefined ? {} : { writtenBytes }) },
     hint: storageHint(errno, elsewhere),
   });
 }
@@ -158,11 +160,12 @@ export function elsewhereThan(error: unknown, path: string, elsewhere: string): 
 
 /** @param elsewhere what else the user can choose, and how */
 function storageHint(errno: string, elsewhere: string): string {
-  return STORAGE_HINTS[errno] ?? `${STORAGE_STEPS[errno] ?? 'Check the path,'} or choose ${elsewhere}.`;
+  const prune = elsewhere === ANOTHER_CACHE && errno in STORAGE_STEPS ? ' (`clipctl cache prune --max-size 0 --dry-run`)' : '';
+  return STORAGE_HINTS[errno] ?? `${STORAGE_STEPS[errno] ?? 'Check the path'}${prune}, or choose ${elsewhere}.`;
 }
 
 const STORAGE_STEPS: Readonly<Record<string, string>> = {
-  ENOSPC: 'Free some space,',
+  ENOSPC: 'Free some space',
   EDQUOT: 'The quota is used up: free some space',
 };
 

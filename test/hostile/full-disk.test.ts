@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canMount, inMountNamespace } from '../cache/cache-process.ts';
 import { seededContent } from '../cache/seeded-content.ts';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
+import type { LayerCompression } from '../servers/layout-writer.ts';
 import { makeLayout, type MadeLayer } from '../servers/make-layout.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
@@ -29,15 +30,26 @@ interface FullDisk {
   /** Disk blocks in use afterwards. */
   readonly usedBytes: number;
   readonly layerRequests: number;
+  /** What is left of transfers. */
+  readonly partialFiles: string;
 }
 
-async function warmOnTmpfs(layer: MadeLayer): Promise<FullDisk> {
-  const image = await makeLayout(join(home, 'image'), [layer]);
+/** Of 32 MiB each. */
+function eightLayers(compression: LayerCompression): MadeLayer[] {
+  return Array.from({ length: 8 }, (_, nth) => ({ files: { 'a.bin': Buffer.alloc(32 * MIB, nth) }, compression }));
+}
+
+function noiseOf(seed: number): Buffer {
+  return Buffer.from(seededContent(seed, 36 * MIB).slice(0, 36 * MIB));
+}
+
+async function warmOnTmpfs(layers: readonly MadeLayer[]): Promise<FullDisk> {
+  const image = await makeLayout(await mkdtemp(join(home, 'image-')), layers);
   registry = await startLoopbackRegistry({ repositories: { app: image.directory } });
   const cacheDir = join(home, 'cache');
-  await mkdir(cacheDir, { mode: 0o700 });
+  await mkdir(cacheDir, { mode: 0o700, recursive: true });
   const warm = [process.execPath, BIN, 'warm', `${registry.host}/app:v1`, '--progress', 'none', '--min-free', '0'];
-  const script = `"$@"; r=$?; du -s --block-size=1 '${cacheDir}' >'${home}/used'; exit $r`;
+  const script = `"$@"; r=$?; du -s --block-size=1 '${cacheDir}' >'${home}/used'; ls '${cacheDir}/.clipctl/v1/ingest' >'${home}/partial'; exit $r`;
   const command = ['sh', '-c', script, 'sh', ...warm, '--cache-dir', cacheDir, '--max-cache-size', '1GiB'];
   const [file = '', ...args] = inMountNamespace(`mount -t tmpfs -o size=64m,mode=700 none '${cacheDir}'`, command);
   const { code, stderr } = await new Promise<{ code: number; stderr: string }>((resolve) => {
@@ -50,14 +62,14 @@ async function warmOnTmpfs(layer: MadeLayer): Promise<FullDisk> {
     code,
     stderr,
     usedBytes: Number.parseInt(await readFile(join(home, 'used'), 'utf8'), 10),
-    layerRequests: registry.requests.filter(({ path }) => path.endsWith(image.layers[0]?.digest ?? '')).length,
+    layerRequests: registry.requests.filter(({ path }) => image.layers.some(({ digest }) => path.endsWith(digest))).length,
+    partialFiles: (await readFile(join(home, 'partial'), 'utf8')).trim(),
   };
 }
 
 describe.skipIf(!canMount)('row 11: a warm into 64 MiB', () => {
-  it('of a layer that is known not to fit ends with 8 before a byte of it is asked for', async () => {
-    const noise = seededContent(1, 80 * MIB).slice(0, 80 * MIB);
-    const { code, stderr, layerRequests } = await warmOnTmpfs({ files: { 'a.bin': noise }, compression: 'none' });
+  it('of eight layers that are known not to fit ends with 8 before a byte of one is asked for', async () => {
+    const { code, stderr, layerRequests } = await warmOnTmpfs(eightLayers('none'));
     expect({ code, layerRequests }).toEqual({ code: 8, layerRequests: 0 });
     expect(stderr).toMatch(/not enough space in .*: \d+ bytes needed, \d+ free/);
     expect(stderr).toContain('clipctl cache prune');
@@ -65,16 +77,25 @@ describe.skipIf(!canMount)('row 11: a warm into 64 MiB', () => {
 
   it('of a layer that turns out too large ends with 8 and gives the space back', async () => {
     const zeros = Buffer.alloc(100 * MIB);
-    const { code, stderr, usedBytes, layerRequests } = await warmOnTmpfs({ files: { 'a.bin': zeros } });
+    const { code, stderr, usedBytes, layerRequests } = await warmOnTmpfs([{ files: { 'a.bin': zeros } }]);
     expect({ code, layerRequests }).toEqual({ code: 8, layerRequests: 1 });
-    expect(stderr).toContain('[STORAGE_FULL]');
+    expect(stderr).toMatch(/not enough space in .*: more than \d+ bytes needed, \d+ free.*\[STORAGE_FULL\]/);
+    expect(stderr).toContain('clipctl cache prune');
     expect(usedBytes).toBeLessThan(MIB);
   });
 
-  it('evicts what was not used for long, and goes on', async () => {
-    const noise = (seed: number): Buffer => Buffer.from(seededContent(seed, 36 * MIB).slice(0, 36 * MIB));
-    const layers = [2, 3].map((seed): MadeLayer => ({ files: { 'a.bin': noise(seed) }, compression: 'none' }));
-    const images = await Promise.all(layers.map((layer, nth) => makeLayout(join(home, `image-${nth}`), [layer])));
+  it('of eight layers that turn out not to fit ends with 8, and no part of a layer is left', async () => {
+    const { code, stderr, partialFiles } = await warmOnTmpfs(eightLayers('gzip'));
+    expect({ code, partialFiles }).toEqual({ code: 8, partialFiles: '' });
+    expect(stderr).toMatch(/: more than \d+ bytes needed, \d+ free.*\[STORAGE_FULL\]/);
+  });
+
+  it.each<[string, MadeLayer]>([
+    ['that is known to need its place', { files: { 'a.bin': Buffer.from(noiseOf(3)) }, compression: 'none' }],
+    ['that turns out to need its place', { files: { 'a.bin': Buffer.alloc(48 * MIB) } }],
+  ])('evicts what was not used for long for a layer %s, and goes on', async (_which, layer) => {
+    const old: MadeLayer = { files: { 'a.bin': noiseOf(2) }, compression: 'none' };
+    const images = await Promise.all([old, layer].map((each, nth) => makeLayout(join(home, `image-${nth}`), [each])));
     const cacheDir = join(home, 'cache');
     await mkdir(cacheDir, { mode: 0o700 });
     const warm = (nth: number): string =>

@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import { openCache } from '../../src/index.ts';
 import { wrongFilesIn } from '../cache/cache-directory.ts';
 import { seededContent } from '../cache/seeded-content.ts';
+import { startLoopbackRegistry, type FaultScript, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayer } from '../servers/make-layout.ts';
 
 const LIBRARY = new URL('../../dist/index.js', import.meta.url).href;
@@ -21,6 +22,8 @@ export interface StressOptions {
   readonly seed: number;
   /** One process after the other is killed with -9 and started again so often. Default: none is. */
   readonly killEveryMs?: number;
+  /** Two of the four images come from a registry that cuts every fifth answer and refuses some. Default: none does. */
+  readonly hasFaults?: boolean;
 }
 
 export interface Sample {
@@ -47,11 +50,15 @@ interface Line extends Partial<Sample> {
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-export async function stress({ processes, durationMs, seed, killEveryMs }: StressOptions): Promise<StressReport> {
+export async function stress(options: StressOptions): Promise<StressReport> {
+  const { processes, durationMs, seed, killEveryMs, hasFaults = false } = options;
   const home = await mkdtemp(join(tmpdir(), 'clipctl-stress-'));
+  let registry: LoopbackRegistry | undefined;
   try {
     const cacheDir = join(home, 'cache');
     const images = await makeImages(home);
+    if (hasFaults) registry = await startLoopbackRegistry({ repositories: layoutsIn(home), script: faultyScript() });
+    if (registry !== undefined) images.splice(0, 2, `${registry.host}/image-0:v1`, `${registry.host}/image-1:v1`);
     const program = join(home, 'stress-child.mjs');
     await build({ entryPoints: [CHILD], outfile: program, bundle: true, platform: 'node', format: 'esm', target: 'node20' });
     const orders = { library: LIBRARY, cacheDir, images, remote: `file://${join(home, 'remote')}`, maxCacheBytes: 5 * MIB };
@@ -73,8 +80,23 @@ export async function stress({ processes, durationMs, seed, killEveryMs }: Stres
       samples: all.filter(({ isKilled }) => !isKilled()).map((child) => child.lines.flatMap(sampleOf)),
     };
   } finally {
+    await registry?.close();
     await rm(home, { recursive: true, force: true });
   }
+}
+
+function layoutsIn(home: string): Record<string, string> {
+  return { 'image-0': join(home, 'image-0'), 'image-1': join(home, 'image-1') };
+}
+
+function faultyScript(): FaultScript {
+  let answers = 0;
+  return ({ path }) => {
+    if (!path.includes('/blobs/')) return undefined;
+    answers += 1;
+    if (answers % 17 === 0) return { status: 503 };
+    return answers % 5 === 0 ? { cutAt: 100_000 } : undefined;
+  };
 }
 
 /** Four images over six layers of 0.2 to 3 MiB: each shares some, and all together are more than the cap. */

@@ -13,6 +13,7 @@ import type { ImageSource } from '../source/image-source.ts';
 import { labelProblem } from './label-problem.ts';
 import type { Session } from './open-session.ts';
 import type { ServedBy } from './results.ts';
+import { retryWhenFull } from './when-full.ts';
 
 export interface WarmLayerRequest {
   readonly layer: LayerDescriptor;
@@ -68,12 +69,15 @@ async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<S
 }
 
 /** One process at a time brings a layer; progress says whom we wait for. */
-export function withLayerLock<T>(session: Session, { digest, diffId }: LayerDescriptor, action: () => Promise<T>): Promise<T> {
+export function withLayerLock<T>(session: Session, layer: LayerDescriptor, action: () => Promise<T>): Promise<T> {
+  const { digest, diffId } = layer;
   const onWait = (holder: LockHolder | undefined): void => {
     const who = holder === undefined ? {} : { pid: holder.pid, host: holder.host, command: holder.command };
     session.onProgress({ type: 'layer-wait', layer: digest, ...who });
   };
-  return session.disk.withLayerLock(contentHashOf(diffId), { signal: session.signal, onWait }, action);
+  return session.disk.withLayerLock(contentHashOf(diffId), { signal: session.signal, onWait }, () =>
+    retryWhenFull(session, layer, action),
+  );
 }
 
 async function bringLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {

@@ -39,7 +39,7 @@ export class IngestWriter {
     try {
       for (let at = 0; at < view.length;) at += writeSync(fd, view, at, view.length - at, this.#writtenBytes + at);
     } catch (error) {
-      throw storageError(error, this.#path, 'write');
+      throw storageError(error, this.#path, { doing: 'write', writtenBytes: this.#writtenBytes });
     }
     this.#writtenBytes += view.length;
     if (this.#isFlushed && this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);

@@ -36,6 +36,10 @@ export interface RoomDemand {
   readonly signal?: AbortSignal;
 }
 
+export interface GainDemand extends RoomDemand {
+  readonly leastBytes: number;
+}
+
 /** What is known of a layer before it comes. */
 export interface KnownSize {
   /** Decompressed. */
@@ -102,6 +106,25 @@ export class CacheRoom {
     this.#require(limits, { requiredBytes, ownBytes: survey.ownBytes, gainBytes: plan.freedBytes });
     await this.#evict(plan);
     this.#require(await this.limits(), { requiredBytes, ownBytes: this.#knownBytes ?? 0, gainBytes: 0 });
+  }
+
+  /**
+   * Makes room for what did not fit although the limits held; of it, `leastBytes` come from layers that go. False: nothing
+   * may go that helps.
+   * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
+   */
+  async gain({ requiredBytes, expectedBytes = requiredBytes, leastBytes, signal = NEVER }: GainDemand): Promise<boolean> {
+    const limits = await this.limits();
+    const survey = await this.#count(signal);
+    const neededBytes = Math.max(leastBytes, neededSpace(limits, survey.ownBytes, expectedBytes));
+    const plan = await this.#plan(survey, { neededBytes });
+    this.#require(limits, { requiredBytes, ownBytes: survey.ownBytes, gainBytes: plan.freedBytes });
+    return neededBytes === 0 || (await this.#evict(plan)).length > 0;
+  }
+
+  /** What is said where more than `requiredBytes` would not fit. */
+  async refusal(requiredBytes: number, cause: unknown): Promise<ClipctlError> {
+    return noRoom(this.#cacheDir, { ...(await this.limits()), requiredBytes, ownBytes: await this.#ownBytes(NEVER) }, cause);
   }
 
   /** @throws ClipctlError STORAGE_FULL */
@@ -194,19 +217,22 @@ interface NoRoom extends SpaceLimits {
 }
 
 /** Says which of the two limits it is, what is needed and what there is. */
-export function noRoom(cacheDir: string, facts: NoRoom): ClipctlError {
+export function noRoom(cacheDir: string, facts: NoRoom, cause?: unknown): ClipctlError {
   const { requiredBytes, ownBytes, maxCacheBytes, minFreeBytes, freeBytes } = facts;
   const details = { path: cacheDir, neededBytes: requiredBytes, ownBytes, maxCacheBytes, minFreeBytes, freeBytes };
+  const why = cause === undefined ? { details } : { details, cause };
+  // What did not fit is known only as far as it came.
+  const needed = cause === undefined ? `${requiredBytes} bytes needed` : `more than ${requiredBytes} bytes needed`;
   if (ownBytes + requiredBytes > maxCacheBytes) {
-    const message = `the cache ${cacheDir} is full: ${requiredBytes} bytes needed, ${Math.max(0, maxCacheBytes - ownBytes)} left of ${maxCacheBytes}; what is in use is not evicted`;
+    const message = `the cache ${cacheDir} is full: ${needed}, ${Math.max(0, maxCacheBytes - ownBytes)} left of ${maxCacheBytes}; what is in use is not evicted`;
     return new ClipctlError('STORAGE_FULL', message, {
-      details,
+      ...why,
       hint: 'Raise --max-cache-size, or see with `clipctl cache du` what takes the space and let go of it: `clipctl cache unpin`, `clipctl cache prune`.',
     });
   }
-  const message = `not enough space in ${cacheDir}: ${requiredBytes} bytes needed, ${freeBytes ?? 0} free, of which ${minFreeBytes} stay free`;
+  const message = `not enough space in ${cacheDir}: ${needed}, ${freeBytes ?? 0} free, of which ${minFreeBytes} stay free`;
   return new ClipctlError('STORAGE_FULL', message, {
-    details,
+    ...why,
     hint: 'Run `clipctl cache prune --max-size 0 --dry-run` to see what could go, lower --min-free, or choose another --cache-dir.',
   });
 }

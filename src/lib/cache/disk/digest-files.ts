@@ -1,5 +1,4 @@
 /** Small files by digest, opaque here: kept under a budget of their own, the least recently used go. */
-import { randomBytes } from 'node:crypto';
 import { lstat, lutimes, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
@@ -8,6 +7,7 @@ import { readOpened } from '../../regular-file.ts';
 import { errnoOf } from '../errno.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { ingestDirectory, prepareCacheDirectory } from './cache-layout.ts';
+import { newOwnedName } from './owned-name.ts';
 import { diskBytesOf } from './disk-usage.ts';
 import { namesIn, unlessUnwritable } from './state-file.ts';
 
@@ -43,7 +43,7 @@ export async function writeDigestFile(files: DigestFiles, digest: Digest, bytes:
   const { cacheDir, directory, budgetBytes, maxBytes } = files;
   if (bytes.byteLength > Math.min(maxBytes, budgetBytes)) return;
   const path = join(directory, contentHashOf(digest));
-  const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
+  const temporary = join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
   await unlessUnwritable(async () => {
     try {
       await onceThereAre(cacheDir, () => writeFile(temporary, bytes, { flag: 'wx' }));

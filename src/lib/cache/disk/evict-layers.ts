@@ -3,7 +3,6 @@
  * read again, and only then does it go for good; one that got a lease meanwhile comes back. Who takes a lease looks for
  * the layer afterwards, so it either finds it, or knows that it has to fetch it.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
@@ -11,7 +10,7 @@ import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { directoryModeOf, recordPath, trashDirectory } from './cache-layout.ts';
-import { identifyOurselves, isRunning, type ProcessIdentity } from './process-identity.ts';
+import { isOwnerRunning, newOwnedName } from './owned-name.ts';
 import { namesIn } from './state-file.ts';
 import type { SurveyedLayer } from './survey.ts';
 
@@ -57,7 +56,7 @@ export async function evictLayers(
 
 /** The record goes first: one that is written meanwhile is of a file that was committed meanwhile. */
 async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed | 'gone' | 'stays'> {
-  const name = newTrashName(await identifyOurselves());
+  const name = await newOwnedName();
   const path = join(cacheDir, layer.hash);
   const content = join(trashDirectory(cacheDir), `${name}.layer`);
   const record = join(trashDirectory(cacheDir), `${name}.json`);
@@ -129,29 +128,12 @@ const ABANDONED_MS = 10 * 60_000;
 async function emptyTrash(cacheDir: string): Promise<void> {
   const names = await namesIn(trashDirectory(cacheDir));
   if (names.length === 0) return;
-  const ourselves = await identifyOurselves();
   for (const name of names) {
     const path = join(trashDirectory(cacheDir), name);
     const found = await lstat(path).catch(() => undefined);
     if (found?.isFile() !== true) continue;
-    const holder = trasherOf(name, ourselves);
-    const isAtWork = holder === undefined ? undefined : await isRunning(holder, ourselves);
-    if (isAtWork ?? Math.abs(Date.now() - found.ctimeMs) < ABANDONED_MS) continue;
+    // When who evicts has ended, so has what it wanted with the file.
+    if ((await isOwnerRunning(name)) ?? Math.abs(Date.now() - found.ctimeMs) < ABANDONED_MS) continue;
     await rm(path, { force: true }).catch(() => undefined);
   }
-}
-
-/** Who evicts stands in the name: when that process has ended, so has what it wanted with the file. */
-function newTrashName({ pid, startTicks, space }: ProcessIdentity): string {
-  return [markOf(space), pid, startTicks, randomBytes(8).toString('hex')].join('-');
-}
-
-/** `undefined` = one that we can't see. */
-function trasherOf(name: string, { space }: ProcessIdentity): ProcessIdentity | undefined {
-  const [, mark, pid, startTicks = ''] = /^([0-9a-f]{16})-(\d{1,10})-(\d*)-[0-9a-f]{16}\./.exec(name) ?? [];
-  return mark === markOf(space) ? { pid: Number(pid), startTicks, space } : undefined;
-}
-
-function markOf(space: string): string {
-  return createHash('sha256').update(space).digest('hex').slice(0, 16);
 }

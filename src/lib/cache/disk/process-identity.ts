@@ -11,8 +11,15 @@ export interface ProcessIdentity {
   readonly space: string;
 }
 
-/** This process. */
-export async function identifyOurselves(): Promise<ProcessIdentity> {
+let ourselves: Promise<ProcessIdentity> | undefined;
+
+/** This process: looked up once, as it stays the same. */
+export function identifyOurselves(): Promise<ProcessIdentity> {
+  ourselves ??= lookAtOurselves();
+  return ourselves;
+}
+
+async function lookAtOurselves(): Promise<ProcessIdentity> {
   const boot = await textOf('/proc/sys/kernel/random/boot_id');
   const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
   const startTicks = await startTicksOf(process.pid);
@@ -20,8 +27,8 @@ export async function identifyOurselves(): Promise<ProcessIdentity> {
 }
 
 /** `undefined` = it runs where we can't see it. */
-export async function isRunning(process_: ProcessIdentity, ourselves: ProcessIdentity): Promise<boolean | undefined> {
-  if (process_.space !== ourselves.space) return undefined;
+export async function isRunning(process_: ProcessIdentity, us: ProcessIdentity): Promise<boolean | undefined> {
+  if (process_.space !== us.space) return undefined;
   if (process_.startTicks !== '') return (await startTicksOf(process_.pid)) === process_.startTicks;
   try {
     return process.kill(process_.pid, 0);

@@ -1,5 +1,4 @@
 /** Small files of our own state: JSON, replaced in one step, read with suspicion. Each is a help, so none needs an fsync. */
-import { randomBytes } from 'node:crypto';
 import { chmod, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ClipctlError, storageError, type ErrorCode } from '../../errors.ts';
@@ -7,6 +6,7 @@ import { errnoOf } from '../errno.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { readSmallFile } from '../regular-file.ts';
 import { directoryModeOf, ingestDirectory, isSharedDirectory } from './cache-layout.ts';
+import { newOwnedName } from './owned-name.ts';
 
 /** A document as it stands on disk. */
 export interface StateFile {
@@ -47,7 +47,7 @@ export async function writeStateFile(
   path: string,
   { document, modifiedMs }: { readonly document: object; readonly modifiedMs?: number },
 ): Promise<void> {
-  const temporary = join(ingestDirectory(cacheDir), `${randomBytes(16).toString('hex')}.record`);
+  const temporary = join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
   const text = `${JSON.stringify(document)}\n`;
   try {
     await writeFile(temporary, text, { flag: 'wx' }).catch(async (error: unknown) => {

@@ -40,7 +40,7 @@ async function storeUnderCap(): Promise<void> {
   }
 }
 
-describe('above the cap', () => {
+describe('row 14: above the cap', () => {
   it('the least recently used layer goes before a new one is written', async () => {
     await dir.fill(a, b, c);
     await storeUnderCap();
@@ -118,6 +118,20 @@ describe('above the cap', () => {
   });
 });
 
+describe('row 11: where a quota that no figure shows is used up', () => {
+  it('as much goes as did not fit, and nothing that is in use', async () => {
+    await dir.fill(a, b, c);
+    const cache = dir.openWith({});
+    const demand = { requiredBytes: LAYER_BYTES, leastBytes: LAYER_BYTES };
+    expect(await cache.room.gain(demand)).toBe(true);
+    expect(await dir.present(a, b, c)).toEqual([false, true, true]);
+    await cache.holdLayers([b.hash, c.hash]);
+    expect(await cache.room.gain(demand)).toBe(false);
+    expect(await dir.present(a, b, c)).toEqual([false, true, true]);
+    await cache.close();
+  });
+});
+
 describe('below the free-space floor', () => {
   it('layers go although the cap is far away, and a demand that can never be met is refused', async () => {
     await dir.fill(a, b, c);
@@ -127,7 +141,7 @@ describe('below the free-space floor', () => {
   });
 });
 
-describe('readers', () => {
+describe('row 14: readers', () => {
   it('of a layer that goes read on to its end', async () => {
     await dir.fill(a, b, c);
     const reading = await dir.openWith({}).getContent(a.hash, { signal });

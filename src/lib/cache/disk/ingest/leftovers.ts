@@ -1,17 +1,17 @@
 /** What killed processes left in `ingest/`: it goes when nobody works on it and nobody will. */
 import { lstat, readdir, rm, writeFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
+import { isOwnerRunning, newOwnedName } from '../owned-name.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
 import { listTransfers, removeTransfer } from './transfers.ts';
 
 /** Nobody goes on with a transfer that has not moved for so long. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;
 /** Names that are under no lock: stores of a library, records on their way. */
-const UNLOCKED_NAME = /^[0-9a-f]{32}(\.record)?$/;
+const UNLOCKED_NAME = /^[0-9a-f]{32}$|^[0-9a-f-]+\.record$/;
 
 export interface LeftoverOptions {
   readonly lockKind: LockOptions['kind'];
@@ -31,7 +31,10 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
       if ((await options.stateOf(hash)) === 'verified' || (await isOld(path, nowMs)))
         await removeUnderLock(cacheDir, { hash, path }, options);
     }
-    for (const name of unlocked) if (await isOld(join(directory, name), nowMs)) await removeTransfer(join(directory, name));
+    for (const name of unlocked) {
+      const path = join(directory, name);
+      if ((await isOwnerRunning(name)) === false || (await isOld(path, nowMs))) await removeTransfer(path);
+    }
   } catch (error) {
     if (!(error instanceof ClipctlError) && !(error instanceof Error && 'syscall' in error)) throw error;
   }
@@ -66,7 +69,7 @@ async function isOld(path: string, nowMs: number): Promise<boolean> {
 
 /** mtimes are compared with an mtime of the same file system, never with this machine's clock. */
 async function fileSystemTimeMs(directory: string): Promise<number> {
-  const path = join(directory, `${randomBytes(16).toString('hex')}.record`);
+  const path = join(directory, `${await newOwnedName()}.record`);
   try {
     await writeFile(path, '', { flag: 'wx' });
     return (await lstat(path)).mtimeMs;
