@@ -40,11 +40,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   session.pool.startEarly(2);
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
-  announceImages(
-    session,
-    images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers })),
-    ({ digest }) => digest,
-  );
+  announceLayers(session, request, images);
   if (request.warm || remotes.length > 0) await session.disk.removeLeftovers();
   const keeping = new WorkBeside();
   const layers = await indexLayers(session, {
@@ -84,6 +80,11 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     ...{ retries: session.retryCount(), ...session.memoryFigures() },
     warnings: [...new Set(warnings)],
   };
+}
+
+function announceLayers(session: Session, request: IndexRequest, images: readonly ResolvedImage[]): void {
+  const named = images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers }));
+  announceImages(session, named, ({ digest }) => digest);
 }
 
 interface IndexLayersRequest {
