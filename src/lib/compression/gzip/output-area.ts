@@ -13,7 +13,7 @@ export interface OutputAreaOptions {
   readonly awaitReaders?: (() => void) | undefined;
 }
 
-/** Given to the sink at once: what another thread may begin with, while more is decoded. */
+/** Given at once to a sink whose reader is another thread, which begins with it while more is decoded. */
 const STEP_BYTES = 256 * 1024;
 
 /**
@@ -51,7 +51,7 @@ export class OutputArea {
 
   /** A run stops here. */
   get end(): number {
-    return Math.min(this.#areaEnd, this.#delivered + STEP_BYTES);
+    return this.#awaitReaders === undefined ? this.#areaEnd : Math.min(this.#areaEnd, this.#delivered + STEP_BYTES);
   }
 
   get windowStart(): number {
