@@ -21,6 +21,7 @@ import type { Session } from './open-session.ts';
 import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
 import { sizeOnDisk, withLayerLock } from './tiers.ts';
+import { WorkBeside } from './work-beside.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface IndexedOnce {
@@ -39,17 +40,14 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   session.pool.startEarly(2);
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
-  announceImages(
-    session,
-    images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers })),
-    ({ digest }) => digest,
-  );
+  announceLayers(session, request, images);
   if (request.warm || remotes.length > 0) await session.disk.removeLeftovers();
+  const keeping = new WorkBeside();
   const layers = await indexLayers(session, {
     source,
     images,
     remotes,
-    keep: request.warm || remotes.length > 0,
+    ...{ keep: request.warm || remotes.length > 0, keeping },
     checkpointIntervalBytes: request.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
   });
   const warnings: string[] = images.flatMap((image) => [...image.warnings, ...labelWarnings(image, layers)]);
@@ -60,6 +58,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     warnings.push(...index.warnings);
     return { image, output, ...index };
   });
+  await keeping.done();
   const platforms: IndexedPlatform[] = [];
   for (const { image, output, pieces, entries } of composed) {
     await writeFileAtomically(output, pieces);
@@ -83,12 +82,19 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   };
 }
 
+function announceLayers(session: Session, request: IndexRequest, images: readonly ResolvedImage[]): void {
+  const named = images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers }));
+  announceImages(session, named, ({ digest }) => digest);
+}
+
 interface IndexLayersRequest {
   readonly source: ImageSource;
   readonly images: readonly ResolvedImage[];
   readonly remotes: readonly ContentCache[];
   readonly keep: boolean;
   readonly checkpointIntervalBytes: number;
+  /** What is found is packed and written beside the next layer, and beside the composing. */
+  readonly keeping: WorkBeside;
 }
 
 /** Takes each distinct layer of all platforms through its one pass. */
@@ -100,6 +106,8 @@ async function indexLayers(session: Session, request: IndexLayersRequest): Promi
     sizeOf: ({ sizeBytes }) => sizeBytes,
     work: (layer, isLast) => indexLayer(session, request, { layer, isLast }),
   });
+  // What other layers taught is kept, too, when one fails.
+  if (settled.some(({ status }) => status === 'rejected')) await request.keeping.settled();
   const results = valuesOrThrow(settled, 'layers');
   await session.documents.keep();
   return new Map(results.map((result) => [result.facts.digest, result]));
@@ -117,7 +125,7 @@ async function indexLayer(session: Session, request: IndexLayersRequest, { layer
   const known = await knownLayer(session, request, layer);
   const facts = known ?? (await (request.keep ? keepLayer(session, layer, ingest) : ingest(false))).facts;
   const isKnown = known !== undefined;
-  if (!isKnown) await keepKnownLayer(session.options.cacheDir, facts, checkpointIntervalBytes);
+  if (!isKnown) request.keeping.add(keepKnownLayer(session.options.cacheDir, facts, checkpointIntervalBytes));
   const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
   if (request.remotes.length === 0) return { facts, isKnown, sent: undefined };
   return { facts, isKnown, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };

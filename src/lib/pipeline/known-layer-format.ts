@@ -9,7 +9,7 @@ import { CONTENT_DIGEST_SPAN_BYTES } from '../clip/clip-file.ts';
 import type { Checkpoint, ZstdFrame } from '../compression/decoder.ts';
 import { MAX_BLOCK_HEADER_BYTES, MAX_WINDOW_BYTES } from '../compression/window-codec.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
-import { areWholeEntries, EntryPacker, type PackedEntries, type RareFields } from '../tar/packed-entries.ts';
+import { areWholeEntries, packEntries, type PackedEntries, type RareFields } from '../tar/packed-entries.ts';
 import type { LayerFacts } from './layer-job.ts';
 
 export interface KnownFacts extends Omit<LayerFacts, 'entries'> {
@@ -67,9 +67,7 @@ const header = v.strictObject({
 type Header = v.InferOutput<typeof header>;
 
 export function writeKnownFacts(facts: LayerFacts, checkpointIntervalBytes: number): Buffer {
-  const packer = new EntryPacker();
-  for (const entry of facts.entries) packer.add(entry);
-  const { length, pages, rare, owners } = packer.finish();
+  const { length, pages, rare, owners } = packEntries(facts.entries);
   const windows = facts.checkpoints.map(({ window }) => window);
   const document: v.InferInput<typeof header> = {
     checkpointIntervalBytes,

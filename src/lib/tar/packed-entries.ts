@@ -158,10 +158,23 @@ export function pageBuffersOf({ pages }: PackedEntries): ArrayBuffer[] {
   return pages.map((page) => page.buffer);
 }
 
+const openedFrom = new WeakMap<EntryList, PackedEntries>();
+
 /** The entries again; each reads its fields from the bytes when it is asked for them. */
 export function openEntries(packed: PackedEntries): EntryList {
   if (packed.length === 0) return [];
-  return { length: packed.length, [Symbol.iterator]: () => iterate(packed) };
+  const entries = { length: packed.length, [Symbol.iterator]: () => iterate(packed) };
+  openedFrom.set(entries, packed);
+  return entries;
+}
+
+/** The bytes of a list: those it was opened from, if any, as packing again takes as long as a merge. */
+export function packEntries(entries: EntryList): PackedEntries {
+  const packed = openedFrom.get(entries);
+  if (packed !== undefined) return packed;
+  const packer = new EntryPacker();
+  for (const entry of entries) packer.add(entry);
+  return packer.finish();
 }
 
 function* iterate(packed: PackedEntries): Generator<TarEntry, void, undefined> {

@@ -5,6 +5,8 @@ export class InputArea {
   /** Bit address of what is read next. */
   position: number;
   readonly #kernel: InflateKernel;
+  /** A Buffer, whose `fill` copies at full speed; `set` on memory that threads share goes word by word, 5 % of the whole. */
+  readonly #bytes: Buffer;
   #end: number;
   /** Offset in the stream of address 0. */
   #base: number;
@@ -12,6 +14,7 @@ export class InputArea {
   /** @param compressedOffset of the first byte that will be appended */
   constructor(kernel: InflateKernel, compressedOffset: number) {
     this.#kernel = kernel;
+    this.#bytes = Buffer.from(kernel.memory.buffer);
     this.#end = kernel.inputAt;
     this.#base = compressedOffset - kernel.inputAt;
     this.position = kernel.inputAt * 8;
@@ -47,7 +50,7 @@ export class InputArea {
     this.position -= shift * 8;
     this.#end -= shift;
     const taken = bytes.subarray(0, inputAt + inputBytes - this.#end);
-    memory.set(taken, this.#end);
+    if (taken.length > 0) this.#bytes.fill(taken, this.#end, this.#end + taken.length);
     this.#end += taken.length;
     return taken.length;
   }
