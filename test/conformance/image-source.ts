@@ -220,6 +220,6 @@ export async function readAll(
   descriptor: Descriptor,
   range?: { start: number; end: number },
 ): Promise<Buffer> {
-  const stream = await source.openBlob(descriptor, range === undefined ? { signal } : { signal, range });
+  const stream = await source.openBlob(descriptor, { signal, isParallel: true, ...(range && { range }) });
   return Buffer.concat((await stream.toArray()) as Buffer[]);
 }

@@ -94,6 +94,33 @@ async function nested(directory: string, manifests: readonly unknown[]): Promise
   return JSON.stringify({ schemaVersion: 2, mediaType, manifests: [root] });
 }
 
+it('two platforms that share a layer and promise two diffIDs of it: refused by index and warm, listed by verify', async () => {
+  const layer: MadeLayer = { files: { file: 'content' } };
+  const lie: MadeLayer = { ...layer, claims: { diffId: `sha256:${'0'.repeat(64)}` } };
+  // Both write blobs into one layout; only the second one's index.json is left, and is replaced.
+  const one = await makeLayout(home.path('app'), [layer]);
+  const other = await makeLayout(home.path('app'), [lie]);
+  const listed = await Promise.all(
+    [one, other].map(async ({ manifestDigest }, at) => ({
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: manifestDigest,
+      size: (await readFile(join(other.directory, 'blobs/sha256', manifestDigest.slice('sha256:'.length)))).length,
+      platform: { os: 'linux', architecture: at === 0 ? 'amd64' : 'arm64' },
+    })),
+  );
+  expect(one.layers[0]?.digest).toBe(other.layers[0]?.digest);
+  await writeFile(join(other.directory, 'index.json'), await nested(other.directory, listed));
+  for (const args of [['index', '-o', home.path('x.clip')], ['warm'], ['verify']]) {
+    const [command = '', ...flags] = args;
+    const all = command === 'verify' ? [] : ['--all-platforms'];
+    const result = await home.run([command, other.reference, ...flags, ...all, '--json']);
+    expect([command, result.code]).toEqual([command, 7]);
+    expect(result.stdout).toMatch(/MANIFEST_INVALID|DIFF_ID_MISMATCH/);
+  }
+  const kept = (await readdir(home.cacheDir)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  expect(kept).not.toContain('0'.repeat(64));
+});
+
 describe('one layer listed twice', () => {
   const layer: MadeLayer = { files: { file: 'content' } };
 

@@ -118,6 +118,12 @@ describe('a slow server that', () => {
     expect(seen).toHaveLength(1);
   });
 
+  test('answers 416 to every Range is read as one stream without', async () => {
+    const { seen, isRight } = await fetchLayer(() => (lab.registry.requests.at(-1)?.headers['range'] ? { status: 416 } : SLOW));
+    expect(isRight).toBe(true);
+    expect(seen.map(({ headers }) => headers['range'] === undefined)).toEqual([false, true]);
+  });
+
   test('forgets Range after the first answer is read as one stream from there', async () => {
     const { isRight, seen } = await fetchLayer((at) => ({ ...SLOW, ...(at === 0 ? {} : { ignoreRange: true }) }));
     expect(isRight).toBe(true);
@@ -152,7 +158,7 @@ describe('a slow server that', () => {
     const limits = parallelIn({});
     const { source, layer } = await lab.openLayer(limits);
     lab.script(() => SLOW);
-    const stream = await source.openBlob(layer, { signal: new AbortController().signal });
+    const stream = await source.openBlob(layer, { signal: new AbortController().signal, isParallel: true });
     let taken = 0;
     for await (const piece of stream as AsyncIterable<Buffer>) {
       taken += piece.byteLength;

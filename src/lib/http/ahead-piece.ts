@@ -1,4 +1,5 @@
-/** One range of a blob that is read into memory before its turn, over a connection of its own. */
+/** One range of a blob that is read before its turn, over a connection of its own: into memory, and onto a shelf for the next process. */
+import type { AheadShelf } from './ahead-store.ts';
 import { ResumingBody, type ResumingBodyOptions } from './resuming-body.ts';
 
 /** Compressed bytes of one request. Long against the time a request takes to be answered, short against the budget. */
@@ -21,6 +22,8 @@ export interface LentBuffer {
 export interface AheadPieceOptions extends ResumingBodyOptions {
   /** At least `end - start` bytes; given back when nothing touches them any more. */
   readonly lease: LentBuffer;
+  /** Keeps what comes for the next process, should this one be killed. */
+  readonly shelf: AheadShelf | undefined;
   /** Its connection is free. */
   readonly onLoaded: () => void;
 }
@@ -29,6 +32,7 @@ export class AheadPiece {
   readonly start: number;
   readonly end: number;
   readonly #lease: LentBuffer;
+  readonly #shelf: AheadShelf | undefined;
   readonly #stop = new AbortController();
   /** Resolves when it has loaded or failed. */
   readonly loading: Promise<void>;
@@ -43,6 +47,7 @@ export class AheadPiece {
     this.start = options.start;
     this.end = options.end;
     this.#lease = options.lease;
+    this.#shelf = options.shelf;
     this.loading = this.#load(options);
   }
 
@@ -69,6 +74,11 @@ export class AheadPiece {
     }
   }
 
+  /** Its place on the shelf may be used for others. */
+  forget(): void {
+    void this.loading.then(() => this.#shelf?.release());
+  }
+
   /** Stops loading and gives the memory back. */
   close(): void {
     if (this.#isClosed) return;
@@ -84,12 +94,15 @@ export class AheadPiece {
       await body.open();
       for await (const piece of body.pieces()) {
         piece.copy(this.#lease.buffer, this.#filled);
+        const copied = this.#lease.buffer.subarray(this.#filled, this.#filled + piece.byteLength);
         this.#filled += piece.byteLength;
         this.#wake?.();
+        await this.#shelf?.add(copied);
       }
     } catch (error) {
       this.#failure = error as Error;
     } finally {
+      await this.#shelf?.end();
       this.#isLoaded = true;
       options.onLoaded();
       this.#wake?.();

@@ -6,7 +6,9 @@
 import type { Readable } from 'node:stream';
 import { ClipctlError, isRetryable } from '../errors.ts';
 import { AHEAD_BYTES, AheadPiece, type AheadMemory } from './ahead-piece.ts';
+import type { AheadShelf, AheadStore } from './ahead-store.ts';
 import { generatedStream } from './generated-stream.ts';
+import { keptPiecesIn, type KeptPiece } from './kept-piece.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { openResumingBody, ResumingBody, type ResumingBodyOptions } from './resuming-body.ts';
 import { SpeedWatch } from './speed-watch.ts';
@@ -22,6 +24,8 @@ export interface ParallelBodyOptions extends ResumingBodyOptions {
   /** Whose connections count together. */
   readonly host: string;
   readonly parallel: ParallelOptions;
+  /** Absent: nobody could go on with what was read. It is closed here. */
+  readonly ahead?: AheadStore | undefined;
 }
 
 /** A shorter body is not worth a second connection. */
@@ -29,24 +33,43 @@ export const MIN_PARALLEL_BYTES = 16 * 1024 * 1024;
 /** The first request asks for so much: enough to judge the connection, and nothing is thrown away when others join. */
 const FIRST_BYTES = 8 * 1024 * 1024;
 /** Pieces that wait or load: more than connections, since the first in line may be the slowest. */
-const MAX_PIECES = 5;
+const MAX_PIECES = 6;
 /** The longest stretch that is read alone after failures. */
 const MAX_ALONE_BYTES = 256 * 1024 * 1024;
 
 /** @throws ClipctlError as `openResumingBody` does; the stream fails with the same */
 export async function openParallelBody(options: ParallelBodyOptions): Promise<Readable> {
-  const { start, end, parallel } = options;
-  if (end - start < MIN_PARALLEL_BYTES || parallel.connections < 2) return openResumingBody(options);
+  const { start, end, parallel, ahead } = options;
+  const kept = keptPiecesIn((await ahead?.kept()) ?? [], start, end);
+  const isShort = end - start < MIN_PARALLEL_BYTES || parallel.connections < 2;
+  if (isShort && kept.length === 0) {
+    await ahead?.close();
+    return openResumingBody(options);
+  }
   const abandon = new AbortController();
-  const body = new ParallelBody(options, AbortSignal.any([options.signal, abandon.signal]));
-  await body.open();
+  const body = new ParallelBody(options, kept, AbortSignal.any([options.signal, abandon.signal]));
+  try {
+    await body.open();
+  } catch (error) {
+    await body.close();
+    if (!isRangeRefused(error) || start > 0) throw error;
+    return openResumingBody(options);
+  }
   return generatedStream(body.pieces(), abandon);
 }
+
+/** 416 to what begins at 0 says nothing of the size: the server does not want to be asked for ranges. */
+function isRangeRefused(error: unknown): boolean {
+  return error instanceof ClipctlError && error.details['status'] === 416;
+}
+
+/** A stretch of the blob before its turn: under way, or there from before. */
+type Piece = Pick<AheadPiece, 'start' | 'end' | 'isLoading' | 'loading' | 'failure' | 'pieces' | 'close' | 'forget'>;
 
 class ParallelBody {
   readonly #options: ParallelBodyOptions;
   readonly #signal: AbortSignal;
-  readonly #queue: AheadPiece[] = [];
+  readonly #queue: Piece[];
   readonly #watch = new SpeedWatch();
   /** Where the next byte for the reader is. */
   #offset: number;
@@ -59,18 +82,33 @@ class ParallelBody {
   #aloneBytes = AHEAD_BYTES;
   /** Nothing is asked for ahead before this is read. */
   #aloneUntil = 0;
+  /** The last piece that was read: the reader still works on its bytes, and could be killed. */
+  #spent: Piece | undefined;
+  /** Pieces are being asked for. */
+  #asking: Promise<void> | undefined;
   /** Of the request that comes next: what its piece used up. */
   #spentTries = 0;
 
-  constructor(options: ParallelBodyOptions, signal: AbortSignal) {
+  /** @param kept pieces of an earlier process, in order */
+  constructor(options: ParallelBodyOptions, kept: readonly KeptPiece[], signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
     this.#offset = options.start;
-    this.#next = options.start;
+    this.#queue = [...kept];
+    this.#next = kept.at(-1)?.end ?? options.start;
   }
 
   async open(): Promise<void> {
-    await this.#openStream(FIRST_BYTES);
+    if (this.#queue[0]?.start !== this.#offset) await this.#openStream(FIRST_BYTES);
+  }
+
+  /** Lets go of everything that is under way. */
+  async close(): Promise<void> {
+    const pieces = this.#queue.splice(0);
+    for (const piece of pieces) piece.close();
+    await Promise.all([this.#asking, ...pieces.map(({ loading }) => loading)]);
+    for (const piece of this.#queue.splice(0)) piece.close();
+    await this.#options.ahead?.close();
   }
 
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
@@ -83,7 +121,8 @@ class ParallelBody {
       }
     } finally {
       leave();
-      this.#dropPieces();
+      // Not waited for: a reader that leaves must not wait for what may never come.
+      void this.close();
     }
   }
 
@@ -106,15 +145,17 @@ class ParallelBody {
     }
   }
 
-  async *#readPiece(piece: AheadPiece): AsyncGenerator<Buffer, void, undefined> {
+  async *#readPiece(piece: Piece): AsyncGenerator<Buffer, void, undefined> {
     for await (const bytes of piece.pieces()) {
       this.#offset += bytes.byteLength;
-      this.#fill();
+      this.#getAhead();
       yield bytes;
     }
     this.#queue.shift();
     piece.close();
-    this.#fill();
+    this.#spent?.forget();
+    this.#spent = piece;
+    this.#getAhead();
     if (piece.failure !== undefined) await this.#goOnAlone(piece.failure);
   }
 
@@ -154,7 +195,7 @@ class ParallelBody {
   /** The server sends everything: it is read as far as nothing else is under way. */
   #claimRest(): number {
     this.#hasRanges = false;
-    while (this.#queue.at(-1)?.failure !== undefined) this.#queue.pop()?.close();
+    while (this.#queue.at(-1)?.failure !== undefined) this.#drop(this.#queue.pop());
     const ahead = this.#queue[0];
     if (ahead !== undefined) return ahead.start;
     this.#next = this.#options.end;
@@ -162,27 +203,43 @@ class ParallelBody {
   }
 
   /** Makes room after a stream that would be read for long, then fills it. */
-  #getAhead(stream: ResumingBody): void {
-    if (this.#queue.length === 0 && this.#next - this.#offset > 4 * AHEAD_BYTES) {
+  #getAhead(stream?: ResumingBody): void {
+    if (stream !== undefined && this.#queue.length === 0 && this.#next - this.#offset > 4 * AHEAD_BYTES) {
       stream.shorten(this.#offset + AHEAD_BYTES);
       this.#next = stream.end;
     }
-    this.#fill();
+    // One at a time: the place of the next depends on whether this one was to be had.
+    this.#asking ??= this.#fill().finally(() => (this.#asking = undefined));
   }
 
-  #fill(): void {
+  /** Never throws. */
+  async #fill(): Promise<void> {
     const { end, parallel } = this.#options;
-    while (this.#hasRanges && this.#next < end) {
+    while (this.#isNext(this.#next) && this.#next < end) {
       const loading = this.#queue.filter(({ isLoading }) => isLoading).length + (this.#stream === undefined ? 0 : 1);
       if (loading >= parallel.connections || this.#queue.length >= MAX_PIECES) return;
-      const piece = this.#tryPiece(this.#next, Math.min(end, this.#next + AHEAD_BYTES));
-      if (piece === undefined) return;
+      const start = this.#next;
+      const shelf = await this.#options.ahead?.take(start);
+      const isPlaced = shelf !== undefined || this.#options.ahead === undefined;
+      // While that was asked, the stream may have gone on alone from there.
+      const piece =
+        isPlaced && this.#isNext(start) ? this.#tryPiece(start, Math.min(end, start + AHEAD_BYTES), shelf) : undefined;
+      if (piece === undefined) return shelf?.release();
       this.#queue.push(piece);
       this.#next = piece.end;
     }
   }
 
-  #tryPiece(start: number, end: number): AheadPiece | undefined {
+  #drop(piece: Piece | undefined): void {
+    piece?.close();
+    piece?.forget();
+  }
+
+  #isNext(start: number): boolean {
+    return this.#next === start && this.#hasRanges && !this.#signal.aborted;
+  }
+
+  #tryPiece(start: number, end: number, shelf: AheadShelf | undefined): AheadPiece | undefined {
     const { parallel, host } = this.#options;
     const leave = parallel.streams.tryEnter(host);
     const lease = leave === undefined ? undefined : parallel.memory.tryAcquireBuffer(AHEAD_BYTES);
@@ -192,7 +249,7 @@ class ParallelBody {
     }
     // One try: what fails here is asked for again when its turn comes.
     const policy = { ...this.#options.policy, retries: 0 };
-    return new AheadPiece({ ...this.#segment(start, end), policy, signal: this.#signal, lease, onLoaded: leave });
+    return new AheadPiece({ ...this.#segment(start, end), policy, signal: this.#signal, lease, shelf, onLoaded: leave });
   }
 
   #segment(start: number, end: number, claimRest?: () => number): ResumingBodyOptions {
@@ -200,9 +257,5 @@ class ParallelBody {
     const whole = { start: wholeStart, end: wholeEnd };
     const segment = { whole, etag: this.#etag, ...(claimRest === undefined ? {} : { claimRest }) };
     return { ...this.#options, start, end, segment };
-  }
-
-  #dropPieces(): void {
-    for (const piece of this.#queue.splice(0)) piece.close();
   }
 }

@@ -4,7 +4,7 @@
  * a 206 must have exactly the start that was asked for. Whether the bytes are the right ones is for the reader's digest.
  */
 import type { Readable } from 'node:stream';
-import { ClipctlError, isRetryable } from '../errors.ts';
+import { ClipctlError, isRetryable, type ErrorDetails } from '../errors.ts';
 import { parseContentRange } from './content-range.ts';
 import { generatedStream } from './generated-stream.ts';
 import { headerOf, type HttpResponse } from './http-client.ts';
@@ -188,7 +188,7 @@ export class ResumingBody {
 
   /** Which part of the answer is wanted. */
   #placeOf(response: HttpResponse): Omit<Answer, 'response'> {
-    if (response.status === 416) throw this.#wrongSize('is shorter');
+    if (response.status === 416) throw this.#wrongSize('is shorter', { status: 416 });
     const end = response.status === 206 ? this.#endOfRange(response) : this.#endOfWhole(response);
     const etag = headerOf(response, 'etag');
     const strong = etag !== undefined && etag.startsWith('"') && etag.length <= 256 ? etag : undefined;
@@ -236,10 +236,10 @@ export class ResumingBody {
     });
   }
 
-  #wrongSize(problem: string): ClipctlError {
+  #wrongSize(problem: string, details: ErrorDetails = {}): ClipctlError {
     const { what, sizeBytes } = this.#options;
     return new ClipctlError('SIZE_MISMATCH', `${what}: the blob ${problem} than the ${sizeBytes} bytes of its descriptor`, {
-      details: { sizeBytes },
+      details: { sizeBytes, ...details },
     });
   }
 }

@@ -2,8 +2,8 @@
 
 /** A connection that gives less than this, in bytes a second, is worth helping. */
 const SLOW_BYTES_PER_SECOND = 40_000_000;
-/** It is judged after so many bytes or so much waiting, whichever comes first. */
-const JUDGED_BYTES = 1 << 20;
+/** It is judged after so many bytes or so much waiting, whichever comes first: a busy machine makes no slow server. */
+const JUDGED_BYTES = 1 << 22;
 const JUDGED_MS = 250;
 
 export class SpeedWatch {

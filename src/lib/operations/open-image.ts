@@ -73,7 +73,7 @@ async function openClipImage(session: Session, name: string, { platform }: OpenI
   const file = decodeClip(bytes);
   if (platform !== undefined) requirePlatform(name, file, platform);
   const warnings = clipWarnings(name, file);
-  const source = (): ImageSource => sourceOfClip(session, name, file);
+  const source = (): ImageSource => sourceOfClip(session, { name, file });
   const clip = { file, indexBytes: bytes.length };
   return { name, layers: layersOfClip(file, name), source, warnings, mapOf: (digest) => layerMapOf(file, digest), clip };
 }
@@ -123,7 +123,8 @@ export async function readClip(path: string): Promise<Uint8Array> {
   }
 }
 
-function layerMapOf({ extension, storageInfo }: ClipFile, digest: Digest): LayerMap | undefined {
+/** How an index of ours says that a layer can be cut into runs; undefined where it says nothing. */
+export function layerMapOf({ extension, storageInfo }: ClipFile, digest: Digest): LayerMap | undefined {
   const layer = extension?.layers.find((found) => found.digest === digest);
   return layer === undefined ? undefined : { ...layer, zstdFrames: storageInfo.zstdIndexByLayer.get(digest) ?? [] };
 }
@@ -147,7 +148,15 @@ export function layersOfClip(file: ClipFile, name: string): LayerDescriptor[] {
   });
 }
 
-function sourceOfClip(session: Session, name: string, file: ClipFile): ImageSource {
+/**
+ * The registry that an index names.
+ * @throws ClipctlError BLOB_NOT_FOUND when it names none, CLIP_INVALID, OFFLINE_MISS
+ */
+export function sourceOfClip(
+  session: Session,
+  { name, file }: { readonly name: string; readonly file: ClipFile },
+  fresh?: 'fresh',
+): ImageSource {
   const { registryUrl, repository, reference } = file.storageInfo;
   if (registryUrl === '' || repository === '') {
     throw new ClipctlError('BLOB_NOT_FOUND', `${name} names no registry that its layers could be fetched from`, {
@@ -159,5 +168,5 @@ function sourceOfClip(session: Session, name: string, file: ClipFile): ImageSour
       hint: `Warm the image itself: ${registryUrl}/${repository}@${reference}`,
     });
   }
-  return openOnlineSource(session, `docker://${registryUrl}/${repository}@${reference}`);
+  return openOnlineSource(session, `docker://${registryUrl}/${repository}@${reference}`, fresh);
 }

@@ -9,6 +9,7 @@ import { openRemote } from '../cache/remote/open-remote.ts';
 import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
+import { OpenStreams } from '../http/open-streams.ts';
 import type { RetryEvent } from '../http/retry.ts';
 import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -21,6 +22,9 @@ import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
+
+/** Of one slow layer; a fast one is read over one (http/parallel-body.ts). */
+const CONNECTIONS_PER_LAYER = 6;
 
 /** One run: its options, its shared pipeline, and what it has opened. */
 export interface Session extends PipelineContext {
@@ -61,6 +65,7 @@ export function openSession(options: SessionOptions): Session {
     ...options,
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
+    parallel: { memory: budget, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER },
     onRetry: (retry: RetryEvent) => onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);

@@ -1,33 +1,49 @@
-/** `verify` of an index: that it decodes, and what is wrong with what it says. Reads the file alone, no layer. */
+/** `verify` of an index: that it decodes, and what is wrong with what it says. Without `full` it reads the file alone, no layer. */
 import { textOf } from '../byte-string.ts';
 import type { ClipFile } from '../clip/clip-file.ts';
 import type { ClipProblem } from '../clip/clip-problem.ts';
 import { decodeClip } from '../clip/decode-clip.ts';
 import { validateClip } from '../clip/validate-clip.ts';
 import { errorCodeOf } from '../errors.ts';
-import { formatPlatform } from '../oci/platform.ts';
 import { isNormalFor, readClip } from './open-image.ts';
 import type { Session } from './open-session.ts';
+import { platformOfClip } from './verify-platform.ts';
 import { failureOf, problemOf, type VerifyProblem, type VerifyResult } from './verify-results.ts';
 
-/** @throws ClipctlError FILE_NOT_FOUND, STORAGE_*; what is wrong with the index is in the result */
-export async function verifyClip(session: Session, name: string): Promise<VerifyResult> {
+export interface VerifyClipRequest {
+  /** Path of the index. */
+  readonly image: string;
+  /** Also read its image, and compare. */
+  readonly full?: boolean;
+}
+
+/** @throws ClipctlError FILE_NOT_FOUND, STORAGE_*; with `full` when the image can't be had. What is wrong is in the result */
+export async function verifyClip(session: Session, { image: name, full = false }: VerifyClipRequest): Promise<VerifyResult> {
   const startedAt = performance.now();
-  const { file, bytes, problems } = await openClip(name);
-  const metadata = file?.storageInfo.imageMetadata;
-  const platform = metadata === undefined || metadata.os === '' ? undefined : platformOf(metadata);
+  const { file, bytes, problems: own } = await openClip(name);
+  const platform = file === undefined ? undefined : platformOfClip(file);
+  // What is wrong in itself needs no comparison.
+  const isComparable = full && file !== undefined && failureOf(own) === undefined;
+  const compared = isComparable ? await compare(session, { name, file }) : undefined;
+  const problems = [...own, ...(compared?.problems ?? [])];
+  const { layers = 0, bytes: layerBytes = 0, checkpoints = 0 } = compared?.counts ?? {};
   return {
     image: name,
     ...(platform === undefined ? {} : { platform }),
     kind: 'index',
     images: [],
-    checked: { layers: 0, bytes, entries: file?.nodes.length ?? 0, checkpoints: 0 },
+    checked: { layers, bytes: bytes + layerBytes, entries: file?.nodes.length ?? 0, checkpoints },
     problems,
     ok: failureOf(problems) === undefined,
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
     warnings: [],
   };
+}
+
+async function compare(session: Session, index: { readonly name: string; readonly file: ClipFile }) {
+  const { verifyAgainstImage } = await import('./verify-against-image.ts');
+  return verifyAgainstImage(session, index);
 }
 
 interface OpenedClip {
@@ -55,8 +71,4 @@ function asProblem(file: ClipFile, problem: ClipProblem): VerifyProblem {
   const severity = isNormalFor(file, problem) ? 'warning' : problem.severity;
   const where = layer === undefined ? 'index' : `layer ${layer.slice(0, 100)}`;
   return { code, severity, message, where: path === undefined ? where : `${where} ${textOf(path)}` };
-}
-
-function platformOf({ os, architecture, variant }: ClipFile['storageInfo']['imageMetadata']): string {
-  return formatPlatform({ os, architecture, ...(variant === '' ? {} : { variant }) });
 }

@@ -5,7 +5,17 @@ import type { Digest } from '../oci/digest.ts';
 import type { MemoryFigures } from './results.ts';
 
 /** Codes of `verify` alone (docs/VERIFY.md); errors and `.clip` problems keep their own. */
-export type VerifyOnlyCode = 'DUPLICATE_PATH' | 'PLATFORM_MISMATCH' | 'MEDIA_TYPE_MISMATCH' | 'PROBLEMS_OMITTED';
+export type VerifyOnlyCode =
+  | 'DUPLICATE_PATH'
+  | 'PLATFORM_MISMATCH'
+  | 'MEDIA_TYPE_MISMATCH'
+  | 'PROBLEMS_OMITTED'
+  | 'IMAGE_MISMATCH'
+  | 'LAYER_MISMATCH'
+  | 'ENTRY_MISSING'
+  | 'ENTRY_MISMATCH'
+  | 'ENTRY_UNKNOWN'
+  | 'CONTENT_ELSEWHERE';
 
 /** Stable: scripts match on these. */
 export type VerifyCode = ErrorCode | ClipProblemCode | VerifyOnlyCode;

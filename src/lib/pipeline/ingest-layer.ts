@@ -121,15 +121,16 @@ function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }
   return { hash, atLeastBytes, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
 }
 
-function runPass(
+async function runPass(
   context: PipelineContext,
-  { layer, source, scan, isLast, checkpointIntervalBytes = 0, checksums = false }: IngestRequest,
+  { layer, source, scan, isLast, checkpointIntervalBytes = 0, checksums = false, mayResume = true }: IngestRequest,
   { ingest, attempts }: { ingest: IngestFile | undefined; attempts: Attempts },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
   const before = attempts.readBytes;
-  const blob = openResumed(source, layer, ingest?.journal);
-  return passLayer({
+  // After wrong bytes: ranges may have been what was wrong.
+  const blob = openResumed(source, layer, { journal: ingest?.journal, isParallel: mayResume });
+  const facts = await passLayer({
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId },
       ingestPath: ingest?.path,
@@ -152,6 +153,7 @@ function runPass(
       onProgress({ type: 'layer-progress', layer: layer.digest, action: actionOf(source), bytes, totalBytes: layer.sizeBytes });
     },
   });
+  return blob.aheadBytes === 0 ? facts : { ...facts, resumedBytes: facts.resumedBytes + blob.aheadBytes };
 }
 
 function actionOf(source: ImageSource): 'download' | 'read' {

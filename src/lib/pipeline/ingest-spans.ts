@@ -35,11 +35,13 @@ export interface SpanRequest extends Pick<IngestRequest, 'layer' | 'source'> {
   readonly runs: readonly SpanRun[];
   /** Runs in flight at once. */
   readonly parallel: number;
+  /** False: the layer is only proven, not committed. Default true. */
+  readonly keep?: boolean;
 }
 
 /** @throws ClipctlError DIFF_ID_MISMATCH, LAYER_CORRUPT, SIZE_MISMATCH, LIMIT_LAYER_SIZE, STORAGE_*, and of the source */
 export async function ingestSpans(context: PipelineContext, request: SpanRequest): Promise<SpanIngest> {
-  const { layer, map, runs } = request;
+  const { layer, map, runs, keep = true } = request;
   if (map.uncompressedBytes > context.limits.maxLayerBytes) throw tooLarge(context, map);
   const ingest = await context.disk.beginIngest({ sizeBytes: map.uncompressedBytes, hash: contentHashOf(layer.diffId) });
   try {
@@ -51,7 +53,7 @@ export async function ingestSpans(context: PipelineContext, request: SpanRequest
         details: { layer: layer.digest, expected: layer.diffId, actual: diffId, spans: runs.length },
       });
     }
-    await ingest.commit(contentHashOf(diffId), { sizeBytes: map.uncompressedBytes, signal: context.signal });
+    if (keep) await ingest.commit(contentHashOf(diffId), { sizeBytes: map.uncompressedBytes, signal: context.signal });
     return { uncompressedBytes: map.uncompressedBytes, readBytes, resumedBytes: 0 };
   } finally {
     await ingest.discard();

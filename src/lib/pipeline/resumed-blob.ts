@@ -1,5 +1,6 @@
 /** The compressed bytes of a layer that is taken up again: what was kept, then by Range the rest. */
 import { createReadStream } from 'node:fs';
+import { openAheadFile } from '../cache/disk/ingest/ahead-file.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import { storageError } from '../errors.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
@@ -10,29 +11,46 @@ const READ_BYTES = 64 * 1024;
 
 export interface ResumedBlob {
   readonly open: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
-  /** What the opened bytes begin with that is not fetched. */
+  /** Of the bytes taken so far, those that were there from before. */
   readonly replayedBytes: number;
+  /** Those of them that the journal does not tell of: they had come before their turn. */
+  readonly aheadBytes: number;
   /** Where the opened bytes begin in the layer. */
   readonly startBytes: number;
 }
 
-/** @param journal undefined, or without anything kept: the whole layer */
-export function openResumed(source: ImageSource, layer: LayerDescriptor, journal: IngestJournal | undefined): ResumedBlob {
+export interface ResumeOptions {
+  /** Undefined, or without anything kept: the whole layer. */
+  readonly journal: IngestJournal | undefined;
+  /** False: over one connection, without a Range where nothing was kept. */
+  readonly isParallel: boolean;
+}
+
+/** Prepares the bytes of a layer, the kept ones before the fetched ones; nothing is asked for before `open` is called. */
+export function openResumed(source: ImageSource, layer: LayerDescriptor, { journal, isParallel }: ResumeOptions): ResumedBlob {
   const resume = journal?.resume;
-  const fetchRest = (start: number, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> =>
-    source.openBlob(layer, start === 0 ? { signal } : { signal, range: { start, end: layer.sizeBytes } });
-  if (journal === undefined || resume === undefined) {
-    return { open: (signal) => fetchRest(0, signal), replayedBytes: 0, startBytes: 0 };
-  }
-  const { keptBytes } = resume;
-  if (resume.kind === 'points')
-    return { open: (signal) => fetchRest(keptBytes, signal), replayedBytes: 0, startBytes: keptBytes };
-  const open = async (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
-    // Asked for first: a registry that can't serve it is known before anything is decoded again.
-    const rest = await fetchRest(keptBytes, signal);
-    return joined(readSpool(journal.spoolPath, keptBytes), rest);
+  const ahead = isParallel && journal !== undefined ? openAheadFile(journal.aheadPath) : undefined;
+  const keptBytes = resume?.keptBytes ?? 0;
+  const fetchRest = (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
+    const range = keptBytes === 0 ? {} : { range: { start: keptBytes, end: layer.sizeBytes } };
+    return source.openBlob(layer, { signal, isParallel, ...range, ...(ahead && { ahead }) });
   };
-  return { open, replayedBytes: keptBytes, startBytes: 0 };
+  const isSpooled = journal !== undefined && resume?.kind === 'spool';
+  const openSpooled = async (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
+    // Asked for first: a registry that can't serve it is known before anything is decoded again.
+    const rest = await fetchRest(signal);
+    return joined(readSpool(journal?.spoolPath ?? '', keptBytes), rest);
+  };
+  return {
+    open: isSpooled ? openSpooled : fetchRest,
+    startBytes: isSpooled ? 0 : keptBytes,
+    get aheadBytes() {
+      return ahead?.replayedBytes ?? 0;
+    },
+    get replayedBytes() {
+      return (isSpooled ? keptBytes : 0) + this.aheadBytes;
+    },
+  };
 }
 
 async function* joined(first: AsyncIterable<Uint8Array>, second: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { AheadStore } from '../http/ahead-store.ts';
 import type { Descriptor, LayerDescriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageConfig } from '../oci/image-config.ts';
@@ -45,6 +46,10 @@ export interface OpenBlobOptions {
   readonly signal: AbortSignal;
   /** Only these bytes (a Range request); `end` is exclusive. */
   readonly range?: { readonly start: number; readonly end: number };
+  /** Several ranges of it may be asked for at once where that is faster. Default: one request, and more only after a cut. */
+  readonly isParallel?: boolean;
+  /** With `isParallel`: where what comes before its turn outlives this process. It is closed with the stream. */
+  readonly ahead?: AheadStore;
 }
 
 /** Where an image comes from. Bytes are *not* verified here: the reader of a blob does that (pipeline, manifest fetch). */

@@ -82,7 +82,7 @@ class RegistrySource implements ImageSource {
     return platformsOf(this.#tree, await this.#openRoot(signal), signal);
   }
 
-  async openBlob(descriptor: Descriptor, { signal, range }: OpenBlobOptions): Promise<Readable> {
+  async openBlob(descriptor: Descriptor, { signal, range, isParallel = false, ahead }: OpenBlobOptions): Promise<Readable> {
     signal.throwIfAborted();
     if ('diffId' in descriptor) assertUsableLayer(descriptor, this.#options);
     const { digest, sizeBytes } = descriptor;
@@ -102,8 +102,8 @@ class RegistrySource implements ImageSource {
       open: (headers, attempt) =>
         this.#connection.get({ ...request, headers: { ...request.headers, ...headers }, signal: attempt }),
     };
-    if (parallel === undefined) return openResumingBody(body);
-    return openParallelBody({ ...body, parallel, host: this.#reference.registry });
+    if (parallel === undefined || !isParallel) return openResumingBody(body);
+    return openParallelBody({ ...body, parallel, ahead, host: this.#reference.registry });
   }
 
   async close(): Promise<void> {

@@ -61,6 +61,8 @@ export interface IngestJournal {
   readonly journalPath: string;
   /** For compressed bytes, where the decompressed ones are no place to go on from. It need not exist yet. */
   readonly spoolPath: string;
+  /** For compressed bytes that come before their turn (ingest/ahead-file.ts). It need not exist yet. */
+  readonly aheadPath: string;
   /** What an earlier transfer has left. */
   readonly resume?: ResumeState;
 }
@@ -78,7 +80,11 @@ export async function createIngestFile(cacheDir: string, wish: IngestWish, lockK
   const path = join(begun.path, TRANSFER_FILES.layer);
   const found = await lookAtFile(path);
   if (found === undefined || found === 'other') throw tampered(path, 'is gone');
-  const journal = { journalPath: join(begun.path, TRANSFER_FILES.journal), spoolPath: join(begun.path, TRANSFER_FILES.spool) };
+  const journal = {
+    journalPath: join(begun.path, TRANSFER_FILES.journal),
+    spoolPath: join(begun.path, TRANSFER_FILES.spool),
+    aheadPath: join(begun.path, TRANSFER_FILES.ahead),
+  };
   return {
     path,
     inode: found.inode,

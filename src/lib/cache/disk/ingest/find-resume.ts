@@ -18,7 +18,7 @@ export type ResumeState =
 /** Windows of checkpoints are the most of it: some 10 KiB for 4 MiB of layer. */
 const MAX_JOURNAL_BYTES = 32 * 1024 * 1024;
 
-export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spool' } as const;
+export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spool', ahead: 'ahead' } as const;
 
 /** `undefined` = nothing that helps. @throws ClipctlError STORAGE_* */
 export async function findResume(transferPath: string, wanted: TransferKey): Promise<ResumeState | undefined> {
