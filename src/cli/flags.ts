@@ -145,6 +145,18 @@ export const GLOBAL_FLAGS = {
     value: 'HOST',
     group: REGISTRY,
   }),
+  mirror: repeatable({
+    name: 'mirror',
+    summary: 'Ask this registry first for what is of HOST',
+    value: 'HOST=URL',
+    group: REGISTRY,
+  }),
+  'max-rate': option({
+    name: 'max-rate',
+    summary: 'Bytes a second from and to registries and HTTP remotes, all streams together',
+    value: 'SIZE',
+    group: REGISTRY,
+  }),
   'ca-file': option({
     name: 'ca-file',
     summary: 'PEM file of authorities to trust, besides the usual ones',

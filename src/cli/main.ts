@@ -6,7 +6,7 @@ import { earlyMode } from './early-mode.ts';
 import { EXIT_CLOSED_PIPE, exitCodeOf } from './exit-codes.ts';
 import { escapeJson } from './escape.ts';
 import { hasDocument, Output, SCHEMA_VERSION } from './output.ts';
-import { isOclifError, reportOf } from './report-error.ts';
+import { isOclifError, redactCrash, reportOf } from './report-error.ts';
 import { suggest } from './suggest.ts';
 
 const HELP_AND_VERSION = new Set(['--help', '-h', '--version']);
@@ -68,10 +68,11 @@ function commandOf(argv: readonly string[]): string {
 
 /**
  * An exception that nobody caught ends the process whatever we do; with `--json` it shall still leave a document,
- * unless the result stands there already. The write is synchronous because nothing runs after it.
+ * unless the result stands there already. What the runtime prints of it holds no secret. The write is synchronous because nothing runs after it.
  */
 function reportCrashes(argv: readonly string[]): void {
   process.on('uncaughtExceptionMonitor', (error) => {
+    redactCrash(error);
     if (!earlyMode(argv, process.env).json || hasDocument(process.stdout)) return;
     const document = { schemaVersion: SCHEMA_VERSION, command: commandOf(argv), error: reportOf(error) };
     try {

@@ -48,6 +48,16 @@ function oneMessage(error: unknown, secrets: readonly string[]): string {
   return redactText(messageOf(error), secrets).slice(0, MAX_MESSAGE_CHARS);
 }
 
+/** Takes secrets out of an error that the runtime is about to print itself, and out of all that it would print with it. */
+export function redactCrash(error: unknown, depth = 0): void {
+  if (typeof error !== 'object' || error === null || depth > MAX_CAUSES) return;
+  for (const key of Object.getOwnPropertyNames(error)) {
+    const value: unknown = Reflect.get(error, key);
+    if (typeof value === 'string') Reflect.set(error, key, redactText(value));
+    else redactCrash(value, depth + 1);
+  }
+}
+
 /** For `-v`, one line each: the failures that `error` sums up, or the chain of causes below it. */
 export function causesOf(error: unknown, secrets: readonly string[] = []): readonly string[] {
   const several = failuresOf(error);

@@ -36,6 +36,8 @@ export interface Settings {
   readonly retries: number;
   readonly insecureRegistries: readonly string[];
   readonly caFile?: string;
+  readonly mirrors: readonly string[];
+  readonly maxBytesPerSecond?: number;
   readonly username: string | undefined;
   readonly passwordFromStdin: boolean;
   readonly json: boolean;
@@ -107,8 +109,11 @@ function registrySettings(values: FlagValues, config: ConfigValues) {
     });
   }
   const caFile = values.path('ca-file') ?? config.caFile;
+  const maxBytesPerSecond = values.sizeBytes('max-rate', '16KiB') ?? config.maxRate;
   return {
     ...(caFile === undefined ? {} : { caFile }),
+    ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+    mirrors: values.texts('mirror') ?? config.mirror ?? [],
     offline: values.toggle('offline', config.offline),
     timeoutMs: values.durationMs('timeout') ?? config.timeout ?? parseDurationMs(DEFAULT_TIMEOUT) ?? 0,
     retries: values.integer('retries', 0) ?? config.retries ?? DEFAULT_RETRIES,

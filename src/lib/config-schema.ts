@@ -2,6 +2,9 @@
 import * as v from 'valibot';
 import { MIN_MEMORY, parseDurationMs, parseSizeBytes } from './quantity.ts';
 
+/** Below it streams look like stalled ones. */
+const MIN_RATE_BYTES = 16 * 1024;
+
 const sizeBytes = v.pipe(
   v.union([v.string(), v.number()], 'expected a size like "32MiB"'),
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
@@ -54,6 +57,8 @@ export const CONFIG_SCHEMA = v.object(
     quiet: v.optional(truth),
     insecureRegistry: v.optional(v.array(text, 'expected a list of hosts')),
     caFile: v.optional(text),
+    mirror: v.optional(v.array(text, 'expected a list of HOST=URL')),
+    maxRate: v.optional(v.pipe(sizeBytes, v.minValue(MIN_RATE_BYTES, 'expected at least 16KiB'))),
     username: v.optional(text),
     maxLayerSize: v.optional(sizeBytes),
     maxEntries: v.optional(wholeNumber),

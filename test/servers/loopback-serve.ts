@@ -14,6 +14,9 @@ export interface Fault {
   readonly cutAt?: number;
   /** Send so many bytes, then nothing more; the connection stays. */
   readonly stallAt?: number;
+  /** After so many bytes, send one each `trickleMs`. */
+  readonly trickleAt?: number;
+  readonly trickleMs?: number;
   /** Send no faster than this. */
   readonly bytesPerSecond?: number;
   /** Flip the lowest bit of this byte. */
@@ -97,7 +100,7 @@ interface Sending {
 async function sendBody(source: Buffer | string, span: Span, { response, recorded, fault }: Sending): Promise<void> {
   const pieces = typeof source === 'string' ? createReadStream(source, { start: span.start, end: span.end - 1 }) : [source];
   const startedAtMs = performance.now();
-  const stopAt = Math.min(fault.cutAt ?? Infinity, fault.stallAt ?? Infinity);
+  const stopAt = Math.min(fault.cutAt ?? Infinity, fault.stallAt ?? Infinity, fault.trickleAt ?? Infinity);
   for await (const piece of pieces as AsyncIterable<Buffer>) {
     const sent = recorded.bytesServed;
     const part = Buffer.from(piece.subarray(0, Math.max(0, Math.min(piece.byteLength, stopAt - sent))));
@@ -110,9 +113,20 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
       await new Promise((resolve) => setTimeout(resolve, dueAtMs - performance.now()));
     }
     if (response.destroyed) return;
+    if (recorded.bytesServed >= stopAt && fault.trickleAt !== undefined)
+      await trickle(piece.subarray(part.byteLength), { response, recorded, fault });
     if (recorded.bytesServed >= stopAt) return stop(response, fault);
   }
   response.end();
+}
+
+/** Byte after byte, for as long as somebody takes them. */
+async function trickle(piece: Buffer, { response, recorded, fault }: Sending): Promise<void> {
+  for (let at = 0; at < piece.byteLength && !response.destroyed; at++) {
+    await new Promise((resolve) => setTimeout(resolve, fault.trickleMs));
+    response.write(piece.subarray(at, at + 1));
+    recorded.bytesServed++;
+  }
 }
 
 /** Until there is room again, or nobody left to write to. */

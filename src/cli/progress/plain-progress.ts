@@ -68,6 +68,8 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
       return verbose || event.waitMs > 0
         ? `retry ${event.attempt} of ${event.most}: ${safe(event.what)} in ${formatDuration(event.waitMs)}: ${safe(event.reason)}`
         : undefined;
+    case 'mirror':
+      return verbose ? `mirror ${safe(event.message)}` : undefined;
     default:
       return undefined;
   }

@@ -16,6 +16,8 @@ export interface ConnectionOptions {
   readonly repository: string;
   readonly credentials: CredentialProvider;
   readonly insecureRegistries: readonly string[];
+  /** Scheme and host, where they are known (`--mirror`). */
+  readonly base?: URL;
   /** What is done there: `pull` unless told. */
   readonly actions?: 'pull' | 'pull,push';
   /** Ends what is shared between requests. */
@@ -139,7 +141,8 @@ export class RegistryConnection {
 
   /** Where TLS may be missing (--insecure-registry), the registry is asked once which one it speaks. */
   async #findBase(): Promise<URL> {
-    const { registry, http, insecureRegistries, signal } = this.#options;
+    const { registry, http, insecureRegistries, signal, base } = this.#options;
+    if (base !== undefined) return base;
     const host = apiHostOf(registry);
     const isInsecure = insecureRegistries.includes(registry);
     const secure = new URL(`https://${host}/`);
@@ -149,10 +152,15 @@ export class RegistryConnection {
       await discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
       return secure;
     } catch (error) {
-      if (error instanceof ClipctlError && error.code === 'NETWORK') return plain;
+      if (error instanceof ClipctlError && error.code === 'NETWORK' && !isUnresolved(error)) return plain;
       throw error;
     }
   }
+}
+
+/** A name without an address says nothing about TLS. */
+function isUnresolved({ details }: ClipctlError): boolean {
+  return details['reason'] === 'EAI_AGAIN' || details['reason'] === 'ENOTFOUND';
 }
 
 /** Docker Hub answers under another name than it is called by. */

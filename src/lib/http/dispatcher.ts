@@ -3,6 +3,7 @@ import type { Agent, buildConnector as BuildConnector, Dispatcher as Undici, Poo
 import { AddressBook, type AskName } from './address-book.ts';
 import type { Clock } from './clock.ts';
 import { HostGates } from './host-gates.ts';
+import { RateLimit } from './rate-limit.ts';
 import { proxyFor } from './proxy-choice.ts';
 import { openTunnel, proxyAuthorization } from './proxy-tunnel.ts';
 import { trustOf, type TrustOptions } from './trust.ts';
@@ -12,6 +13,8 @@ export interface DispatcherOptions {
   readonly timeoutMs: number;
   /** `host[:port]` whose certificate is not checked. */
   readonly insecureHosts: readonly string[];
+  /** Of all streams together; default: as fast as it goes. */
+  readonly maxBytesPerSecond?: number;
   /** `--ca-file`. */
   readonly caFile?: string;
   /** Proxies and trust; default: none of the process's. */
@@ -30,6 +33,8 @@ export interface Dispatcher {
   readonly gates?: HostGates;
   /** How long a body may bring next to nothing. */
   readonly idleMs?: number;
+  /** What all bodies together keep to. */
+  readonly rate?: RateLimit;
   /** What names resolve to, as the connections see it; absent where somebody else resolves them. */
   readonly addresses?: AddressBook;
   /** True when another program connects for us, so that names are its business. */
@@ -37,6 +42,9 @@ export interface Dispatcher {
   /** Drops all connections, used or idle. */
   close(): Promise<void>;
 }
+
+/** So many connections to one host at once; a request beyond them waits for one. */
+const MAX_CONNECTIONS_PER_HOST = 64;
 
 /** undici takes 160 ms to import: only what goes to the network pays that. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
@@ -47,6 +55,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     addresses,
     gates: new HostGates(options.clock),
     idleMs: options.timeoutMs,
+    ...(options.maxBytesPerSecond === undefined ? {} : { rate: new RateLimit(options.maxBytesPerSecond) }),
     isProxied: (url) => proxyFor(url, options.environment ?? {}) !== undefined,
     close: async () => {
       const opened = agent;
@@ -79,6 +88,7 @@ async function openAgent(options: DispatcherOptions, addresses: AddressBook): Pr
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     connect: { timeout: timeoutMs },
+    connections: MAX_CONNECTIONS_PER_HOST,
     factory: (origin, pool: object): Undici => {
       const { url, connect, proxy, trust: trusted } = originOf(origin);
       const direct = buildConnector(connect);

@@ -10,6 +10,7 @@ import { mayLead } from './may-lead.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { HostGates, Outcome } from './host-gates.ts';
 import { networkError } from './network-error.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { SentBody, type RequestBody } from './request-body.ts';
 
 export interface HttpRequest {
@@ -34,6 +35,8 @@ export interface HttpResponse {
   readonly url: URL;
   /** How long its body may bring next to nothing (http/watched-body.ts); absent: for ever. */
   readonly idleMs?: number;
+  /** What its pieces have to keep to. */
+  readonly rate?: RateLimit;
 }
 
 export interface HttpClient {
@@ -64,13 +67,13 @@ const DEFAULT_HEADERS = { 'user-agent': 'clipctl', 'accept-encoding': 'identity'
  */
 export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): HttpClient {
   let requestCount = 0;
-  const { idleMs } = dispatcher;
+  const { idleMs, rate } = dispatcher;
 
   async function sendOnce(request: HttpRequest): Promise<HttpResponse> {
     const { url, method, signal } = request;
     signal.throwIfAborted();
     requestCount++;
-    const sent = request.body === undefined ? undefined : new SentBody(request.body);
+    const sent = request.body === undefined ? undefined : new SentBody(request.body, dispatcher.rate);
     try {
       const agent = await dispatcher.open();
       const target = { origin: url.origin, path: url.pathname + url.search };
@@ -81,7 +84,7 @@ export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): Htt
       // Whoever reads the body gets its errors; one that nobody reads may break without taking the process along.
       answer.body.on('error', () => undefined);
       const response = { status: answer.statusCode, headers: answer.headers, body: answer.body, url };
-      return idleMs === undefined ? response : { ...response, idleMs };
+      return { ...response, ...(idleMs === undefined ? {} : { idleMs }), ...(rate === undefined ? {} : { rate }) };
     } catch (error) {
       if (!signal.aborted && sent?.failure !== undefined) throw sent.failure.error;
       throw networkError(error, url, signal);

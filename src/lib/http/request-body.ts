@@ -1,6 +1,7 @@
 /** The body of a request: bytes whose number is known before the first of them is sent. */
 import { Readable } from 'node:stream';
 import { ClipctlError } from '../errors.ts';
+import type { RateLimit } from './rate-limit.ts';
 
 export interface RequestBody {
   readonly sizeBytes: number;
@@ -22,10 +23,12 @@ const SLICE_BYTES = 256 * 1024;
 /** A body as it goes to the socket, and why it could not be read: an error of its owner is none of the network's. */
 export class SentBody implements AsyncIterable<Uint8Array> {
   readonly #body: RequestBody;
+  readonly #rate: RateLimit | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(body: RequestBody) {
+  constructor(body: RequestBody, rate?: RateLimit) {
     this.#body = body;
+    this.#rate = rate;
   }
 
   /** What reading the body threw. */
@@ -42,7 +45,10 @@ export class SentBody implements AsyncIterable<Uint8Array> {
         if (piece === undefined) break;
         sentBytes += piece.byteLength;
         if (sentBytes > this.#body.sizeBytes) throw this.#failed(wrongSize(this.#body.sizeBytes, 'more'));
-        yield* slicesOf(piece);
+        for (const slice of slicesOf(piece)) {
+          await this.#rate?.take(slice.byteLength);
+          yield slice;
+        }
       }
       if (sentBytes !== this.#body.sizeBytes) throw this.#failed(wrongSize(this.#body.sizeBytes, String(sentBytes)));
     } finally {

@@ -11,7 +11,7 @@ const MIN_BYTES_PER_SECOND = 1024;
 const TICKS = 8;
 
 /** @throws, while iterating, ClipctlError TIMEOUT; what the body throws */
-export async function* watchedPieces({ body, url, idleMs }: HttpResponse): AsyncGenerator<Buffer, void, undefined> {
+export async function* watchedPieces({ body, url, idleMs, rate }: HttpResponse): AsyncGenerator<Buffer, void, undefined> {
   const source: AsyncIterable<Buffer, undefined> = body;
   if (idleMs === undefined) return yield* source;
   const watch = new StallWatch(idleMs);
@@ -25,6 +25,7 @@ export async function* watchedPieces({ body, url, idleMs }: HttpResponse): Async
       const { done, value } = await pieces.next();
       watch.got(done === true ? 0 : value.byteLength, performance.now());
       if (done === true) return;
+      await rate?.take(value.byteLength, () => body.destroyed);
       yield value;
     }
   } finally {

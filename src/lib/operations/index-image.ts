@@ -16,6 +16,7 @@ import { composeIndex } from './compose-index.ts';
 import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
 import { openOptionalRemotes } from './open-remotes.ts';
+import { labelProblem } from './label-problem.ts';
 import type { Session } from './open-session.ts';
 import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
@@ -51,7 +52,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     keep: request.warm || remotes.length > 0,
     checkpointIntervalBytes: request.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
   });
-  const warnings: string[] = images.flatMap((image) => image.warnings);
+  const warnings: string[] = images.flatMap((image) => [...image.warnings, ...labelWarnings(image, layers)]);
   // All are composed before the first is written: one that is refused leaves no file of the others behind.
   const composed = targets.map(({ image, output }) => {
     const facts = image.layers.map((layer) => indexedOnce(layers, layer).facts);
@@ -145,6 +146,13 @@ async function keepLayer(
   const keep = async (): Promise<IngestedLayer | undefined> => ((await isMissing()) ? ingest(true) : undefined);
   const kept = (await isMissing()) ? await withLayerLock(session, layer, keep) : undefined;
   return kept ?? ingest(false);
+}
+
+function labelWarnings({ layers: listed }: ResolvedImage, layers: ReadonlyMap<Digest, IndexedOnce>): readonly string[] {
+  return listed.flatMap((layer) => {
+    const problem = labelProblem(layer, indexedOnce(layers, layer).facts);
+    return problem === undefined ? [] : [`layer ${layer.digest}: ${problem}`];
+  });
 }
 
 function indexedOnce(layers: ReadonlyMap<Digest, IndexedOnce>, { digest }: LayerDescriptor): IndexedOnce {

@@ -66,6 +66,7 @@ export function openSession(options: SessionOptions): Session {
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
     parallel: { memory: budget, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER },
+    onMirror: (message: string) => onProgress({ type: 'mirror', message }),
     onRetry: (retry: RetryEvent) => onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
@@ -142,9 +143,15 @@ function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCache
 }
 
 /** The connections of this run. */
-function dispatcherOf({ timeoutMs, insecureRegistries, caFile }: SessionOptions): Dispatcher {
+function dispatcherOf({ timeoutMs, insecureRegistries, caFile, maxBytesPerSecond }: SessionOptions): Dispatcher {
   const insecureHosts = insecureRegistries.map((host) => host.toLowerCase());
-  return createDispatcher({ timeoutMs, insecureHosts, environment: process.env, ...(caFile === undefined ? {} : { caFile }) });
+  return createDispatcher({
+    timeoutMs,
+    insecureHosts,
+    environment: process.env,
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(maxBytesPerSecond === undefined ? {} : { maxBytesPerSecond }),
+  });
 }
 
 /** What drivers of remote caches may use of this run. */

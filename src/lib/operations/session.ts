@@ -26,6 +26,10 @@ export interface SessionOptions {
   readonly lockTimeoutMs?: number;
   /** `host[:port]` that may be spoken to over plain HTTP or with an unverified certificate. */
   readonly insecureRegistries: readonly string[];
+  /** `HOST=URL`: asked before the registry HOST, in order. */
+  readonly mirrors?: readonly string[];
+  /** Bytes a second that all streams from and to registries and HTTP remotes share. Default: as fast as it goes. */
+  readonly maxBytesPerSecond?: number;
   /** PEM file of authorities to trust besides the system's. */
   readonly caFile?: string;
   /** From --username and --password-stdin. */

@@ -10,6 +10,7 @@ import { ingestLayer } from '../pipeline/ingest-layer.ts';
 import { ingestSpans, runsWorthTaking, type SpanIngest } from '../pipeline/ingest-spans.ts';
 import type { LayerMap } from '../pipeline/span-plan.ts';
 import type { ImageSource } from '../source/image-source.ts';
+import { labelProblem } from './label-problem.ts';
 import type { Session } from './open-session.ts';
 import type { ServedBy } from './results.ts';
 
@@ -105,6 +106,8 @@ async function takeFromSource(
     if (spans !== undefined) return spans;
   }
   const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true, isLast });
+  const odd = labelProblem(layer, facts);
+  if (odd !== undefined) session.onProgress({ type: 'warning', message: `layer ${layer.digest}: ${odd}` });
   return { uncompressedBytes: facts.uncompressedBytes, resumedBytes: facts.resumedBytes, readBytes };
 }
 

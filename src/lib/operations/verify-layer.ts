@@ -2,9 +2,9 @@
 import { textOf } from '../byte-string.ts';
 import { cleanPath } from '../layer-index/clean-path.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
-import { layerTypeOf, printable } from '../oci/media-types.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
 import type { EntryList } from '../tar/packed-entries.ts';
+import { labelProblem } from './label-problem.ts';
 import type { VerifyProblem } from './verify-results.ts';
 
 /** A hostile layer can repeat a path a million times. */
@@ -20,16 +20,11 @@ export function layerProblems(layer: LayerDescriptor, facts: LayerFacts): readon
   return [...labelProblems(layer, facts), ...repeatedPaths(facts.entries, placeOfLayer(layer))];
 }
 
-/** The bytes win over the label, and readers that trust the label fail on them (RELIABILITY §1.3 row 13). */
-function labelProblems(layer: LayerDescriptor, { compression }: LayerFacts): readonly VerifyProblem[] {
-  const labelled = layerTypeOf(layer.mediaType)?.compression;
-  if (labelled === undefined || labelled === compression) return [];
-  const message = `its media type ${printable(layer.mediaType)} means ${nameOf(labelled)}, its bytes are ${nameOf(compression)}`;
+/** Compressed otherwise than its media type says. */
+function labelProblems(layer: LayerDescriptor, facts: LayerFacts): readonly VerifyProblem[] {
+  const message = labelProblem(layer, facts);
+  if (message === undefined) return [];
   return [{ code: 'MEDIA_TYPE_MISMATCH', severity: 'warning', where: placeOfLayer(layer), message }];
-}
-
-function nameOf(compression: LayerFacts['compression']): string {
-  return compression === 'none' ? 'a plain tar' : compression;
 }
 
 /** Which of two members with one path counts depends on the reader; `./a` and `a` are one path. */

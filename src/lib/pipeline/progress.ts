@@ -61,6 +61,8 @@ export type ProgressEvent =
       readonly waitMs: number;
       readonly reason: string;
     }
+  /** In what order registry and mirrors are asked, and why one was passed over. */
+  | { readonly type: 'mirror'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string };
 
 export type ProgressListener = (event: ProgressEvent) => void;

@@ -17,6 +17,7 @@ import { openDirectoryStore } from './directory-store.ts';
 import type { DocumentStore, ImageSource } from './image-source.ts';
 import { parseLayoutName } from './layout-name.ts';
 import { openLayoutSource } from './oci-layout.ts';
+import { parseMirror } from './mirrors.ts';
 import { openRegistrySource } from './registry.ts';
 
 /** What a session says about sources; `SessionOptions` has these fields. */
@@ -32,6 +33,10 @@ export interface OpenSourceOptions {
   readonly dispatcher?: Dispatcher;
   /** How long blobs are read over several connections; default: over one. */
   readonly parallel?: ParallelOptions;
+  /** `HOST=URL`: asked before the registry HOST, in order. */
+  readonly mirrors?: readonly string[] | undefined;
+  /** Hears of the order of mirrors, and of those passed over. */
+  readonly onMirror?: (message: string) => void;
   /** Manifests and configs of earlier runs; default: none. */
   readonly documents?: DocumentStore | undefined;
   /** For tests: the clock of waits between tries. */
@@ -97,6 +102,9 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
     allowForeign,
     parallel: options.parallel,
     documents: options.documents,
+    mirrors: options.mirrors?.map(parseMirror),
+    mirrorCredentials: dockerConfigCredentials(options.environment ?? process.env),
+    onMirror: options.onMirror,
   });
 }
 

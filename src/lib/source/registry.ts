@@ -24,7 +24,9 @@ import type {
   ResolveOptions,
 } from './image-source.ts';
 import { ImageTree, type RootDocument } from './image-tree.ts';
+import { MirroredConnection } from '../auth/mirrored-connection.ts';
 import { RegistryConnection, type RegistryRequest } from '../auth/registry-connection.ts';
+import { repositoryAt, type Mirror } from './mirrors.ts';
 import { openRoot, platformsOf, resolveImage, type ImageRoot } from './resolve-image.ts';
 import { assertBytes, digestOf } from './verified-bytes.ts';
 
@@ -38,6 +40,12 @@ export interface RegistryOptions {
   readonly allowForeign: boolean;
   /** How long blobs are read over several connections; default: over one. */
   readonly parallel?: ParallelOptions | undefined;
+  /** Asked before the registry, in order. */
+  readonly mirrors?: readonly Mirror[] | undefined;
+  /** Logins of mirrors: what was typed for the registry is not for them. */
+  readonly mirrorCredentials?: CredentialProvider | undefined;
+  /** Hears of the order of mirrors, and of those passed over. */
+  readonly onMirror?: ((message: string) => void) | undefined;
   /** Asked before the registry for what is named by digest. */
   readonly documents?: DocumentStore | undefined;
 }
@@ -55,7 +63,7 @@ class RegistrySource implements ImageSource {
   readonly #text: string;
   readonly #reference: Reference;
   readonly #options: RegistryOptions;
-  readonly #connection: RegistryConnection;
+  readonly #connection: MirroredConnection;
   readonly #tree: ImageTree;
   readonly #closing = new AbortController();
   #root: Promise<ImageRoot> | undefined;
@@ -64,7 +72,7 @@ class RegistrySource implements ImageSource {
     this.#text = text;
     this.#reference = reference;
     this.#options = options;
-    this.#connection = new RegistryConnection({ ...options, ...reference, signal: this.#closing.signal });
+    this.#connection = connectionOf(reference, options, this.#closing.signal);
     this.#tree = new ImageTree((descriptor, kind, signal) => this.#readDocument(descriptor, kind, signal));
   }
 
@@ -175,6 +183,25 @@ class RegistrySource implements ImageSource {
     // Any content coding would change the bytes that the digest is of.
     return { path: `blobs/${digest}`, what, missing: 'BLOB_NOT_FOUND', headers: { 'accept-encoding': 'identity' } };
   }
+}
+
+function connectionOf(reference: Reference, options: RegistryOptions, signal: AbortSignal): MirroredConnection {
+  const { mirrors = [], mirrorCredentials = async () => undefined, onMirror = () => undefined } = options;
+  const own = { name: reference.registry, connection: new RegistryConnection({ ...options, ...reference, signal }) };
+  const others = mirrors
+    .filter(({ registry }) => registry === reference.registry)
+    .map((mirror) => ({
+      name: `${mirror.url.host}${mirror.url.pathname}`.replace(/\/$/, ''),
+      connection: new RegistryConnection({
+        ...options,
+        registry: mirror.url.host,
+        base: new URL(mirror.url.origin),
+        repository: repositoryAt(mirror, reference.repository),
+        credentials: mirrorCredentials,
+        signal,
+      }),
+    }));
+  return new MirroredConnection(others, own, onMirror);
 }
 
 /** What the registry says the manifest's digest is; it must be one, and it must hold. */

@@ -32,6 +32,7 @@ async function* piecesOf(response: HttpResponse | undefined, limits: BodyLimits)
       seenBytes += piece.byteLength;
       if (sizeBytes !== undefined && seenBytes > sizeBytes) break;
       sha?.update(piece);
+      await response?.rate?.take(piece.byteLength, () => signal.aborted || response.body.destroyed);
       yield piece;
     }
   } catch (error) {
