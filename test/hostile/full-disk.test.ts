@@ -70,4 +70,25 @@ describe.skipIf(!canMount)('row 11: a warm into 64 MiB', () => {
     expect(stderr).toContain('[STORAGE_FULL]');
     expect(usedBytes).toBeLessThan(MIB);
   });
+
+  it('evicts what was not used for long, and goes on', async () => {
+    const noise = (seed: number): Buffer => Buffer.from(seededContent(seed, 36 * MIB).slice(0, 36 * MIB));
+    const layers = [2, 3].map((seed): MadeLayer => ({ files: { 'a.bin': noise(seed) }, compression: 'none' }));
+    const images = await Promise.all(layers.map((layer, nth) => makeLayout(join(home, `image-${nth}`), [layer])));
+    const cacheDir = join(home, 'cache');
+    await mkdir(cacheDir, { mode: 0o700 });
+    const warm = (nth: number): string =>
+      `'${process.execPath}' '${BIN}' warm '${images[nth]?.reference ?? ''}' --progress none --min-free 0 --max-cache-size 1GiB --cache-dir '${cacheDir}'`;
+    const age = `touch -d '1 day ago' '${cacheDir}'/.clipctl/v1/layers/*`;
+    const script = `${warm(0)} && ${age} && ${warm(1)} && ls '${cacheDir}' >'${home}/names'`;
+    const mount = `mount -t tmpfs -o size=64m,mode=700 none '${cacheDir}'`;
+    const [file = '', ...args] = inMountNamespace(mount, ['sh', '-c', script]);
+    const code = await new Promise((resolve) => {
+      const env = { PATH: process.env['PATH'] ?? '', HOME: home };
+      const child = execFile(file, args, { env, timeout: 60_000 }, () => resolve(child.exitCode));
+    });
+    expect(code).toBe(0);
+    const names = (await readFile(join(home, 'names'), 'utf8')).split('\n').filter((name) => name.length === 64);
+    expect(names).toEqual([images[1]?.layers[0]?.diffId.slice('sha256:'.length)]);
+  });
 });

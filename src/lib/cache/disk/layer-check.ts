@@ -15,6 +15,9 @@ export interface LayerCheckOptions {
   readonly signal: AbortSignal;
 }
 
+/** A layer that is evicted and brought again while it is hashed is hashed anew, so many times at most. */
+const MAX_TRIES = 4;
+
 /**
  * Hashes a layer, and vouches for it from then on when its sha256 is its name; else takes back that anybody does.
  * @throws ClipctlError STORAGE_*; the signal's reason
@@ -25,17 +28,22 @@ export async function hashAndAdopt(
   { records, budget, prepare, signal }: LayerCheckOptions,
 ): Promise<'verified' | 'bad' | 'missing'> {
   const path = join(cacheDir, hash);
-  const before = await lookAtFile(path);
-  if (before === undefined) return 'missing';
-  if (before === 'other') return 'bad';
-  const found = await hashFile(path, { budget, signal });
-  const after = await lookAtFile(path);
-  if (after === undefined) return 'missing';
-  if (after === 'other') return 'bad';
-  if (!isSameIdentity(before, after)) return (await records.isVerified(hash, after)) ? 'verified' : 'bad';
-  if (found === hash) await records.adopt(hash, after, prepare);
-  else await records.distrust(hash);
-  return found === hash ? 'verified' : 'bad';
+  for (let tries = 1; ; tries += 1) {
+    const before = await lookAtFile(path);
+    if (before === undefined) return 'missing';
+    if (before === 'other') return 'bad';
+    const found = await hashFile(path, { budget, signal });
+    const after = await lookAtFile(path);
+    if (after === undefined) return 'missing';
+    if (after === 'other') return 'bad';
+    // An eviction that puts a layer back gives it the identity it had: that it was away only the hash knows.
+    if (found !== undefined && isSameIdentity(before, after)) {
+      if (found === hash) await records.adopt(hash, after, prepare);
+      else await records.distrust(hash);
+      return found === hash ? 'verified' : 'bad';
+    }
+    if (tries === MAX_TRIES) return (await records.isVerified(hash, after)) ? 'verified' : 'bad';
+  }
 }
 
 /** Removes a layer's file, or a link under its name. @throws ClipctlError STORAGE_* */
