@@ -6,6 +6,7 @@
  *   0x10000  input:  unread tail + up to 256 KiB | slack that a look-ahead may read (its content never matters)
  *   0x60000  output: 32 KiB history | 1 MiB | slack that a match may overshoot into
  *  0x170000  window packer: hash heads, chains, the window and its marks, packed bytes
+ *  0x1a0000  output once more: one area is read by another thread while the other is filled
  *
  * A position in the input is a bit address: byte address * 8 + bit (RFC 1951 §3.1.1 counts bits from the low end).
  */
@@ -64,4 +65,6 @@ export const KEPT_END: usize = PACKER + 0x1b000;
 export const KEPT_MARKS_END: usize = PACKER + 0x23800;
 /** The result: 32 KiB of literals with 9 bits each are 36 KiB, matches are less. */
 export const PACKED: usize = PACKER + 0x24000;
-export const MEMORY_BYTES: usize = PACKER + 0x30000;
+
+export const SECOND_OUTPUT: usize = PACKER + 0x30000;
+export const MEMORY_BYTES: usize = SECOND_OUTPUT + 0x110000;

@@ -13,7 +13,9 @@ export const KERNEL_NAME = 'inflate.wasm';
 export const KERNEL_PATH = join(ROOT, 'src/lib/compression/gzip', KERNEL_NAME);
 
 const COMPILER = join(ROOT, 'node_modules/assemblyscript/bin/asc.js');
-const FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd,bulk-memory'];
+/** Shared with the thread that takes the output; the size is that of assembly/layout.ts in pages of 64 KiB. */
+const MEMORY_FLAGS = ['--importMemory', '--sharedMemory', '--initialMemory', '43', '--maximumMemory', '43'];
+const FLAGS = ['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd,bulk-memory,threads', ...MEMORY_FLAGS];
 
 /** Compiles the sources; the same bytes each time. */
 export async function compileKernel() {

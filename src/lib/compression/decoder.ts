@@ -57,6 +57,12 @@ export interface LargeWindowPermit {
 export interface DecoderOptions {
   readonly onOutput: OutputSink;
   readonly limits: DecompressionLimits;
+  /**
+   * For a sink whose reader is another thread. Views of memory that threads share then stay valid after the sink has
+   * returned: before such memory is written again, this is called, and returns when all that was given out before its
+   * last call has been read. Other views are to be copied by the sink as ever.
+   */
+  readonly awaitReaders?: () => void;
   /** Output between two checkpoints of a gzip layer; default 4 MiB, 0 for none but the start. */
   readonly checkpointIntervalBytes?: number;
   /** Leave out the CRC-32 of gzip members: for who compares the sha256 of the output with a known diffID. */

@@ -16,7 +16,7 @@ import {
   type ToWorker,
 } from './layer-job.ts';
 import type { BufferLease } from './memory-budget.ts';
-import { RingReader, SHARED_BYTES, type RingContent, type RingMessage } from './output-ring.ts';
+import { RingReader, SHARED_BYTES, type RingMessage } from './output-ring.ts';
 
 /** Kept until it is acknowledged; above the 5 MiB that S3 asks of a part. */
 export const PART_BYTES = 8 * 1024 * 1024;
@@ -54,7 +54,7 @@ class ThroughPass {
   readonly #request: ThroughRequest;
   readonly #stopped = new AbortController();
   /** What the worker said and nobody has taken yet. */
-  readonly #messages: RingContent[] = [];
+  readonly #messages: RingMessage[] = [];
   #failure: unknown;
   #isOver = false;
   #wake: () => void = () => undefined;
@@ -159,14 +159,12 @@ class ThroughPass {
   }
 
   #hear(message: RingMessage): void {
-    // Nothing is journalled here.
-    if (typeof message === 'object' && !('length' in message)) return;
     this.#messages.push(message);
     this.#wake();
   }
 
   /** What the worker says next; its failure instead when that came. */
-  async #next(): Promise<RingContent> {
+  async #next(): Promise<RingMessage> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure as Error;
       const message = this.#messages.shift();

@@ -27,6 +27,8 @@ export interface LayerPassSinks {
   /** Told of places to go on from, after the output before them. */
   readonly onResumePoint?: ResumePointListener;
   readonly largeWindows?: LargeWindowPermit;
+  /** See DecoderOptions. */
+  readonly awaitReaders?: () => void;
 }
 
 export class LayerPass {
@@ -38,7 +40,7 @@ export class LayerPass {
   #compressedBytes: number;
   #broken: unknown;
 
-  constructor(job: LayerJob, { onOutput, onCheckpoint, onResumePoint, largeWindows }: LayerPassSinks) {
+  constructor(job: LayerJob, { onOutput, onCheckpoint, onResumePoint, largeWindows, awaitReaders }: LayerPassSinks) {
     this.#job = job;
     this.#resumed = job.journal?.resume?.kind === 'points' ? job.journal.resume : undefined;
     this.#compressedBytes = this.#resumed?.keptBytes ?? 0;
@@ -52,6 +54,7 @@ export class LayerPass {
       skipChecksum: job.checksums !== true,
       checkpointIntervalBytes: job.checkpointIntervalBytes,
       ...(largeWindows && { largeWindows }),
+      ...(awaitReaders && { awaitReaders }),
     });
   }
 

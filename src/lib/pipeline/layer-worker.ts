@@ -14,9 +14,10 @@ import {
   type WorkerData,
 } from './layer-job.ts';
 import { pageBuffersOf } from '../tar/packed-entries.ts';
+import { HandoverReader, HandoverWriter } from './handover.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import { LayerPass } from './layer-pass.ts';
-import { RingReader, RingWriter, type RingMessage } from './output-ring.ts';
+import { RingWriter } from './output-ring.ts';
 import { plainErrorOf } from './plain-error.ts';
 import { SpanPass } from './span-pass.ts';
 import { openPermit } from './window-permit.ts';
@@ -96,11 +97,12 @@ function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
 }
 
 function openInflating(job: LayerJob, link: OutputLink): Stages {
-  const ring = new RingWriter(link);
+  const handover = new HandoverWriter(link);
   const pass = new LayerPass(job, {
-    onOutput: (view) => ring.write(view),
-    onCheckpoint: (checkpoint) => ring.tell({ checkpoint }),
-    onResumePoint: (point) => ring.tell({ point }),
+    onOutput: (view) => handover.write(view),
+    awaitReaders: () => handover.awaitReaders(),
+    onCheckpoint: (checkpoint) => handover.tell({ checkpoint }),
+    onResumePoint: (point) => handover.tell({ point }),
     largeWindows,
   });
   return {
@@ -108,13 +110,11 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
     write: (input) => pass.write(input),
     finish: async () => {
       const facts = await pass.finish();
-      ring.end();
+      handover.end();
       return [{ type: 'decoded', facts }];
     },
-    close: () => {
-      pass.close();
-      link.port.close();
-    },
+    // The other half closes the port when it has taken all notes.
+    close: () => pass.close(),
   };
 }
 
@@ -160,30 +160,24 @@ function openSpan(job: SpanJob, shared: SharedArrayBuffer): Stages {
   };
 }
 
-/** The other half: until the inflating worker says `end`. */
+/** The other half: until the inflating worker says that it has all. */
 function takeOutputs(job: LayerJob, link: OutputLink): void {
   const outputs = new LayerOutputs(job);
-  const ring = new RingReader(link);
-  const stop = (error: unknown): void => {
+  const onError = (error: unknown): void => {
+    link.port.close();
     outputs.close();
-    ring.stop();
     say({ type: 'failed', error: plainErrorOf(error) });
   };
-  link.port.on('message', (message: RingMessage) => {
-    if (message === 'end') {
-      outputs.finish().then((facts) => say({ type: 'outputs', facts }), stop);
+  const reader = new HandoverReader(link, {
+    onOutput: (view) => outputs.write(view),
+    onNote: (note) => ('checkpoint' in note ? outputs.noteCheckpoint(note.checkpoint) : outputs.noteResumePoint(note.point)),
+    onEnd: () => {
       link.port.close();
-      return;
-    }
-    try {
-      if ('checkpoint' in message) outputs.noteCheckpoint(message.checkpoint);
-      else if ('point' in message) outputs.noteResumePoint(message.point);
-      else ring.take(message.length, (view) => outputs.write(view));
-    } catch (error) {
-      link.port.close();
-      stop(error);
-    }
+      outputs.finish().then((facts) => say({ type: 'outputs', facts }), onError);
+    },
+    onError,
   });
+  reader.start();
 }
 
 function fail(error: unknown): void {

@@ -1,7 +1,6 @@
 /**
- * Decompressed bytes on their way from the thread that inflates to the thread that hashes, scans and writes (ENGINE §4,
- * split C): four slots behind the input slots of the same shared memory. The writer blocks when all are full, so nothing
- * grows; the reader is driven by messages.
+ * Decompressed bytes on their way from a worker to the main thread, which may not wait: four slots behind the input slots of
+ * the same shared memory. The writer blocks when all are full, so nothing grows; the reader is driven by messages.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { Checkpoint } from '../compression/decoder.ts';
@@ -9,27 +8,27 @@ import type { ResumePoint } from '../compression/resume-point.ts';
 import { ClipctlError } from '../errors.ts';
 import { SLOT_BYTES, SLOTS_BYTES, type OutputLink } from './layer-job.ts';
 
-const RING_SLOTS = 4;
+export const RING_SLOTS = 4;
 const CONTROL_OFFSET = SLOTS_BYTES + RING_SLOTS * SLOT_BYTES;
-/** Input slots, output slots, and three counters. */
-export const SHARED_BYTES = CONTROL_OFFSET + 64;
+const CONTROL_BYTES = 1024;
+/** Input slots, output slots, and what a handover needs (handover.ts). */
+export const SHARED_BYTES = CONTROL_OFFSET + CONTROL_BYTES;
 
 const WRITTEN = 0;
 const READ = 1;
 const STOPPED = 2;
 
-/** What goes into the journal, between the bytes before and behind it. */
+/** What goes into the journal, between the bytes before and behind it (handover.ts). */
 export type RingNote = { readonly point: ResumePoint } | { readonly checkpoint: Checkpoint };
 
 /** Bytes in the next slot, or no more. */
-export type RingContent = { readonly length: number } | 'end';
+export type RingMessage = { readonly length: number } | 'end';
 
-export type RingMessage = RingContent | RingNote;
-
-function openRing(shared: SharedArrayBuffer): { slots: Uint8Array; control: Int32Array } {
+/** The memory of a ring, or of a handover. */
+export function openRing(shared: SharedArrayBuffer): { slots: Uint8Array; control: Int32Array } {
   return {
     slots: new Uint8Array(shared, SLOTS_BYTES, RING_SLOTS * SLOT_BYTES),
-    control: new Int32Array(shared, CONTROL_OFFSET, 3),
+    control: new Int32Array(shared, CONTROL_OFFSET, CONTROL_BYTES / 4),
   };
 }
 
@@ -50,11 +49,6 @@ export class RingWriter {
   /** Copies the bytes into the ring; waits for room. @throws ClipctlError ABORTED when the reader has stopped */
   write(view: Uint8Array): void {
     for (let at = 0; at < view.length; at += SLOT_BYTES) this.#put(view.subarray(at, at + SLOT_BYTES));
-  }
-
-  /** Says something of what was written so far. */
-  tell(note: RingNote): void {
-    this.#port.postMessage(note satisfies RingMessage);
   }
 
   /** All is written. */
@@ -86,12 +80,6 @@ export class RingReader {
     const { slots, control } = openRing(shared);
     this.#slots = slots;
     this.#control = control;
-  }
-
-  /** Hands the next slot to `use`, then frees it. */
-  take(length: number, use: (view: Uint8Array) => void): void {
-    use(this.next(length));
-    this.free();
   }
 
   /** The next slot, which stays taken until it is freed. */

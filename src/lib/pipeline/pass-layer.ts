@@ -4,6 +4,7 @@
  */
 import { MessageChannel, type Worker } from 'node:worker_threads';
 import { feedWorker, type FeedRequest } from './feed-worker.ts';
+import { clearHandover } from './handover.ts';
 import { layerFactsOf } from './layer-facts.ts';
 import { WORKING_SET_BYTES } from './layer-job.ts';
 import type { DecodedFacts, LayerFacts, LayerJob, OutputFacts, ToWorker } from './layer-job.ts';
@@ -61,6 +62,7 @@ function passThrough({ job, open, signal, onBytes }: LayerPassRequest, threads: 
 
 function begin(job: LayerJob, { worker, mate, shared }: Threads): void {
   if (mate === undefined) return worker.postMessage({ type: 'begin', job, shared } satisfies ToWorker);
+  clearHandover(shared);
   const { port1, port2 } = new MessageChannel();
   mate.postMessage({ type: 'begin-outputs', job, link: { shared, port: port2 } } satisfies ToWorker, [port2]);
   worker.postMessage({ type: 'begin', job, shared, link: { shared, port: port1 } } satisfies ToWorker, [port1]);

@@ -58,7 +58,7 @@ function damage(deflated: Buffer, random: Random): Buffer {
 /** The kernel over pieces of any size, as the driver runs it. */
 export function kernelVerdict(deflated: Uint8Array, pieces: Random): Verdict {
   const input = new InputArea(kernel, 0);
-  const output = new OutputArea(kernel, 0);
+  const output = new OutputArea(kernel, { uncompressedOffset: 0, window: new Uint8Array(0) });
   const collected: Buffer[] = [];
   const takePending = (): void => void collected.push(Buffer.from(output.takePending()));
   kernel.reset();

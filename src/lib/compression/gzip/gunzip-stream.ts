@@ -23,6 +23,8 @@ export interface GunzipStreamOptions {
   readonly deliver: (output: Uint8Array, compressedOffset: number) => void;
   readonly checkpointIntervalBytes: number;
   readonly isSummed: boolean;
+  /** See DecoderOptions. */
+  readonly awaitReaders?: () => void;
   /** Keep windows as they are: for checkpoints that are used at once, and to measure what packing costs. */
   readonly keepsPlainWindows?: boolean;
   /** Where to start; undefined = at the start of the layer. */
@@ -65,7 +67,8 @@ export class GunzipStream {
     this.#resumePlan = new ResumePlan(options.onResumePoint, from?.uncompressedOffset ?? 0);
     const { window, blockHeader } = unpackWindow(from?.window ?? NO_WINDOW);
     this.#input = new InputArea(kernel, from === undefined ? 0 : firstByteOf(from));
-    this.#output = new OutputArea(kernel, from?.uncompressedOffset ?? 0, window);
+    const uncompressedOffset = from?.uncompressedOffset ?? 0;
+    this.#output = new OutputArea(kernel, { uncompressedOffset, window, awaitReaders: options.awaitReaders });
     if (from === undefined || from.window.length === 0) return;
     this.#part = 'blocks';
     this.#input.position += -from.bit & 7;

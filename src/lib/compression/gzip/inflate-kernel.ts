@@ -46,6 +46,7 @@ interface KernelExports {
   readonly INPUT_BYTES: WasmGlobal;
   readonly OUTPUT: WasmGlobal;
   readonly OUTPUT_BYTES: WasmGlobal;
+  readonly SECOND_OUTPUT: WasmGlobal;
   readonly MEMORY_BYTES: WasmGlobal;
 }
 
@@ -81,7 +82,7 @@ export interface PackedWindow {
 
 const WASM_PAGE_BYTES = 64 * 1024;
 /** assembly/layout.ts MEMORY_BYTES; checked when an instance is made. */
-const MEMORY_PAGES = 26;
+const MEMORY_PAGES = 43;
 export const HISTORY_BYTES = 32 * 1024;
 /** An address that no output reaches. */
 export const NEVER = 0x7fffffff;
@@ -95,13 +96,15 @@ export class InflateKernel {
   readonly inputBytes: number;
   /** Where output starts; the history lies right before it. */
   readonly outputAt: number;
+  /** The same of the second area. */
+  readonly secondOutputAt: number;
   readonly outputBytes: number;
   readonly #state: Uint32Array;
   readonly #exports: KernelExports;
 
   constructor(module: WasmModule) {
     if (webAssembly === undefined) throw new ClipctlError('INTERNAL', 'this Node has no WebAssembly');
-    const memory = new webAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
+    const memory = new webAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES, shared: true });
     const { exports } = new webAssembly.Instance(module, { env: { memory } });
     this.#exports = exports as unknown as KernelExports;
     if (this.#exports.MEMORY_BYTES.value !== MEMORY_PAGES * WASM_PAGE_BYTES)
@@ -111,6 +114,7 @@ export class InflateKernel {
     this.inputAt = this.#exports.INPUT.value;
     this.inputBytes = this.#exports.INPUT_BYTES.value;
     this.outputAt = this.#exports.OUTPUT.value + HISTORY_BYTES;
+    this.secondOutputAt = this.#exports.SECOND_OUTPUT.value + HISTORY_BYTES;
     this.outputBytes = this.#exports.OUTPUT_BYTES.value;
     this.#exports.initialize();
   }

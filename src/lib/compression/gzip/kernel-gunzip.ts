@@ -35,6 +35,7 @@ class KernelGunzip implements Decoder {
       ...(options.resume === undefined ? {} : resumedStream(options.resume)),
       ...(options.onCheckpoint && { onCheckpoint: options.onCheckpoint }),
       ...(options.onResumePoint && { onResumePoint: options.onResumePoint }),
+      ...(options.awaitReaders && { awaitReaders: options.awaitReaders }),
       checkpointIntervalBytes: options.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
       isSummed: options.skipChecksum !== true,
       deliver: (output, compressedOffset) => this.#deliver(output, compressedOffset),

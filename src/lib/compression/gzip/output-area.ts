@@ -4,12 +4,29 @@ import { HISTORY_BYTES, type InflateKernel } from './inflate-kernel.ts';
 /** A group of symbols that starts right before the end may write this far beyond it. */
 const OVERSHOOT_BYTES = 512;
 
-/** The decompressed bytes in the kernel's memory: 32 KiB of history, then up to 1 MiB on the way to the sink. */
+export interface OutputAreaOptions {
+  /** Of the first byte that will come. */
+  readonly uncompressedOffset: number;
+  /** What stands before it. */
+  readonly window: Uint8Array;
+  /** See DecoderOptions. */
+  readonly awaitReaders?: (() => void) | undefined;
+}
+
+/** Given to the sink at once: what another thread may begin with, while more is decoded. */
+const STEP_BYTES = 256 * 1024;
+
+/**
+ * The decompressed bytes in the kernel's memory: 32 KiB of history, then up to 1 MiB on the way to the sink. There are two
+ * such areas: with somebody who reads on after the sink has returned, they are filled by turns.
+ */
 export class OutputArea {
   /** Address of the next byte. */
   out: number;
   readonly #kernel: InflateKernel;
-  readonly #end: number;
+  readonly #awaitReaders: (() => void) | undefined;
+  /** Address of the first byte behind the history. */
+  #at: number;
   /** Address of the first byte that a match of this member may reach. */
   #windowStart: number;
   /** Up to here the bytes went to the sink. */
@@ -20,10 +37,11 @@ export class OutputArea {
   /** Offset in the layer of address 0. */
   #base: number;
 
-  constructor(kernel: InflateKernel, uncompressedOffset: number, window: Uint8Array = new Uint8Array(0)) {
+  constructor(kernel: InflateKernel, { uncompressedOffset, window, awaitReaders }: OutputAreaOptions) {
     this.#kernel = kernel;
-    this.out = kernel.outputAt;
-    this.#end = kernel.outputAt + kernel.outputBytes - OVERSHOOT_BYTES;
+    this.#awaitReaders = awaitReaders;
+    this.#at = kernel.outputAt;
+    this.out = this.#at;
     this.#windowStart = this.out - window.length;
     this.#delivered = this.out;
     this.#summed = this.out;
@@ -33,7 +51,7 @@ export class OutputArea {
 
   /** A run stops here. */
   get end(): number {
-    return this.#end;
+    return Math.min(this.#areaEnd, this.#delivered + STEP_BYTES);
   }
 
   get windowStart(): number {
@@ -71,16 +89,28 @@ export class OutputArea {
 
   /** Makes room once the end is reached: the last 32 KiB become the history. Everything must be delivered. */
   slide(): void {
-    if (this.out < this.#end) return;
-    const { memory, outputAt } = this.#kernel;
+    if (this.out < this.#areaEnd) return;
+    const { memory } = this.#kernel;
+    this.#at = this.#nextArea();
     const start = this.windowStart;
-    const shift = this.out - outputAt;
+    const shift = this.out - this.#at;
     memory.copyWithin(start - shift, start, this.out);
     this.#windowStart = start - shift;
     this.#base += shift;
-    this.out = outputAt;
-    this.#delivered = outputAt;
-    this.#summed = outputAt;
+    this.out = this.#at;
+    this.#delivered = this.#at;
+    this.#summed = this.#at;
+  }
+
+  get #areaEnd(): number {
+    return this.#at + this.#kernel.outputBytes - OVERSHOOT_BYTES;
+  }
+
+  #nextArea(): number {
+    if (this.#awaitReaders === undefined) return this.#at;
+    this.#awaitReaders();
+    const { outputAt, secondOutputAt } = this.#kernel;
+    return this.#at === outputAt ? secondOutputAt : outputAt;
   }
 
   #sumUp(): void {

@@ -4,13 +4,13 @@
 export type WasmModule = object & { readonly wasmModule?: never };
 
 export interface WasmMemory {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: SharedArrayBuffer;
 }
 
 interface WasmApi {
   readonly validate: (bytes: Uint8Array) => boolean;
   readonly Module: new (bytes: Uint8Array) => WasmModule;
-  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number }) => WasmMemory;
+  readonly Memory: new (pages: { readonly initial: number; readonly maximum: number; readonly shared: true }) => WasmMemory;
   readonly Instance: new (module: WasmModule, imports: object) => { readonly exports: object };
   readonly RuntimeError: new () => Error;
   readonly LinkError: new () => Error;
