@@ -1,6 +1,6 @@
 /**
- * An OCI layout whose one layer is as large as asked for and cheap to make and to keep: entries of 4 MB, of which 64 kB are
- * random and the rest is zeros. Each is one gzip member, the same one, so it is packed once.
+ * An OCI layout whose layers are as large as asked for and cheap to make and to keep: entries of 4 MB, of which 64 kB are
+ * random and the rest is zeros. Each is one gzip member, the same one in a layer, so it is packed once.
  */
 import { createHash, randomBytes, type Hash } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,7 +8,7 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { blobPath, createLayout, writeImage } from './layout-writer.ts';
+import { blobPath, createLayout, writeImage, type WrittenLayer } from './layout-writer.ts';
 
 const BLOCK_BYTES = 512;
 /** With its header: the whole blocks next to 4 MB. */
@@ -18,14 +18,22 @@ const CONTENT_BYTES = 64_000;
 export interface LargeLayout {
   /** For the command line: `oci:DIRECTORY:TAG`. */
   readonly reference: string;
-  /** `sha256:…` of the tar. */
-  readonly diffId: string;
-  /** Of the tar: a little more than was asked for. */
+  /** Of all tars: a little more than was asked for. */
   readonly sizeBytes: number;
 }
 
-export async function makeLargeLayout(folder: string, atLeastBytes: number): Promise<LargeLayout> {
+export async function makeLargeLayout(folder: string, layerBytes: number, { layers = 1 } = {}): Promise<LargeLayout> {
   await createLayout(folder);
+  const written: WrittenLayer[] = [];
+  for (let at = 0; at < layers; at += 1) written.push(await writeLargeLayer(folder, layerBytes));
+  await writeImage(folder, { layers: written, tag: 'v1', created: '2024-01-02T03:04:05Z' });
+  return {
+    reference: `oci:${folder}:v1`,
+    sizeBytes: written.reduce((sum, { uncompressedBytes }) => sum + uncompressedBytes, 0),
+  };
+}
+
+async function writeLargeLayer(folder: string, atLeastBytes: number): Promise<WrittenLayer> {
   const temporary = join(folder, 'layer');
   const packed = new PackedFile(createWriteStream(temporary));
   const entry = Buffer.alloc(ENTRY_BYTES);
@@ -37,9 +45,7 @@ export async function makeLargeLayout(folder: string, atLeastBytes: number): Pro
   await packed.write(end, gzipSync(end));
   const layer = await packed.finish();
   await rename(temporary, blobPath(folder, layer.digest));
-  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
-  await writeImage(folder, { layers: [{ mediaType, ...layer }], tag: 'v1', created: '2024-01-02T03:04:05Z' });
-  return { reference: `oci:${folder}:v1`, diffId: layer.diffId, sizeBytes: layer.uncompressedBytes };
+  return { mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip', ...layer };
 }
 
 class PackedFile {

@@ -71,7 +71,8 @@ class ThroughPass {
     const ring = new RingReader({ shared: memory.shared, port: port1 });
     port1.on('message', (message: RingMessage) => this.#hear(message));
     const running = this.#run(memory.shared, port2);
-    const buffers = new PartBuffers(this.#context);
+    const own = budget.bufferWithin(PART_BYTES);
+    const buffers = new PartBuffers(this.#context, own);
     try {
       yield* this.#parts(ring, buffers);
     } finally {
@@ -80,7 +81,7 @@ class ThroughPass {
       port1.close();
       await running;
       // Not waited for: who holds the last part until the end of the parts has been told would never let it go.
-      void buffers.allBack().then(() => memory.release());
+      void buffers.allBack().then(() => (memory.release(), own.release()));
     }
   }
 
@@ -197,10 +198,10 @@ class PartBuffers {
   #isClosed = false;
   #wake: () => void = () => undefined;
 
-  constructor(context: Pick<PipelineContext, 'budget' | 'signal'>) {
+  constructor(context: Pick<PipelineContext, 'budget' | 'signal'>, own: BufferLease) {
     this.#context = context;
-    // Its bytes are part of the lease of the whole pass.
-    this.#own = { bytes: PART_BYTES, buffer: Buffer.allocUnsafeSlow(PART_BYTES), release: () => undefined };
+    // Whoever made this has it for the whole pass.
+    this.#own = { ...own, release: () => undefined };
     this.#free = [this.#own];
   }
 

@@ -90,6 +90,12 @@ export class MemoryBudget {
     return { bytes: heldBytes, shared, release: once(() => (giveBack(), lease.release())) };
   }
 
+  /** A pooled buffer whose bytes are part of a lease that the caller holds. It is given back right after that lease. */
+  bufferWithin(bytes: number): BufferLease {
+    const [buffer, giveBack] = this.#fromPool(this.#buffers, bytes, () => Buffer.allocUnsafeSlow(bytes));
+    return { bytes, buffer, release: once(giveBack) };
+  }
+
   #withBuffer(lease: BudgetLease): BufferLease {
     const [buffer, giveBack] = this.#fromPool(this.#buffers, lease.bytes, () => Buffer.allocUnsafeSlow(lease.bytes));
     return { bytes: lease.bytes, buffer, release: once(() => (giveBack(), lease.release())) };

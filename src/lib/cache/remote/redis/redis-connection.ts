@@ -69,13 +69,19 @@ export class RedisConnection {
     return this.#answerOf(run, { open, name: command[0], signal });
   }
 
-  /** Runs what has been queued since MULTI: commands of these names. @throws as `call` does, also when one of them failed */
-  async execute(names: readonly string[], signal: AbortSignal): Promise<void> {
+  /** Sends commands behind each other, and waits for all answers. @throws as `call` does, for the first that failed */
+  async callAll(commands: readonly Command[], signal: AbortSignal): Promise<readonly unknown[]> {
+    const open = await this.#ready(signal);
+    const run = (): Promise<readonly unknown[]> => Promise.all(commands.map((command) => send(open.client, command)));
+    return this.#answerOf(run, { open, name: commands[0]?.[0] ?? '', signal });
+  }
+
+  /** Runs what has been queued since MULTI: so many commands. @throws as `call` does, also when one of them failed */
+  async execute(count: number, signal: AbortSignal): Promise<void> {
     const answers = await this.call(['EXEC'], signal);
-    if (!Array.isArray(answers) || answers.length !== names.length) throw unexpectedReply(this.#address.name, 'EXEC');
-    answers.forEach((answer: unknown, at) => {
-      if (answer instanceof Error) throw replyError(answer.message, this.#address.name, names[at] ?? 'EXEC');
-    });
+    if (!Array.isArray(answers) || answers.length !== count) throw unexpectedReply(this.#address.name, 'EXEC');
+    const failed = (answers as readonly unknown[]).find((answer) => answer instanceof Error);
+    if (failed !== undefined) throw replyError(failed.message, this.#address.name, 'EXEC');
   }
 
   async #ready(signal: AbortSignal): Promise<OpenClient> {

@@ -31,7 +31,8 @@ export class ReplyGuard {
   #replyBytes = 0;
 
   /** What is wrong with these bytes, the next of the connection; undefined when nothing is. */
-  problemOf(bytes: Uint8Array): string | undefined {
+  problemOf({ buffer, byteOffset, byteLength }: Uint8Array): string | undefined {
+    const bytes = Buffer.from(buffer, byteOffset, byteLength);
     this.#replyBytes += bytes.length;
     for (let at = 0; at < bytes.length;) {
       if (this.#bulkLeftBytes > 0) {
@@ -42,9 +43,9 @@ export class ReplyGuard {
         continue;
       }
       const end = bytes.indexOf(LF, at);
-      const part = bytes.subarray(at, end < 0 ? bytes.length : end);
-      if (this.#line.length + part.length > MAX_LINE_BYTES) return 'a line that does not end';
-      this.#line += Buffer.from(part).toString('latin1');
+      const lineEnd = end < 0 ? bytes.length : end;
+      if (this.#line.length + lineEnd - at > MAX_LINE_BYTES) return 'a line that does not end';
+      this.#line += bytes.toString('latin1', at, lineEnd);
       if (this.#line !== '' && !TYPES.has(this.#line[0])) return NO_REPLY;
       if (end < 0) break;
       const problem = this.#takeLine(this.#line);

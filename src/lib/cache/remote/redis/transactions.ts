@@ -8,7 +8,7 @@ import type { Command } from './redis-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** The client keeps a KiB or more for each command that waits for its answer. */
-const BATCH_COMMANDS = 128;
+const BATCH_COMMANDS = 64;
 
 export class Transactions {
   readonly #connection: RedisConnection;
@@ -37,12 +37,12 @@ export class Transactions {
   async #run(commands: Iterable<Command>, signal: AbortSignal): Promise<void> {
     try {
       await this.#connection.call(['MULTI'], signal);
-      const names: string[] = [];
+      let count = 0;
       for (const batch of batchesOf(commands)) {
-        await Promise.all(batch.map((command) => this.#connection.call(command, signal)));
-        names.push(...batch.map(([name]) => name));
+        await this.#connection.callAll(batch, signal);
+        count += batch.length;
       }
-      await this.#connection.execute(names, signal);
+      await this.#connection.execute(count, signal);
     } catch (error) {
       // What has been queued must not meet the next transaction.
       await this.#connection.close();
