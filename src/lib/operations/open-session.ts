@@ -14,7 +14,6 @@ import type { RetryEvent } from '../http/retry.ts';
 import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
-import { keepYoungSmall } from '../pipeline/collect-young.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
 import type { ProgressListener } from '../pipeline/progress.ts';
@@ -55,7 +54,6 @@ const WAITING_MS = 8_000;
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
   setMaxListeners(0, options.signal);
-  keepYoungSmall();
   const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);

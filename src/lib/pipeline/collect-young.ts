@@ -6,14 +6,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/**
- * Lets the young generation of this process stay as small as it starts (1 MiB): V8 doubles it up to 16 MiB, which is then
- * resident twice, and buffers of bodies in it wait for longer. What lives there dies at once, so that nothing gets slower.
- */
-export function keepYoungSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
-}
-
 type Collect = (options: { readonly type: 'minor' }) => void;
 
 let collect: Collect | undefined;
