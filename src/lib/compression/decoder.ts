@@ -58,9 +58,9 @@ export interface DecoderOptions {
   readonly onOutput: OutputSink;
   readonly limits: DecompressionLimits;
   /**
-   * For a sink whose reader is another thread. Views of memory that threads share then stay valid after the sink has
-   * returned: before such memory is written again, this is called, and returns when all that was given out before its
-   * last call has been read. Other views are to be copied by the sink as ever.
+   * For a sink whose reader is another thread. Views of shared memory that is the decoder's own then stay valid after the
+   * sink has returned: before such memory is written again, this is called, and returns when all that was given out before
+   * its last call has been read. Other views, the input's among them, are to be copied by the sink as ever.
    */
   readonly awaitReaders?: () => void;
   /** Output between two checkpoints of a gzip layer; default 4 MiB, 0 for none but the start. */

@@ -55,7 +55,9 @@ export class HandoverWriter {
 
   /** Waits for room. @throws ClipctlError ABORTED when the reader has stopped */
   write(view: Uint8Array): void {
-    if (view.buffer instanceof SharedArrayBuffer) return this.#lend(view, view.buffer);
+    // Bytes of an uncompressed layer stand in the input slots, which are filled again as soon as this returns.
+    const isInput = view.buffer === this.#slots.buffer;
+    if (!isInput && view.buffer instanceof SharedArrayBuffer) return this.#lend(view, view.buffer);
     for (let at = 0; at < view.length; at += SLOT_BYTES) this.#copy(view.subarray(at, at + SLOT_BYTES));
   }
 
