@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 const NAMESPACE = 'lazy-commonjs';
 /** A statement of an ES module at the start of a line. */
-const MODULE_SYNTAX = /^(?:import|export)\s*(?:[{*'"]|\w+\s)/m;
+const MODULE_SYNTAX = /^(?:import|export)(?:\s*[{*'"]|\s+\w+\s)/m;
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
 /**

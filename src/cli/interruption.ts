@@ -56,7 +56,7 @@ export class Interruption {
     this.#exitCode = SIGNALS[name as SignalName];
     this.#controller.abort(
       new ClipctlError('ABORTED', `interrupted by ${name}`, {
-        hint: 'Run the same command again: what was verified is kept.',
+        hint: 'Run the same command again to resume: what was fetched so far is kept.',
         details: { signal: name },
       }),
     );

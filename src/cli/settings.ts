@@ -35,6 +35,7 @@ export interface Settings {
   readonly timeoutMs: number;
   readonly retries: number;
   readonly insecureRegistries: readonly string[];
+  readonly caFile?: string;
   readonly username: string | undefined;
   readonly passwordFromStdin: boolean;
   readonly json: boolean;
@@ -105,7 +106,9 @@ function registrySettings(values: FlagValues, config: ConfigValues) {
       hint: 'Pipe the password in: printf %s "$TOKEN" | clipctl … --username NAME --password-stdin',
     });
   }
+  const caFile = values.path('ca-file') ?? config.caFile;
   return {
+    ...(caFile === undefined ? {} : { caFile }),
     offline: values.toggle('offline', config.offline),
     timeoutMs: values.durationMs('timeout') ?? config.timeout ?? parseDurationMs(DEFAULT_TIMEOUT) ?? 0,
     retries: values.integer('retries', 0) ?? config.retries ?? DEFAULT_RETRIES,

@@ -53,6 +53,7 @@ export const CONFIG_SCHEMA = v.object(
     progress: v.optional(v.picklist(['auto', 'tty', 'plain', 'json', 'none'], 'expected auto, tty, plain, json or none')),
     quiet: v.optional(truth),
     insecureRegistry: v.optional(v.array(text, 'expected a list of hosts')),
+    caFile: v.optional(text),
     username: v.optional(text),
     maxLayerSize: v.optional(sizeBytes),
     maxEntries: v.optional(wholeNumber),

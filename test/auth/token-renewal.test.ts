@@ -4,7 +4,7 @@ import { Authorizer } from '../../src/lib/auth/authorizer.ts';
 import { createDispatcher } from '../../src/lib/http/dispatcher.ts';
 import { createHttpClient } from '../../src/lib/http/http-client.ts';
 import { ClipctlError } from '../../src/lib/errors.ts';
-import { RegistryConnection } from '../../src/lib/source/registry-connection.ts';
+import { RegistryConnection } from '../../src/lib/auth/registry-connection.ts';
 import { readBody } from '../../src/lib/http/read-body.ts';
 import { startLoopbackRegistry, type LoopbackAuth, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import { layoutOf } from '../source/open-for-test.ts';

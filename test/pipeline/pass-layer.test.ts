@@ -56,6 +56,7 @@ function pass(layer: Pick<FixtureLayer, 'digest' | 'diffId' | 'bytes'>, options:
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.bytes.length, diffId: layer.diffId, ...options.expected },
       ingestPath: options.ingestPath,
+      isFlushed: true,
       scan: options.scan ?? true,
       checkpointIntervalBytes: 1 << 20,
       limits: { ...DEFAULT_LIMITS, maxLayerBytes: options.maxLayerBytes ?? DEFAULT_LIMITS.maxLayerBytes },

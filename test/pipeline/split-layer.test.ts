@@ -50,6 +50,7 @@ function split(
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.bytes.length, diffId: layer.diffId },
       ingestPath: undefined,
+      isFlushed: true,
       scan: true,
       checkpointIntervalBytes: 1 << 20,
       limits: DEFAULT_LIMITS,

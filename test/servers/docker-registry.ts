@@ -6,16 +6,21 @@ import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
+import type { TokenServer } from './token-server.ts';
 
 export interface DockerRegistry {
   /** `127.0.0.1:port` */
   readonly host: string;
+  /** Where it keeps its blobs. */
+  readonly storage: string;
   close(): Promise<void>;
 }
 
 export interface DockerRegistryOptions {
   /** Login by htpasswd (bcrypt). */
   readonly login?: { readonly username: string; readonly password: string };
+  /** Login by bearer tokens of this server. */
+  readonly tokens?: TokenServer;
 }
 
 /**
@@ -45,6 +50,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   await waitUntilReady(host, server, () => log);
   return {
     host,
+    storage: root,
     close: async () => {
       await stop(server);
       await rm(directory, { recursive: true, force: true });
@@ -58,7 +64,7 @@ interface ConfigInput extends DockerRegistryOptions {
   readonly port: number;
 }
 
-async function configText({ directory, root, port, login }: ConfigInput): Promise<string> {
+async function configText({ directory, root, port, login, tokens }: ConfigInput): Promise<string> {
   const lines = [
     'version: 0.1',
     'log: { level: error, accesslog: { disabled: true } }',
@@ -69,6 +75,10 @@ async function configText({ directory, root, port, login }: ConfigInput): Promis
     const path = join(directory, 'htpasswd');
     await writeFile(path, `${login.username}:${bcrypt(login.password)}\n`);
     lines.push(`auth: { htpasswd: { realm: clipctl-test, path: ${JSON.stringify(path)} } }`);
+  }
+  if (tokens !== undefined) {
+    const { realm, service, issuer, certificatePath } = tokens;
+    lines.push(`auth: { token: ${JSON.stringify({ realm, service, issuer, rootcertbundle: certificatePath })} }`);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -84,9 +94,11 @@ function bcrypt(password: string): string {
 /** Uploads an OCI image layout, every blob and manifest of it, under a tag. */
 export async function pushLayout(
   layoutDirectory: string,
-  { host, repository, tag, login }: DockerRegistryOptions & { host: string; repository: string; tag: string },
+  { host, repository, tag, login, tokens }: DockerRegistryOptions & { host: string; repository: string; tag: string },
 ): Promise<void> {
-  const target: PushTarget = { layoutDirectory, host, repository, headers: loginHeaders(login) };
+  const scope = `repository:${repository}:pull,push`;
+  const headers = tokens === undefined ? loginHeaders(login) : { authorization: `Bearer ${tokens.issue(scope)}` };
+  const target: PushTarget = { layoutDirectory, host, repository, headers };
   const index = JSON.parse(await readFile(join(layoutDirectory, 'index.json'), 'utf8')) as IndexJson;
   const root = index.manifests[0];
   if (root === undefined) throw new Error(`${layoutDirectory} has no image`);

@@ -1,6 +1,7 @@
 /** Answers one GET or HEAD with a blob or manifest: Range, If-Range, ETag, and the faults a script asks for. */
 import { createReadStream } from 'node:fs';
 import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredObject } from './loopback-layout.ts';
 import type { RecordedRequest } from './loopback-request.ts';
 
@@ -14,6 +15,8 @@ export interface Fault {
   readonly cutAt?: number;
   /** Send so many bytes, then nothing more; the connection stays. */
   readonly stallAt?: number;
+  /** Send no faster than this. */
+  readonly bytesPerSecond?: number;
   /** Flip the lowest bit of this byte. */
   readonly flipAt?: number;
   /** Answer 200 with everything, as if Range were unknown. */
@@ -103,6 +106,7 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
     recorded.bytesServed += part.byteLength;
     if (part.byteLength > 0 && !response.write(part)) await drained(response);
     if (response.destroyed) return;
+    if (fault.bytesPerSecond !== undefined) await sleep((part.byteLength * 1000) / fault.bytesPerSecond);
     if (recorded.bytesServed >= stopAt) return stop(response, fault);
   }
   response.end();

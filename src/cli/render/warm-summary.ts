@@ -92,6 +92,7 @@ function renderEnd(result: WarmResult, layers: readonly WarmedLayer[], surface: 
   const cost = `${formatSize(totals.downloadedBytes)} downloaded, ${count(totals.requests, 'request')}`;
   return [
     ...(cachedBytes === 0 ? [] : [`from caches: ${share}`]),
+    ...(totals.resumedBytes === undefined ? [] : [`resumed: ${formatSize(totals.resumedBytes)} kept`]),
     `${surface.style.green('warm')} in ${formatDuration(result.durationMs)}: ${cost}${renderMemory(result)}`,
   ].join('\n');
 }

@@ -1,6 +1,5 @@
 /** Gets a bearer token for pulling (distribution specification, "Token Authentication"). */
 import { ClipctlError } from '../errors.ts';
-import { mayLead } from '../http/address-reach.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
 import { bodyOfBytes, type RequestBody } from '../http/request-body.ts';
@@ -38,7 +37,7 @@ const DEFAULT_LIFE_SECONDS = 60;
  */
 export async function fetchBearerToken(request: TokenRequest): Promise<BearerToken> {
   const { challenge, registryUrl, scope, credentials, http, signal } = request;
-  const url = realmOf(challenge, registryUrl);
+  const url = await realmOf(challenge, registryUrl, http);
   const service = challenge.parameters.get('service');
   const parameters = new URLSearchParams({ ...(service === undefined ? {} : { service }), scope });
   const startedAtMs = performance.now();
@@ -73,7 +72,7 @@ function refreshGrant(identityToken: string, parameters: URLSearchParams): Omit<
 }
 
 /** The realm as the registry names it; never a way down from TLS to plain HTTP, nor into a network that is not the registry's. */
-function realmOf(challenge: Challenge, registryUrl: URL): URL {
+async function realmOf(challenge: Challenge, registryUrl: URL, http: HttpClient): Promise<URL> {
   const realm = challenge.parameters.get('realm') ?? '';
   if (!URL.canParse(realm)) throw refused(registryUrl, 'names no usable token server');
   const url = new URL(realm);
@@ -82,7 +81,7 @@ function realmOf(challenge: Challenge, registryUrl: URL): URL {
   if (url.protocol === 'http:' && url.hostname !== registryUrl.hostname) {
     throw refused(registryUrl, `wants credentials sent to another host over plain HTTP, ${redactUrl(url)}: refused`);
   }
-  if (!mayLead(registryUrl, url)) {
+  if (!(await http.mayLead(registryUrl, url))) {
     throw refused(registryUrl, `wants credentials sent to ${redactUrl(url)}, which is no public address: refused`);
   }
   url.username = '';

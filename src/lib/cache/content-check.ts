@@ -6,7 +6,7 @@ import { digestMismatch, sizeMismatch } from './write-verified.ts';
 export class ContentCheck {
   readonly #hash: ContentHash;
   readonly #sizeBytes: number | undefined;
-  readonly #sha: Hash = createHash('sha256');
+  #sha: Hash = createHash('sha256');
   #seenBytes = 0;
 
   /** @param sizeBytes `undefined`: the hash alone says it is right */
@@ -28,6 +28,14 @@ export class ContentCheck {
     if (this.#sizeBytes !== undefined && seenBytes > this.#sizeBytes) throw sizeMismatch(this.#hash, this.#sizeBytes, seenBytes);
     this.#sha.update(piece);
     this.#seenBytes = seenBytes;
+  }
+
+  /** The same state once more: what is sent again is counted from here. */
+  copy(): ContentCheck {
+    const copy = new ContentCheck(this.#hash, this.#sizeBytes);
+    copy.#sha = this.#sha.copy();
+    copy.#seenBytes = this.#seenBytes;
+    return copy;
   }
 
   /** @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH */

@@ -2,25 +2,16 @@
  * The contract of a layer decoder: compressed bytes in, decompressed bytes out, in order, and at the end what was
  * learned on the way. The pipeline knows only this; gzip, zstd and identity implement it.
  */
+import type { Checkpoint } from './checkpoint.ts';
 import type { DecompressionLimits } from './limits.ts';
+import type { ResumeFrom, ResumePointListener } from './resume-point.ts';
+
+export type { Checkpoint } from './checkpoint.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 
 /** Which code decoded a layer (JSON field `decoder`). */
 export type DecoderName = 'kernel' | 'node-zlib' | 'node-zstd' | 'wasm-zstd' | 'none';
-
-/** Where a reader can start: the state is these offsets, the bit and the window of the preceding output. */
-export interface Checkpoint {
-  readonly compressedOffset: number;
-  /** 0..7: bits of the byte at `compressedOffset - 1` still to be used; 0 when it starts on a byte. */
-  readonly bit: number;
-  readonly uncompressedOffset: number;
-  /**
-   * The output before the checkpoint that matches may reach (≤ 32 KiB), packed with what else it takes to go on
-   * (window-codec.ts); empty at the start of a gzip member, and nowhere else.
-   */
-  readonly window: Uint8Array;
-}
 
 /** A zstd frame (RFC 8878 §3.1.1). Skippable frames (§3.1.2) hold nothing to read and are not listed. */
 export interface ZstdFrame {
@@ -70,6 +61,12 @@ export interface DecoderOptions {
   readonly checkpointIntervalBytes?: number;
   /** Leave out the CRC-32 of gzip members: for who compares the sha256 of the output with a known diffID. */
   readonly skipChecksum?: boolean;
+  /** Told of each checkpoint of a gzip layer, in order. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+  /** Told of places to go on from, after the output before them; where the format and the decoder have any. */
+  readonly onResumePoint?: ResumePointListener;
+  /** Go on here: only the compressed bytes from `firstByteOf` on will come. */
+  readonly resume?: ResumeFrom;
   /** Asked before a large window is made; absent: any number of them. */
   readonly largeWindows?: LargeWindowPermit;
 }

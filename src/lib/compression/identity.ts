@@ -1,6 +1,7 @@
 import { asError, closedError } from './decode-errors.ts';
 import type { DecodeResult, Decoder, DecoderOptions } from './decoder.ts';
 import { OutputMeter } from './output-meter.ts';
+import { ResumePlan } from './resume-point.ts';
 
 const MAX_PIECE_BYTES = 1024 * 1024;
 
@@ -11,10 +12,12 @@ export function createIdentity(options: DecoderOptions): Decoder {
 
 class Identity implements Decoder {
   readonly #meter: OutputMeter;
+  readonly #plan: ResumePlan;
   #failure: Error | undefined;
 
   constructor(options: DecoderOptions) {
     this.#meter = new OutputMeter(options);
+    this.#plan = new ResumePlan(options.onResumePoint, this.#meter.uncompressedBytes);
   }
 
   write(input: Uint8Array): void {
@@ -40,10 +43,17 @@ class Identity implements Decoder {
     this.#failure ??= closedError();
   }
 
+  #noteResumePoint(): void {
+    const { compressedBytes: compressedOffset, uncompressedBytes: uncompressedOffset } = this.#meter;
+    if (uncompressedOffset < this.#plan.boundaryDue) return;
+    this.#plan.add({ compression: 'none', compressedOffset, bit: 0, uncompressedOffset });
+  }
+
   #pass(piece: Uint8Array): void {
     this.#meter.advanceTo(this.#meter.compressedBytes + piece.length);
     try {
       this.#meter.emit(piece);
+      this.#noteResumePoint();
     } catch (error) {
       this.#failure = asError(error);
       throw this.#failure;

@@ -28,6 +28,8 @@ class SniffingDecoder implements Decoder {
 
   constructor(options: DecoderOptions) {
     this.#options = options;
+    // The bytes in the middle of a layer don't say what they are.
+    if (options.resume !== undefined) this.#decoder = FACTORIES[options.resume.point.compression](options);
   }
 
   write(input: Uint8Array): void | Promise<void> {

@@ -11,6 +11,8 @@ export class OutputMeter {
   constructor(options: DecoderOptions) {
     this.#onOutput = options.onOutput;
     this.#limits = options.limits;
+    this.#compressedBytes = options.resume?.point.compressedOffset ?? 0;
+    this.#uncompressedBytes = options.resume?.point.uncompressedOffset ?? 0;
   }
 
   get compressedBytes(): number {

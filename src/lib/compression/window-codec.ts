@@ -16,7 +16,7 @@ export const WINDOW_CODEC = { plain: 0, deflateRaw: 1 } as const;
 /** RFC 1951 §2: matches reach 32,768 bytes back. */
 export const MAX_WINDOW_BYTES = 32 * 1024;
 /** Header of a dynamic block (RFC 1951 §3.2.7): 17 bits, 19 code lengths of 3 bits, 316 of at most 14 bits. */
-const MAX_BLOCK_HEADER_BYTES = 564;
+export const MAX_BLOCK_HEADER_BYTES = 564;
 const HAS_BLOCK_HEADER = 0x80;
 
 export interface CheckpointState {

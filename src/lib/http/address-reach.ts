@@ -1,24 +1,8 @@
-/**
- * Where a server may lead us: a registry on a public name must not make us talk to the network we stand in (SSRF,
- * RELIABILITY §1.3 row 15). Only what the address itself says is judged here; what a name resolves to is for whoever
- * connects, who can ask `reachOfHost` about the address it found.
- */
+/** How far away a host is, by its address or its name alone; http/address-book.ts knows what names resolve to. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /** 'link-local' includes the addresses under which clouds hand out credentials. */
 export type Reach = 'public' | 'private' | 'loopback' | 'link-local';
-
-/**
- * Whether a server at `from` may send us on to `to`, by a redirect or as the realm of a login. The same host and port is
- * always fine; a private or loopback server may name others of its kind; nothing but link-local leads to link-local.
- */
-export function mayLead(from: URL, to: URL): boolean {
-  if (from.host === to.host) return true;
-  const target = reachOfHost(to.hostname);
-  if (target === 'public') return true;
-  const origin = reachOfHost(from.hostname);
-  return target === 'link-local' ? origin === 'link-local' : origin !== 'public';
-}
 
 /** @param hostname as `URL.hostname` has it (IPv6 in brackets, IPv4 in its normal form), or a bare address */
 export function reachOfHost(hostname: string): Reach {

@@ -1,24 +1,43 @@
-/** The connections of the process: one undici Agent, opened at the first request. */
-import type { Agent } from 'undici';
+/** The connections of the process: one undici Agent, opened at the first request; proxies, authorities and names in one place. */
+import type { Agent, buildConnector as BuildConnector, Dispatcher as Undici, Pool } from 'undici';
+import { AddressBook, type AskName } from './address-book.ts';
+import { proxyFor } from './proxy-choice.ts';
+import { openTunnel, proxyAuthorization } from './proxy-tunnel.ts';
+import { trustOf, type TrustOptions } from './trust.ts';
 
 export interface DispatcherOptions {
   /** Give up on a connection, an answer or a body that has moved no byte for so long. */
   readonly timeoutMs: number;
   /** `host[:port]` whose certificate is not checked. */
   readonly insecureHosts: readonly string[];
+  /** `--ca-file`. */
+  readonly caFile?: string;
+  /** Proxies and trust; default: none of the process's. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** For tests: where certs.d directories lie. */
+  readonly certsDirectories?: readonly string[];
+  /** For tests: who resolves names. */
+  readonly askName?: AskName;
 }
 
 export interface Dispatcher {
   open(): Promise<Agent>;
+  /** What names resolve to, as the connections see it; absent where somebody else resolves them. */
+  readonly addresses?: AddressBook;
+  /** True when another program connects for us, so that names are its business. */
+  isProxied?(url: URL): boolean;
   /** Drops all connections, used or idle. */
   close(): Promise<void>;
 }
 
 /** undici takes 160 ms to import: only what goes to the network pays that. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const addresses = new AddressBook(options.askName);
   let agent: Promise<Agent> | undefined;
   return {
-    open: () => (agent ??= openAgent(options)),
+    open: () => (agent ??= openAgent(options, addresses)),
+    addresses,
+    isProxied: (url) => proxyFor(url, options.environment ?? {}) !== undefined,
     close: async () => {
       const opened = agent;
       agent = undefined;
@@ -27,17 +46,55 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 }
 
-async function openAgent({ timeoutMs, insecureHosts }: DispatcherOptions): Promise<Agent> {
-  const { Agent, Pool } = await import('undici');
-  const insecure = new Set(insecureHosts.map((host) => host.toLowerCase()));
+interface Origin {
+  readonly url: URL;
+  readonly connect: BuildConnector.BuildOptions;
+  readonly proxy: URL | undefined;
+  readonly trust: TrustOptions;
+}
+
+async function openAgent(options: DispatcherOptions, addresses: AddressBook): Promise<Agent> {
+  const { Agent, Pool, ProxyAgent, buildConnector } = await import('undici');
+  const { timeoutMs, environment = {} } = options;
+  const insecure = new Set(options.insecureHosts.map((host) => host.toLowerCase()));
+  const trust: TrustOptions = { ...options, environment };
+  const originOf = (origin: string | URL): Origin => {
+    const url = new URL(origin);
+    const own = url.protocol === 'https:' ? trustOf(url.host, trust) : {};
+    const check = insecure.has(url.host) ? { rejectUnauthorized: false } : {};
+    const connect = { timeout: timeoutMs, lookup: addresses.lookup, ...own, ...check };
+    return { url, connect, proxy: proxyFor(url, environment), trust };
+  };
   return new Agent({
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     connect: { timeout: timeoutMs },
-    factory: (origin, options: object) => {
-      const isInsecure = insecure.has(new URL(origin).host);
-      const connect = { timeout: timeoutMs, ...(isInsecure ? { rejectUnauthorized: false } : {}) };
-      return new Pool(origin, { ...options, connect });
+    factory: (origin, pool: object): Undici => {
+      const { url, connect, proxy, trust: trusted } = originOf(origin);
+      const direct = buildConnector(connect);
+      if (proxy === undefined) return new Pool(origin, { ...pool, connect: direct });
+      if (url.protocol === 'https:') {
+        const tunnel = throughTunnel(direct, { url, connect, proxy, trust: trusted }, timeoutMs);
+        return new Pool(origin, { ...(pool as Pool.Options), connect: tunnel });
+      }
+      const { 'proxy-authorization': token } = proxyAuthorization(proxy);
+      return new ProxyAgent({ uri: proxy.origin, proxyTunnel: false, ...(token === undefined ? {} : { token }) });
     },
   });
+}
+
+/** TLS to the origin inside a connection that the proxy made. */
+function throughTunnel(
+  direct: BuildConnector.connector,
+  { url, proxy, trust }: Origin,
+  timeoutMs: number,
+): BuildConnector.connector {
+  return (options, callback) => {
+    if (proxy === undefined) return direct(options, callback);
+    const target = `${url.hostname}:${url.port === '' ? '443' : url.port}`;
+    openTunnel({ proxy, target, timeoutMs, trust: trustOf(proxy.host, trust) }).then(
+      (socket) => direct({ ...options, httpSocket: socket }, callback),
+      (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+    );
+  };
 }

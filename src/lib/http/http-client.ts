@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher as Undici } from 'undici';
 import { ClipctlError } from '../errors.ts';
 import { redactUrl } from '../redact.ts';
-import { mayLead } from './address-reach.ts';
+import { mayLead } from './may-lead.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { networkError } from './network-error.ts';
 import { SentBody, type RequestBody } from './request-body.ts';
@@ -41,6 +41,8 @@ export interface HttpClient {
    *   signal's reason when aborted
    */
   send(request: HttpRequest): Promise<HttpResponse>;
+  /** Whether a server at `from` may send us on to `to` (http/may-lead.ts). */
+  mayLead(from: URL, to: URL): Promise<boolean>;
   /** Requests that went out, redirects and token requests included. */
   readonly requestCount: number;
 }
@@ -83,7 +85,7 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
       const response = await sendOnce(current);
       if (!REDIRECTS.has(response.status)) return response;
-      const next = redirected(current, response);
+      const next = await redirected(current, response, dispatcher);
       await discardBody(response);
       current = next;
     }
@@ -92,6 +94,7 @@ export function createHttpClient(dispatcher: Dispatcher): HttpClient {
 
   return {
     send,
+    mayLead: (from, to) => mayLead(from, to, dispatcher),
     get requestCount() {
       return requestCount;
     },
@@ -131,7 +134,7 @@ function lengthOf({ body }: HttpRequest): Record<string, string> {
   return body === undefined ? {} : { 'content-length': String(body.sizeBytes) };
 }
 
-function redirected(request: HttpRequest, response: HttpResponse): HttpRequest {
+async function redirected(request: HttpRequest, response: HttpResponse, dispatcher: Dispatcher): Promise<HttpRequest> {
   const from = request.url;
   const location = headerOf(response, 'location') ?? '';
   if (location === '' || !URL.canParse(location, from.href)) throw refused(from, 'it redirects without a usable address');
@@ -143,7 +146,8 @@ function redirected(request: HttpRequest, response: HttpResponse): HttpRequest {
     throw refused(from, `it redirects a ${request.method} to ${redactUrl(to)}: refused`);
   }
   if (to.origin === from.origin) return { ...request, url: to };
-  if (!mayLead(from, to)) throw refused(from, `it redirects to ${redactUrl(to)}, which is no public address: refused`);
+  if (!(await mayLead(from, to, dispatcher)))
+    throw refused(from, `it redirects to ${redactUrl(to)}, which is no public address: refused`);
   if (request.redirects === 'same-origin') throw refused(from, `it redirects to another server, ${redactUrl(to)}: refused`);
   const headers = Object.fromEntries(Object.entries(request.headers).filter(([name]) => PORTABLE_HEADERS.has(name)));
   to.username = '';

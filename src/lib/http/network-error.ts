@@ -57,7 +57,7 @@ export function networkCodeOf(error: unknown): string {
 
 function hintFor(code: string, host: string): string {
   if (CERTIFICATES.has(code)) {
-    return `The certificate of ${host} is not trusted: set NODE_EXTRA_CA_CERTS to its authority, or pass --insecure-registry ${host}.`;
+    return `The certificate of ${host} is not trusted: pass its authority with --ca-file, or --insecure-registry ${host}.`;
   }
   if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
     return `${host} does not speak TLS: if plain HTTP is meant, pass --insecure-registry ${host}.`;

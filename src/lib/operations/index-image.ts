@@ -43,6 +43,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
     images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers })),
     ({ digest }) => digest,
   );
+  if (request.warm || remotes.length > 0) await session.disk.removeLeftovers();
   const layers = await indexLayers(session, {
     source,
     images,
@@ -161,7 +162,8 @@ function describeLayer(layer: LayerDescriptor, { facts, isKnown, sent }: Indexed
     entries: facts.entries.length,
     checkpoints: facts.checkpoints.length,
     decoder: facts.decoder,
-    verifiedBy: 'digest+diffId',
+    verifiedBy: facts.verifiedBy,
+    ...(facts.resumedBytes === 0 ? {} : { resumedBytes: facts.resumedBytes }),
     source: isKnown ? 'layer-index' : source.kind,
     ...(sent === undefined ? {} : { stored: sent.stored }),
   };

@@ -39,10 +39,7 @@ export function openSession(options: SessionOptions): Session {
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
   const sources = new Map<string, ImageSource>();
-  const dispatcher = createDispatcher({
-    timeoutMs: options.timeoutMs,
-    insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
-  });
+  const dispatcher = dispatcherOf(options);
   const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
   const shared = {
     ...options,
@@ -103,6 +100,12 @@ function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCache
   };
 }
 
+/** The connections of this run. */
+function dispatcherOf({ timeoutMs, insecureRegistries, caFile }: SessionOptions): Dispatcher {
+  const insecureHosts = insecureRegistries.map((host) => host.toLowerCase());
+  return createDispatcher({ timeoutMs, insecureHosts, environment: process.env, ...(caFile === undefined ? {} : { caFile }) });
+}
+
 /** What drivers of remote caches may use of this run. */
 function remoteContextOf(
   options: SessionOptions,
@@ -115,6 +118,7 @@ function remoteContextOf(
     policy: { retries: options.retries, onRetry },
     credentials: credentialsOf({}),
     insecureHosts: options.insecureRegistries,
+    ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
     environment: process.env,
     onWarning: (message) => options.onProgress({ type: 'warning', message }),

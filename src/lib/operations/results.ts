@@ -23,6 +23,8 @@ export interface IndexedLayer {
   readonly checkpoints: number;
   readonly decoder: DecoderName;
   readonly verifiedBy: VerifiedBy;
+  /** Compressed bytes that a stopped run had brought; absent when there were none. */
+  readonly resumedBytes?: number;
   readonly source: LayerSource;
   /** Remotes (`--to`) that have the layer now; only with --to. */
   readonly stored?: readonly string[];
@@ -54,6 +56,8 @@ export interface WarmedLayer {
   readonly servedBy: ServedBy;
   /** Bytes fetched from a remote or a registry for this layer; 0 for disk and local sources. */
   readonly downloadedBytes: number;
+  /** Compressed bytes that a stopped run had brought; absent when there were none. */
+  readonly resumedBytes?: number;
   /** Remotes (`--to`) that hold it now. */
   readonly stored: readonly string[];
 }
@@ -110,6 +114,8 @@ export interface WarmResult extends MemoryFigures {
   readonly totals: {
     readonly layers: number;
     readonly downloadedBytes: number;
+    /** Absent when nothing was resumed. */
+    readonly resumedBytes?: number;
     readonly uncompressedBytes: number;
     readonly requests: number;
   };

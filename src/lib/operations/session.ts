@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly lockTimeoutMs?: number;
   /** `host[:port]` that may be spoken to over plain HTTP or with an unverified certificate. */
   readonly insecureRegistries: readonly string[];
+  /** PEM file of authorities to trust besides the system's. */
+  readonly caFile?: string;
   /** From --username and --password-stdin. */
   readonly credentials?: { readonly username: string; readonly password: string };
   readonly onProgress: ProgressListener;

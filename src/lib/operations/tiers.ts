@@ -28,6 +28,8 @@ export interface ServedLayer {
   readonly uncompressedBytes: number;
   /** Bytes that came over a network or from a remote cache. */
   readonly downloadedBytes: number;
+  /** Compressed bytes that a stopped run had brought, and that were not fetched again. */
+  readonly resumedBytes: number;
   /** What the remotes that were asked had to say; undefined when none was. */
   readonly fill: TierFill | undefined;
 }
@@ -60,7 +62,7 @@ async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<S
   const uncompressedBytes = await sizeOnDisk(session, layer);
   if (uncompressedBytes === undefined) return undefined;
   session.onProgress({ type: 'layer-skip', layer: layer.digest, reason: 'on disk' });
-  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, fill: undefined };
+  return { servedBy: 'disk', uncompressedBytes, downloadedBytes: 0, resumedBytes: 0, fill: undefined };
 }
 
 /** One process at a time brings a layer; progress says whom we wait for. */
@@ -76,12 +78,13 @@ async function bringLayer(session: Session, request: WarmLayerRequest): Promise<
   const fill = await fillLayer(session, request);
   if (fill.filled !== undefined) {
     const { sizeBytes } = fill.filled;
-    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, fill };
+    return { servedBy: 'remote', uncompressedBytes: sizeBytes, downloadedBytes: fill.downloadedBytes, resumedBytes: 0, fill };
   }
   const source = request.source();
   const taken = await takeFromSource(session, request, source);
   const downloadedBytes = fill.downloadedBytes + (source.kind === 'registry' ? taken.readBytes : 0);
-  return { servedBy: source.kind, uncompressedBytes: taken.uncompressedBytes, downloadedBytes, fill };
+  const { uncompressedBytes, resumedBytes } = taken;
+  return { servedBy: source.kind, uncompressedBytes, downloadedBytes, resumedBytes, fill };
 }
 
 /** In parallel runs where an index knows the layer, else (or when that fails) in one stream, which also says what is wrong. */
@@ -101,7 +104,7 @@ async function takeFromSource(
     if (spans !== undefined) return spans;
   }
   const { facts, readBytes } = await ingestLayer(session, { layer, source, scan: false, keep: true, isLast });
-  return { uncompressedBytes: facts.uncompressedBytes, readBytes };
+  return { uncompressedBytes: facts.uncompressedBytes, resumedBytes: facts.resumedBytes, readBytes };
 }
 
 /** A registry without ranges, an index of another build, bytes that are wrong: one stream finds out, or serves. */

@@ -54,6 +54,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const startedAt = performance.now();
   const remotes = await openReadAndFill(session, request);
   const { images, failures } = await openImages(session, request);
+  await session.disk.removeLeftovers();
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   if (request.noDisk !== true) await claimRoom(session, images);
   const run = new WarmRun(session, request, remotes);
@@ -160,6 +161,7 @@ class WarmRun {
       servedBy: wasThere ? 'remote' : task.image.source().kind,
       uncompressedBytes: through.uncompressedBytes ?? 0,
       downloadedBytes: through.downloadedBytes,
+      resumedBytes: 0,
       fill: undefined,
       stored: through.stored,
       failures: through.failures,
@@ -208,9 +210,15 @@ function warmedImage(image: OpenedImage, outcomes: ReadonlyMap<DiffId, TaskOutco
     const outcome = outcomes.get(layer.diffId);
     if (outcome === undefined) return [];
     const { uncompressedBytes, servedBy, downloadedBytes, stored } = outcome;
-    return [{ digest: layer.digest, diffId: layer.diffId, uncompressedBytes, servedBy, downloadedBytes, stored }];
+    const resumed = resumedField(outcome.resumedBytes);
+    return [{ digest: layer.digest, diffId: layer.diffId, uncompressedBytes, servedBy, downloadedBytes, ...resumed, stored }];
   });
   return { image: image.name, platform: platformOf(image), layers };
+}
+
+/** A field for what is rare. */
+function resumedField(resumedBytes: number): { readonly resumedBytes?: number } {
+  return resumedBytes === 0 ? {} : { resumedBytes };
 }
 
 function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>): WarmResult['totals'] {
@@ -218,6 +226,7 @@ function totalsOf(session: Session, outcomes: ReadonlyMap<DiffId, TaskOutcome>):
   return {
     layers: all.length,
     downloadedBytes: all.reduce((sum, outcome) => sum + outcome.downloadedBytes, 0),
+    ...resumedField(all.reduce((sum, outcome) => sum + outcome.resumedBytes, 0)),
     uncompressedBytes: all.reduce((sum, outcome) => sum + outcome.uncompressedBytes, 0),
     requests: session.requestCount(),
   };

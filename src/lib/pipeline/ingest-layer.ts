@@ -4,14 +4,16 @@
  */
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { DiskCache } from '../cache/disk/disk-cache.ts';
-import { errorCodeOf } from '../errors.ts';
-import type { ErrorCode } from '../errors.ts';
+import type { IngestFile, IngestWish } from '../cache/disk/ingest-file.ts';
+import { errorClassOf, errorCodeOf } from '../errors.ts';
+import type { ErrorClass, ErrorCode } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import type { LayerFacts } from './layer-job.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { passLayer } from './pass-layer.ts';
+import { openResumed } from './resumed-blob.ts';
 import type { ProgressListener } from './progress.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -37,6 +39,8 @@ export interface IngestRequest {
   readonly keep: boolean;
   /** No other layer is still to start: this one may take two cores. */
   readonly isLast: boolean;
+  /** False: begin anew, whatever an earlier transfer has left. Default true. */
+  readonly mayResume?: boolean;
 }
 
 export interface IngestedLayer {
@@ -48,63 +52,100 @@ export interface IngestedLayer {
 /** Wrong bytes from a registry may be a bad moment of a proxy: they are fetched once more, and no more. */
 const WORTH_ONE_REFETCH: ReadonlySet<ErrorCode> = new Set(['DIGEST_MISMATCH', 'SIZE_MISMATCH']);
 
+/** What is left of a transfer was wrong, or the registry can't serve the rest alone: once more, from the start. */
+const WORTH_A_NEW_START: ReadonlySet<ErrorCode> = new Set([
+  ...WORTH_ONE_REFETCH,
+  'DIFF_ID_MISMATCH',
+  'LAYER_CORRUPT',
+  'TAR_INVALID',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'CLIP_INVALID',
+  'REGISTRY_ERROR',
+]);
+
+/** How a layer can fail that says nothing against the bytes it has so far. */
+const INTERRUPTIONS: ReadonlySet<ErrorClass> = new Set(['aborted', 'network', 'not-allowed']);
+
+/** One call of ingestLayer, over its attempts. */
+interface Attempts {
+  readBytes: number;
+  /** The last one went on with an earlier transfer. */
+  isResumed: boolean;
+}
+
 /** @throws ClipctlError of the source, of the layer's verification, of limits and of the disk; nothing is visible then */
 export async function ingestLayer(context: PipelineContext, request: IngestRequest): Promise<IngestedLayer> {
   const { layer, source } = request;
   const about = { layer: layer.digest, action: actionOf(source) };
   context.onProgress({ type: 'layer-start', ...about, totalBytes: layer.sizeBytes, from: source.kind });
-  const counter = { bytes: 0 };
-  const facts = await ingestOnce(context, request, counter).catch((error: unknown) => {
-    if (source.kind !== 'registry' || !WORTH_ONE_REFETCH.has(errorCodeOf(error))) throw error;
-    context.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason: errorCodeOf(error) });
-    return ingestOnce(context, request, counter);
+  const attempts: Attempts = { readBytes: 0, isResumed: false };
+  const facts = await ingestOnce(context, request, attempts).catch((error: unknown) => {
+    const reason = errorCodeOf(error);
+    const isWorthIt = attempts.isResumed ? WORTH_A_NEW_START.has(reason) : WORTH_ONE_REFETCH.has(reason);
+    if (source.kind !== 'registry' || !isWorthIt) throw error;
+    context.onProgress({ type: 'retry', what: layer.digest, attempt: 1, waitMs: 0, reason });
+    return ingestOnce(context, { ...request, mayResume: false }, attempts);
   });
-  context.onProgress({ type: 'layer-done', ...about, bytes: facts.compressedBytes });
-  return { facts, readBytes: counter.bytes };
+  const note = facts.resumedBytes > 0 ? { note: `resumed: ${facts.resumedBytes} bytes kept` } : {};
+  context.onProgress({ type: 'layer-done', ...about, bytes: facts.compressedBytes, ...note });
+  return { facts, readBytes: attempts.readBytes };
 }
 
-async function ingestOnce(context: PipelineContext, request: IngestRequest, counter: { bytes: number }): Promise<LayerFacts> {
+async function ingestOnce(context: PipelineContext, request: IngestRequest, attempts: Attempts): Promise<LayerFacts> {
   const { layer } = request;
-  const { sizeBytes: atLeastBytes, diffId } = layer;
-  const known = { atLeastBytes, hash: contentHashOf(diffId), signal: context.signal };
-  const ingest = request.keep ? await context.disk.beginIngest(known) : undefined;
+  const ingest = request.keep ? await context.disk.beginIngest({ ...wishOf(request), signal: context.signal }) : undefined;
+  attempts.isResumed = ingest?.journal?.resume !== undefined;
   try {
-    const facts = await runPass(context, request, { ingestPath: ingest?.path, counter });
+    const facts = await runPass(context, request, { ingest, attempts });
     await ingest?.commit(contentHashOf(facts.diffId), {
       sizeBytes: facts.uncompressedBytes,
-      digestSeen: { digest: layer.digest, compressedBytes: facts.compressedBytes },
+      // Only a digest that was seen to hold is noted.
+      ...(facts.verifiedBy === 'diffId' ? {} : { digestSeen: { digest: layer.digest, compressedBytes: facts.compressedBytes } }),
       signal: context.signal,
     });
     return facts;
   } catch (error) {
-    await ingest?.discard();
+    await (INTERRUPTIONS.has(errorClassOf(errorCodeOf(error))) ? ingest?.suspend() : ingest?.discard());
     throw error;
   }
+}
+
+/** What is at hand locally need not be kept half. */
+function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }: IngestRequest): IngestWish {
+  const hash = contentHashOf(layer.diffId);
+  const atLeastBytes = layer.sizeBytes;
+  if (source.kind !== 'registry') return { hash, atLeastBytes };
+  const { digest, sizeBytes, diffId } = layer;
+  return { hash, atLeastBytes, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
 }
 
 function runPass(
   context: PipelineContext,
   { layer, source, scan, isLast, checkpointIntervalBytes = 0 }: IngestRequest,
-  { ingestPath, counter }: { ingestPath: string | undefined; counter: { bytes: number } },
+  { ingest, attempts }: { ingest: IngestFile | undefined; attempts: Attempts },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
-  const before = counter.bytes;
+  const before = attempts.readBytes;
+  const blob = openResumed(source, layer, ingest?.journal);
   return passLayer({
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId },
-      ingestPath,
+      ingestPath: ingest?.path,
+      isFlushed: ingest?.durability !== 'none',
+      ...(ingest?.journal && { journal: ingest.journal }),
       scan,
       checkpointIntervalBytes,
       limits: context.limits,
       maxEntries: context.maxEntries,
     },
-    open: (ended) => source.openBlob(layer, { signal: ended }),
+    open: blob.open,
     pool: context.pool,
     budget: context.budget,
     signal,
     isLast,
-    onBytes: (bytes) => {
-      counter.bytes = before + bytes;
+    onBytes: (taken) => {
+      attempts.readBytes = before + Math.max(0, taken - blob.replayedBytes);
+      const bytes = blob.startBytes + taken;
       onProgress({ type: 'layer-progress', layer: layer.digest, action: actionOf(source), bytes, totalBytes: layer.sizeBytes });
     },
   });

@@ -17,6 +17,8 @@ export interface SpanIngest {
   readonly uncompressedBytes: number;
   /** Compressed bytes taken from the source. */
   readonly readBytes: number;
+  /** Compressed bytes that an earlier transfer had brought. */
+  readonly resumedBytes: number;
 }
 
 /** Whether cutting the layer pays: `undefined` = take it in one stream. */
@@ -50,7 +52,7 @@ export async function ingestSpans(context: PipelineContext, request: SpanRequest
       });
     }
     await ingest.commit(contentHashOf(diffId), { sizeBytes: map.uncompressedBytes, signal: context.signal });
-    return { uncompressedBytes: map.uncompressedBytes, readBytes };
+    return { uncompressedBytes: map.uncompressedBytes, readBytes, resumedBytes: 0 };
   } finally {
     await ingest.discard();
   }

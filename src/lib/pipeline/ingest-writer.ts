@@ -4,17 +4,28 @@ import { ClipctlError, storageError } from '../errors.ts';
 /** Dirty pages are pushed out this often, so that the flush at commit has little left to wait for (RELIABILITY §1.1). */
 const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
 
+export interface IngestWriterOptions {
+  /** What is there already and stays. */
+  readonly startBytes: number;
+  /** False: the operating system flushes when it likes. */
+  readonly isFlushed: boolean;
+}
+
 /** Writes the decompressed layer into its ingest file, from the worker, straight out of the decoder's memory. */
 export class IngestWriter {
   readonly #path: string;
+  readonly #isFlushed: boolean;
   #fd: number | undefined;
   #writtenBytes = 0;
   #flushedBytes = 0;
   #flush: Promise<void> | undefined;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor(path: string) {
+  constructor(path: string, { startBytes, isFlushed }: IngestWriterOptions) {
     this.#path = path;
+    this.#writtenBytes = startBytes;
+    this.#flushedBytes = startBytes;
+    this.#isFlushed = isFlushed;
     try {
       this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
     } catch (error) {
@@ -26,12 +37,17 @@ export class IngestWriter {
   write(view: Uint8Array): void {
     const fd = this.#openFd();
     try {
-      for (let at = 0; at < view.length;) at += writeSync(fd, view, at, view.length - at);
+      for (let at = 0; at < view.length;) at += writeSync(fd, view, at, view.length - at, this.#writtenBytes + at);
     } catch (error) {
       throw storageError(error, this.#path, 'write');
     }
     this.#writtenBytes += view.length;
-    if (this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) this.#startFlush(fd);
+    if (this.#isFlushed && this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);
+  }
+
+  /** Brings what was written so far to disk. @throws what the file system throws; finish() throws it too */
+  flush(): Promise<void> {
+    return this.#startFlush(this.#openFd());
   }
 
   /** Waits for flushes under way and closes. The commit does the final flush. */
@@ -62,7 +78,7 @@ export class IngestWriter {
     return this.#fd;
   }
 
-  #startFlush(fd: number): void {
+  #startFlush(fd: number): Promise<void> {
     this.#flushedBytes = this.#writtenBytes;
     const before = this.#flush ?? Promise.resolve();
     this.#flush = before.then(
@@ -70,5 +86,6 @@ export class IngestWriter {
     );
     // The error is reported by finish(); until then it must not count as unhandled.
     this.#flush.catch(() => undefined);
+    return this.#flush;
   }
 }

@@ -13,7 +13,7 @@ import { EntryPacker, openEntries, type PackedEntries } from '../tar/packed-entr
 import type { LayerFacts } from './layer-job.ts';
 
 /** Changes with every change of what is kept, or of how it is found. */
-const VERSION = 'clipctl layer index 1\n';
+const VERSION = 'clipctl layer index 2\n';
 const HEAD_BYTES = VERSION.length + 32;
 /** Unpacked; what a layer of the most entries that are allowed takes. */
 const MAX_UNPACKED_BYTES = 1024 * 1024 * 1024;
@@ -43,11 +43,15 @@ export async function readKnownLayer(
   return { ...facts, entries: openEntries(entries) };
 }
 
-/** @throws ClipctlError STORAGE_ERROR */
+/**
+ * Keeps nothing of a layer whose digest was not seen to hold: what is found under it would be believed for any image.
+ * @throws ClipctlError STORAGE_ERROR
+ */
 export async function keepKnownLayer(cacheDir: string, facts: LayerFacts, checkpointIntervalBytes: number): Promise<void> {
+  if (facts.verifiedBy === 'diffId') return;
   const packer = new EntryPacker();
   for (const entry of facts.entries) packer.add(entry);
-  const kept: KeptFacts = { ...facts, entries: packer.finish(), checkpointIntervalBytes };
+  const kept: KeptFacts = { ...facts, resumedBytes: 0, entries: packer.finish(), checkpointIntervalBytes };
   const packed = await promisify(gzip)(serialize(kept), { level: 1 });
   const bytes = Buffer.concat([Buffer.from(VERSION), createHash('sha256').update(packed).digest(), packed]);
   await writeIndexFile(cacheDir, facts.digest, { bytes });

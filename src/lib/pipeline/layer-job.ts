@@ -1,5 +1,6 @@
 /** What the main thread and a layer worker say to each other. */
 import type { MessagePort } from 'node:worker_threads';
+import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import type { DecodeResult } from '../compression/decoder.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
@@ -11,8 +12,12 @@ import type { SpanRun } from './span-plan.ts';
 export interface LayerJob {
   /** What the descriptor and the config promise; the bytes are held to it. */
   readonly expected: { readonly digest: Digest; readonly sizeBytes: number; readonly diffId: DiffId };
-  /** Where the decompressed tar is written; undefined: nowhere. The file must exist and be empty. */
+  /** Where the decompressed tar is written; undefined: nowhere. The file must exist, and hold nothing but what is resumed. */
   readonly ingestPath: string | undefined;
+  /** False: its writer leaves flushing to the operating system. */
+  readonly isFlushed: boolean;
+  /** Undefined: nobody can go on with the layer when this process is stopped. */
+  readonly journal?: IngestJournal;
   /** Scan the tar and take the 4 MiB content digests (what an index needs). */
   readonly scan: boolean;
   /** Decompressed bytes between two checkpoints of a gzip layer; 0 = none but the start. */
@@ -21,9 +26,13 @@ export interface LayerJob {
   readonly maxEntries: number;
 }
 
-/** What the decoding side learned: the compressed digest holds, the stream was whole. */
+/** What the decoding side learned: the stream was whole, and the compressed digest holds where it says so. */
 export interface DecodedFacts extends DecodeResult {
   readonly digest: Digest;
+  /** `diffId`: of a resumed layer not all compressed bytes were seen. */
+  readonly verifiedBy: 'digest+diffId' | 'diffId';
+  /** Compressed bytes that an earlier transfer had brought. */
+  readonly resumedBytes: number;
 }
 
 /** What the output side learned. Nothing was compared yet (layer-facts.ts does that). */
@@ -37,7 +46,7 @@ export interface OutputFacts {
   readonly scanError: PlainError | undefined;
 }
 
-/** What was learned of a layer on its one pass. Everything in it was verified: digest, size and diffID hold. */
+/** What was learned of a layer on its one pass. Everything in it was verified: diffID, size and, as `verifiedBy` says, digest hold. */
 export interface LayerFacts extends DecodedFacts, Omit<OutputFacts, 'entries' | 'scanError'> {
   /** In tar order; empty when not scanned. */
   readonly entries: EntryList;

@@ -4,8 +4,12 @@ import { errorCodeOf } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { TarScanner } from '../tar/scanner.ts';
 import { EntryPacker } from '../tar/packed-entries.ts';
+import type { Checkpoint } from '../compression/decoder.ts';
+import type { ResumePoint } from '../compression/resume-point.ts';
 import { IngestWriter } from './ingest-writer.ts';
+import { JournalWriter } from './journal-writer.ts';
 import type { LayerJob, OutputFacts, PlainError } from './layer-job.ts';
+import { replayFile } from './partial-file.ts';
 import { plainErrorOf } from './plain-error.ts';
 import { SpanDigests } from './span-digests.ts';
 
@@ -14,7 +18,8 @@ const MAX_TAR_HEADER_BYTES = 1024 * 1024;
 export class LayerOutputs {
   readonly #hash: Hash = createHash('sha256');
   readonly #spans: SpanDigests | undefined;
-  readonly #writer: IngestWriter | undefined;
+  #writer: IngestWriter | undefined;
+  #journal: JournalWriter | undefined;
   readonly #entries = new EntryPacker();
   #scanner: TarScanner | undefined;
   #scanError: PlainError | undefined;
@@ -27,19 +32,28 @@ export class LayerOutputs {
         limits: { maxEntries: job.maxEntries, maxHeaderBytes: MAX_TAR_HEADER_BYTES },
       });
     }
-    if (job.ingestPath !== undefined) this.#writer = new IngestWriter(job.ingestPath);
+    if (job.ingestPath !== undefined) this.#open(job.ingestPath, job);
+  }
+
+  /** @throws ClipctlError STORAGE_* */
+  noteCheckpoint(checkpoint: Checkpoint): void {
+    this.#journal?.noteCheckpoint(checkpoint);
+  }
+
+  /** The bytes before this place have come. @throws ClipctlError STORAGE_* */
+  noteResumePoint(point: ResumePoint): void {
+    this.#journal?.note(point);
   }
 
   /** @throws ClipctlError LIMIT_ENTRIES, LIMIT_HEADER, STORAGE_* */
   write(view: Uint8Array): void {
-    this.#hash.update(view);
-    this.#spans?.write(view);
     this.#writer?.write(view);
-    this.#scan((scanner) => scanner.write(view));
+    this.#learn(view);
   }
 
   async finish(): Promise<OutputFacts> {
     this.#scan((scanner) => void scanner.finish());
+    this.#journal?.close();
     await this.#writer?.finish();
     return {
       diffId: `sha256:${this.#hash.digest('hex')}` as Digest,
@@ -50,7 +64,23 @@ export class LayerOutputs {
   }
 
   close(): void {
+    this.#journal?.close();
     this.#writer?.close();
+  }
+
+  #open(path: string, { journal, isFlushed }: LayerJob): void {
+    const resumed = journal?.resume?.kind === 'points' ? journal.resume.point.uncompressedOffset : 0;
+    if (resumed > 0) replayFile(path, resumed, (view) => this.#learn(view));
+    const writer = new IngestWriter(path, { startBytes: resumed, isFlushed });
+    this.#writer = writer;
+    if (journal !== undefined)
+      this.#journal = new JournalWriter(journal.journalPath, isFlushed ? () => writer.flush() : undefined);
+  }
+
+  #learn(view: Uint8Array): void {
+    this.#hash.update(view);
+    this.#spans?.write(view);
+    this.#scan((scanner) => scanner.write(view));
   }
 
   #scan(step: (scanner: TarScanner) => void): void {

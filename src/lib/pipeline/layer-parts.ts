@@ -16,7 +16,7 @@ import {
   type ToWorker,
 } from './layer-job.ts';
 import type { BufferLease } from './memory-budget.ts';
-import { RingReader, SHARED_BYTES, type RingMessage } from './output-ring.ts';
+import { RingReader, SHARED_BYTES, type RingContent, type RingMessage } from './output-ring.ts';
 
 /** Kept until it is acknowledged; above the 5 MiB that S3 asks of a part. */
 export const PART_BYTES = 8 * 1024 * 1024;
@@ -52,7 +52,7 @@ class ThroughPass {
   readonly #request: ThroughRequest;
   readonly #stopped = new AbortController();
   /** What the worker said and nobody has taken yet. */
-  readonly #messages: RingMessage[] = [];
+  readonly #messages: RingContent[] = [];
   #failure: unknown;
   #isOver = false;
   #wake: () => void = () => undefined;
@@ -151,17 +151,19 @@ class ThroughPass {
   #job(): LayerJob {
     const { limits, maxEntries } = this.#context;
     const { digest, sizeBytes, diffId } = this.#request.layer;
-    const nothing = { ingestPath: undefined, scan: false, checkpointIntervalBytes: 0 };
+    const nothing = { ingestPath: undefined, isFlushed: false, scan: false, checkpointIntervalBytes: 0 };
     return { expected: { digest, sizeBytes, diffId }, ...nothing, limits, maxEntries };
   }
 
   #hear(message: RingMessage): void {
+    // Nothing is journalled here.
+    if (typeof message === 'object' && !('length' in message)) return;
     this.#messages.push(message);
     this.#wake();
   }
 
   /** What the worker says next; its failure instead when that came. */
-  async #next(): Promise<RingMessage> {
+  async #next(): Promise<RingContent> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure as Error;
       const message = this.#messages.shift();

@@ -5,28 +5,49 @@
  */
 import { createHash } from 'node:crypto';
 import { createDecoder } from '../compression/open-decoder.ts';
-import type { Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
+import type { Checkpoint, Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
+import type { ResumeState } from '../cache/disk/ingest/find-resume.ts';
+import type { ResumeFrom, ResumePointListener } from '../compression/resume-point.ts';
+import { sniffCompression } from '../compression/sniff.ts';
 import { ClipctlError, errorCodeOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { DecodedFacts, LayerJob } from './layer-job.ts';
+import { readWindow } from './partial-file.ts';
+import { Spool } from './spool.ts';
 
 /** Errors that say "these bytes are broken", which a wrong digest explains better. */
 const BROKEN_BYTES: ReadonlySet<ErrorCode> = new Set(['LAYER_CORRUPT', 'TAR_INVALID', 'UNSUPPORTED_MEDIA_TYPE']);
+
+export interface LayerPassSinks {
+  /** Takes the decompressed bytes; a view is valid only during the call. */
+  readonly onOutput: OutputSink;
+  /** Told of checkpoints, in order. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+  /** Told of places to go on from, after the output before them. */
+  readonly onResumePoint?: ResumePointListener;
+  readonly largeWindows?: LargeWindowPermit;
+}
 
 export class LayerPass {
   readonly #job: LayerJob;
   readonly #hash = createHash('sha256');
   readonly #decoder: Decoder;
-  #compressedBytes = 0;
+  readonly #resumed: Extract<ResumeState, { kind: 'points' }> | undefined;
+  #spool: Spool | undefined;
+  #compressedBytes: number;
   #broken: unknown;
 
-  /** @param onOutput takes the decompressed bytes; a view is valid only during the call */
-  constructor(job: LayerJob, onOutput: OutputSink, largeWindows?: LargeWindowPermit) {
+  constructor(job: LayerJob, { onOutput, onCheckpoint, onResumePoint, largeWindows }: LayerPassSinks) {
     this.#job = job;
+    this.#resumed = job.journal?.resume?.kind === 'points' ? job.journal.resume : undefined;
+    this.#compressedBytes = this.#resumed?.keptBytes ?? 0;
     this.#decoder = createDecoder({
       limits: job.limits,
       onOutput,
+      ...(job.journal && onCheckpoint && { onCheckpoint }),
+      ...(job.journal && onResumePoint && { onResumePoint }),
+      ...(this.#resumed && { resume: resumeFrom(this.#resumed, job.ingestPath ?? '') }),
       // The diffID is compared, which says more than CRC-32 does.
       skipChecksum: true,
       checkpointIntervalBytes: job.checkpointIntervalBytes,
@@ -39,6 +60,7 @@ export class LayerPass {
     this.#compressedBytes += input.length;
     if (this.#compressedBytes > this.#job.expected.sizeBytes) throw this.#sizeMismatch('more than');
     this.#hash.update(input);
+    this.#keep(input);
     if (this.#broken !== undefined) return;
     try {
       await this.#decoder.write(input);
@@ -51,14 +73,28 @@ export class LayerPass {
   async finish(): Promise<DecodedFacts> {
     const { expected } = this.#job;
     if (this.#compressedBytes < expected.sizeBytes) throw this.#sizeMismatch('only');
+    if (this.#resumed !== undefined) {
+      const { keptBytes } = this.#resumed;
+      return { ...(await this.#finishDecoder()), digest: expected.digest, verifiedBy: 'diffId', resumedBytes: keptBytes };
+    }
     const digest = `sha256:${this.#hash.digest('hex')}` as Digest;
     if (digest !== expected.digest) throw this.#digestMismatch(digest);
-    return { ...(await this.#finishDecoder()), digest };
+    const resumedBytes = this.#job.journal?.resume?.keptBytes ?? 0;
+    return { ...(await this.#finishDecoder()), digest, verifiedBy: 'digest+diffId', resumedBytes };
   }
 
   /** Frees the decoder; after `finish` or after a failure. */
   close(): void {
     this.#decoder.close();
+    this.#spool?.close();
+  }
+
+  /** A zstd layer can't be taken up inside of a frame: its compressed bytes are kept until the commit. */
+  #keep(input: Uint8Array): void {
+    const { journal, isFlushed } = this.#job;
+    const isFirst = this.#compressedBytes === input.length;
+    if (isFirst && journal !== undefined && sniffCompression(input) === 'zstd') this.#spool = new Spool(journal, isFlushed);
+    this.#spool?.write(input);
   }
 
   async #finishDecoder(): Promise<DecodeResult> {
@@ -67,7 +103,8 @@ export class LayerPass {
   }
 
   #noteBroken(error: unknown): void {
-    if (!BROKEN_BYTES.has(errorCodeOf(error))) throw error;
+    // The digest of a resumed layer is never known: nothing explains it better.
+    if (!BROKEN_BYTES.has(errorCodeOf(error)) || this.#resumed !== undefined) throw error;
     this.#broken = error;
   }
 
@@ -87,4 +124,8 @@ export class LayerPass {
       hint: 'Nothing of this layer was kept. The image, or what served it, is damaged.',
     });
   }
+}
+
+function resumeFrom({ point, earlier }: Extract<ResumeState, { kind: 'points' }>, path: string): ResumeFrom {
+  return { point, earlier, readOutput: (start, end) => readWindow(path, start, end) };
 }

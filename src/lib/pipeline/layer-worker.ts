@@ -75,7 +75,12 @@ async function finish(): Promise<void> {
 
 function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
   const outputs = new LayerOutputs(job);
-  const pass = new LayerPass(job, (view) => outputs.write(view), largeWindows);
+  const pass = new LayerPass(job, {
+    onOutput: (view) => outputs.write(view),
+    onCheckpoint: (checkpoint) => outputs.noteCheckpoint(checkpoint),
+    onResumePoint: (point) => outputs.noteResumePoint(point),
+    largeWindows,
+  });
   return {
     slots: new Uint8Array(shared),
     write: (input) => pass.write(input),
@@ -92,7 +97,12 @@ function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
 
 function openInflating(job: LayerJob, link: OutputLink): Stages {
   const ring = new RingWriter(link);
-  const pass = new LayerPass(job, (view) => ring.write(view), largeWindows);
+  const pass = new LayerPass(job, {
+    onOutput: (view) => ring.write(view),
+    onCheckpoint: (checkpoint) => ring.tell({ checkpoint }),
+    onResumePoint: (point) => ring.tell({ point }),
+    largeWindows,
+  });
   return {
     slots: new Uint8Array(link.shared),
     write: (input) => pass.write(input),
@@ -112,14 +122,11 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
 function openThrough(job: LayerJob, link: OutputLink): Stages {
   const ring = new RingWriter(link);
   const outputs = new LayerOutputs(job);
-  const pass = new LayerPass(
-    job,
-    (view) => {
-      outputs.write(view);
-      ring.write(view);
-    },
-    largeWindows,
-  );
+  const onOutput = (view: Uint8Array): void => {
+    outputs.write(view);
+    ring.write(view);
+  };
+  const pass = new LayerPass(job, { onOutput, largeWindows });
   return {
     slots: new Uint8Array(link.shared),
     write: (input) => pass.write(input),
@@ -169,7 +176,9 @@ function takeOutputs(job: LayerJob, link: OutputLink): void {
       return;
     }
     try {
-      ring.take(message.length, (view) => outputs.write(view));
+      if ('checkpoint' in message) outputs.noteCheckpoint(message.checkpoint);
+      else if ('point' in message) outputs.noteResumePoint(message.point);
+      else ring.take(message.length, (view) => outputs.write(view));
     } catch (error) {
       link.port.close();
       stop(error);

@@ -4,6 +4,8 @@
  * grows; the reader is driven by messages.
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { Checkpoint } from '../compression/decoder.ts';
+import type { ResumePoint } from '../compression/resume-point.ts';
 import { ClipctlError } from '../errors.ts';
 import { SLOT_BYTES, SLOTS_BYTES, type OutputLink } from './layer-job.ts';
 
@@ -16,7 +18,13 @@ const WRITTEN = 0;
 const READ = 1;
 const STOPPED = 2;
 
-export type RingMessage = { readonly length: number } | 'end';
+/** What goes into the journal, between the bytes before and behind it. */
+export type RingNote = { readonly point: ResumePoint } | { readonly checkpoint: Checkpoint };
+
+/** Bytes in the next slot, or no more. */
+export type RingContent = { readonly length: number } | 'end';
+
+export type RingMessage = RingContent | RingNote;
 
 function openRing(shared: SharedArrayBuffer): { slots: Uint8Array; control: Int32Array } {
   return {
@@ -42,6 +50,11 @@ export class RingWriter {
   /** Copies the bytes into the ring; waits for room. @throws ClipctlError ABORTED when the reader has stopped */
   write(view: Uint8Array): void {
     for (let at = 0; at < view.length; at += SLOT_BYTES) this.#put(view.subarray(at, at + SLOT_BYTES));
+  }
+
+  /** Says something of what was written so far. */
+  tell(note: RingNote): void {
+    this.#port.postMessage(note satisfies RingMessage);
   }
 
   /** All is written. */

@@ -16,7 +16,7 @@ import type { Reference } from '../oci/reference.ts';
 import { tooLarge } from '../oci/strict-json.ts';
 import type { ImageSource, OpenBlobOptions, PlatformManifest, ResolvedImage, ResolveOptions } from './image-source.ts';
 import { ImageTree, type RootDocument } from './image-tree.ts';
-import { RegistryConnection, type RegistryRequest } from './registry-connection.ts';
+import { RegistryConnection, type RegistryRequest } from '../auth/registry-connection.ts';
 import { openRoot, platformsOf, resolveImage, type ImageRoot } from './resolve-image.ts';
 import { assertBytes } from './verified-bytes.ts';
 

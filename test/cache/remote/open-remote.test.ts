@@ -28,7 +28,6 @@ describe('a remote cache URL', () => {
 
   it.each([
     'https://cache.example/prefix?token=x',
-    'oci://registry.example/cache',
     'blobcache://host:2049',
     'ftp://host/dir',
     'javascript:alert(1)',

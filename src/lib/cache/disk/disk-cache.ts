@@ -22,7 +22,7 @@ import { listContentFiles } from '../list-content-files.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
 import { locksDirectory } from './cache-layout.ts';
-import { CacheRoom, type KnownSize, type RoomOptions } from './cache-room.ts';
+import { CacheRoom, type RoomOptions } from './cache-room.ts';
 import { DirectoryGuard } from './directory-guard.ts';
 import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import {
@@ -30,19 +30,21 @@ import {
   discardIngestFile,
   flushIngestFile,
   publishIngestFile,
+  suspendIngestFile,
   type CommitOptions,
+  type CreatedFile,
   type Durability,
   type IngestFile,
+  type IngestWish,
 } from './ingest-file.ts';
-import { removeTransfersOf } from './ingest/transfers.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import { dropLayer, hashAndAdopt } from './layer-check.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
+import { removeLeftovers } from './ingest/leftovers.ts';
 import { Lease } from './lease.ts';
 import { UseClock, type UseClockOptions } from './use-clock.ts';
 import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
-import type { LayerLock } from './lock/layer-lock.ts';
 
 /**
  * `verified`: it is the file that was verified, by size, inode and mtime. `unverified`: a file nobody vouches for (Go
@@ -134,8 +136,13 @@ export class DiskCache implements ContentCache {
     let chunks = 0;
     // Without the lock: who calls this has the bytes already, and waiting would save nothing.
     const pieces = piecesOfSource(source, () => (chunks += 1));
-    await this.#storePieces(pieces, hash, { sizeBytes, signal, isLocked: false });
+    await this.storeStream(pieces, hash, { sizeBytes, signal, isLocked: false });
     return { sentBytes: sizeBytes, chunks, skipped: false };
+  }
+
+  /** Removes what killed processes left and nobody needs. Never fails. */
+  async removeLeftovers(): Promise<void> {
+    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, stateOf: (hash) => this.checkLayer(hash) });
   }
 
   /**
@@ -143,23 +150,19 @@ export class DiskCache implements ContentCache {
    * it, whoever was before may have brought it.
    * @throws ClipctlError LOCK_TIMEOUT, STORAGE_*, CACHE_VERSION; the signal's reason; what `action` throws
    */
-  async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: (lock: LayerLock) => Promise<T>): Promise<T> {
+  async withLayerLock<T>(hash: ContentHash, options: TurnOptions, action: () => Promise<T>): Promise<T> {
     await this.#guard.prepare();
     return this.#layerTurns.run(hash, options, action);
   }
 
   /**
-   * Stores what `pieces` yields, checked while it is written. The caller has the layer's lock.
+   * Stores what `pieces` yields, checked while it is written; `isLocked`: the caller has the layer's lock.
    * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, STORAGE_*; and what `pieces` throws, as it is
    */
-  async storeStream(pieces: AsyncIterable<Uint8Array>, hash: ContentHash, options: StoreOptions): Promise<void> {
-    await this.#storePieces(pieces, hash, { ...options, isLocked: true });
-  }
-
-  async #storePieces(
+  async storeStream(
     pieces: AsyncIterable<Uint8Array>,
     hash: ContentHash,
-    { sizeBytes, signal, isLocked }: StoreOptions & { readonly isLocked: boolean },
+    { sizeBytes, signal, isLocked = true }: StoreOptions & { readonly isLocked?: boolean },
   ): Promise<void> {
     signal.throwIfAborted();
     const ingest = await this.beginIngest({ sizeBytes, ...(isLocked ? { hash } : {}) });
@@ -172,24 +175,24 @@ export class DiskCache implements ContentCache {
   }
 
   /**
-   * A file to write a layer into. Say `sizeBytes` where it is known, or what it is at least: room is made for it, and
-   * what can't fit is refused now. Say `hash` only with the lock of that layer: what killed processes left of it goes.
+   * A file to write a layer into. Room is made for what is known of its size, and what can't fit is refused now.
    * @throws ClipctlError STORAGE_*, CACHE_VERSION
    */
-  async beginIngest(known: KnownSize & { readonly hash?: ContentHash } = {}): Promise<IngestFile> {
+  async beginIngest(wish: IngestWish = {}): Promise<IngestFile> {
     await this.#guard.prepare();
-    if (known.hash !== undefined) await removeTransfersOf(this.directory, known.hash);
-    await this.room.makeFor(known);
-    const created = await createIngestFile(this.directory, known.hash);
+    await this.room.makeFor(wish);
+    const lockKind = wish.hash === undefined ? 'lease' : this.#layerTurns.kindOf(wish.hash);
+    const created = await createIngestFile(this.directory, wish, lockKind);
     return {
-      path: created.path,
+      ...created,
       durability: this.#durability,
       commit: (hash, options) => this.#turns.run(hash, () => this.#commit(created, hash, options)),
       discard: () => discardIngestFile(created.path),
+      suspend: () => suspendIngestFile(created.path, wish.transfer),
     };
   }
 
-  async #commit(created: { path: string; inode: number }, hash: ContentHash, options: CommitOptions): Promise<void> {
+  async #commit(created: CreatedFile, hash: ContentHash, options: CommitOptions): Promise<void> {
     const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability: this.#durability });
     options.signal.throwIfAborted();
     await this.holdLayers([hash]);

@@ -2,15 +2,19 @@
  * One layer on its way into the cache: a temporary file that somebody writes (a worker, by its path), and the commit
  * that makes it visible. Order: size, mode, fsync of the file, link or rename, fsync of the directory, record.
  */
-import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { publishFile, syncDirectory } from '../publish-file.ts';
-import { openRegularFile, type FileIdentity, type RegularFile } from '../regular-file.ts';
+import { lookAtFile, openRegularFile, type FileIdentity, type RegularFile } from '../regular-file.ts';
 import { sizeMismatch } from '../write-verified.ts';
-import { newTransferPath, removeTransfer } from './ingest/transfers.ts';
+import { beginTransfer } from './ingest/begin-transfer.ts';
+import { findResume, TRANSFER_FILES, type ResumeState } from './ingest/find-resume.ts';
+import type { TransferKey } from './ingest/journal.ts';
+import { removeTransfer } from './ingest/transfers.ts';
+import type { KnownSize } from './cache-room.ts';
 import type { DigestSeen } from './layer-record.ts';
+import type { LockKind } from './lock/lock-holder.ts';
 
 /** `full`: what has a final name outlives a power loss. `none`: that is left to the operating system. */
 export type Durability = 'full' | 'none';
@@ -23,11 +27,23 @@ export interface CommitOptions {
   readonly signal: AbortSignal;
 }
 
+/** What is known of a layer before it comes. */
+export interface IngestWish extends KnownSize {
+  /** Only with the lock of that layer: what killed processes left of it is taken up, or goes. */
+  readonly hash?: ContentHash;
+  /** Lets another process go on with it, should this one be stopped. Needs `hash`. */
+  readonly transfer?: TransferKey;
+  /** False: start anew, whatever there is. Default true. */
+  readonly mayResume?: boolean;
+}
+
 export interface IngestFile {
-  /** Exists and is empty: open it for writing, without O_CREAT, and close it before the commit. */
+  /** Exists, and is empty unless a transfer is taken up: open it without O_CREAT, and close it before the commit. */
   readonly path: string;
   /** With `none` its writer need not flush it either. */
   readonly durability: Durability;
+  /** Undefined: it can't be taken up later. */
+  readonly journal?: IngestJournal;
   /**
    * Makes the file visible as the content `hash`. The writer has checked that it has that sha256; size, kind and
    * identity of the file are checked here. What stood under the name stays when it is verified, else it is replaced.
@@ -36,23 +52,44 @@ export interface IngestFile {
   commit(hash: ContentHash, options: CommitOptions): Promise<void>;
   /** Drops the temporary file; after a commit it does nothing. */
   discard(): Promise<void>;
+  /** Leaves it for the next run, if that can go on with it; else drops it. @throws ClipctlError STORAGE_* */
+  suspend(): Promise<void>;
 }
 
-/** Creates an empty file under a random name. With `hash` the caller has the lock of that layer. @throws ClipctlError STORAGE_* */
-export async function createIngestFile(cacheDir: string, hash?: ContentHash): Promise<{ path: string; inode: number }> {
-  const path = join(newTransferPath(cacheDir, hash), 'layer');
-  try {
-    await mkdir(dirname(path), { mode: 0o700 });
-    const handle = await open(path, 'wx', 0o600);
-    try {
-      return { path, inode: (await handle.stat()).ino };
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    await discardIngestFile(path);
-    throw storageError(error, path, 'create');
-  }
+/** Where the writer notes how far it is. */
+export interface IngestJournal {
+  readonly journalPath: string;
+  /** For compressed bytes, where the decompressed ones are no place to go on from. It need not exist yet. */
+  readonly spoolPath: string;
+  /** What an earlier transfer has left. */
+  readonly resume?: ResumeState;
+}
+
+export interface CreatedFile {
+  readonly path: string;
+  readonly inode: number;
+  readonly journal?: IngestJournal;
+}
+
+/** Makes an empty file under a random name, or takes one up. @throws ClipctlError STORAGE_* */
+export async function createIngestFile(cacheDir: string, wish: IngestWish, lockKind: LockKind): Promise<CreatedFile> {
+  const { hash, transfer, mayResume = true } = wish;
+  const begun = await beginTransfer(cacheDir, { hash, key: transfer, lockKind, mayResume });
+  const path = join(begun.path, TRANSFER_FILES.layer);
+  const found = await lookAtFile(path);
+  if (found === undefined || found === 'other') throw tampered(path, 'is gone');
+  const journal = { journalPath: join(begun.path, TRANSFER_FILES.journal), spoolPath: join(begun.path, TRANSFER_FILES.spool) };
+  return {
+    path,
+    inode: found.inode,
+    ...(transfer === undefined ? {} : { journal: begun.resume === undefined ? journal : { ...journal, resume: begun.resume } }),
+  };
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function suspendIngestFile(path: string, key: TransferKey | undefined): Promise<void> {
+  const resume = key === undefined ? undefined : await findResume(dirname(path), key);
+  if (resume === undefined) await discardIngestFile(path);
 }
 
 /** @throws ClipctlError STORAGE_* */

@@ -16,6 +16,7 @@ const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['https:', openHttp],
   ['redis:', openRedis],
   ['rediss:', openRedis],
+  ['oci:', openRegistry],
 ]);
 
 const SUPPORTED = `Supported: ${[
@@ -24,6 +25,7 @@ const SUPPORTED = `Supported: ${[
   'https://host/prefix',
   'redis://host/database',
   'rediss://host/database',
+  'oci://host/repository',
 ].join(', ')}`;
 
 /**
@@ -54,6 +56,11 @@ async function openRedis(url: URL, context: RemoteContext): Promise<ContentCache
 async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openS3Remote } = await import('./s3/s3-remote.ts');
   return openS3Remote(url, context);
+}
+
+async function openRegistry(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openRegistryRemote } = await import('./registry/registry-remote.ts');
+  return openRegistryRemote(url, context);
 }
 
 async function openHttp(url: URL, context: RemoteContext): Promise<ContentCache> {

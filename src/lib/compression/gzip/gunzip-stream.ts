@@ -7,6 +7,7 @@
  */
 import { corruptLayer } from '../decode-errors.ts';
 import type { Checkpoint } from '../decoder.ts';
+import { ResumePlan, type ResumePoint, type ResumePointListener } from '../resume-point.ts';
 import { MAX_WINDOW_BYTES, packWindow, unpackWindow } from '../window-codec.ts';
 import { CheckpointPlan } from './checkpoint-plan.ts';
 import { GzipHeader } from './gzip-header.ts';
@@ -26,6 +27,12 @@ export interface GunzipStreamOptions {
   readonly keepsPlainWindows?: boolean;
   /** Where to start; undefined = at the start of the layer. */
   readonly from?: Checkpoint;
+  /** The checkpoints up to `from`, which are listed before those found here. */
+  readonly earlier?: readonly Checkpoint[];
+  /** Told of each checkpoint in order, when it is whole. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => void;
+  /** Told of places to go on from; their output has been delivered, and the checkpoints before them are whole. */
+  readonly onResumePoint?: ResumePointListener;
 }
 
 /** The last checkpoint, until its window is packed: when all is decoded that may refer to it. */
@@ -40,6 +47,7 @@ export class GunzipStream {
   readonly #input: InputArea;
   readonly #output: OutputArea;
   readonly #plan: CheckpointPlan;
+  readonly #resumePlan: ResumePlan;
   readonly #header = new GzipHeader();
   #part: 'header' | 'blocks' | 'trailer' = 'header';
   #members = 0;
@@ -52,7 +60,9 @@ export class GunzipStream {
     this.#kernel = kernel;
     this.#options = options;
     this.#plan = new CheckpointPlan(options.checkpointIntervalBytes);
-    const { from } = options;
+    const { from, earlier = [] } = options;
+    for (const checkpoint of earlier) this.#plan.add(checkpoint);
+    this.#resumePlan = new ResumePlan(options.onResumePoint, from?.uncompressedOffset ?? 0);
     const { window, blockHeader } = unpackWindow(from?.window ?? NO_WINDOW);
     this.#input = new InputArea(kernel, from === undefined ? 0 : firstByteOf(from));
     this.#output = new OutputArea(kernel, from?.uncompressedOffset ?? 0, window);
@@ -119,9 +129,13 @@ export class GunzipStream {
 
   #noteMemberStart(): void {
     const { uncompressedOffset } = this.#output;
-    if (!this.#plan.isMemberStartDue(uncompressedOffset)) return;
+    const isCheckpoint = this.#plan.isMemberStartDue(uncompressedOffset);
+    if (!isCheckpoint && uncompressedOffset < this.#resumePlan.boundaryDue) return;
     const { compressedOffset } = this.#input;
-    this.#plan.add({ compressedOffset, bit: 0, uncompressedOffset, window: NO_WINDOW });
+    const place = { compressedOffset, bit: 0, uncompressedOffset };
+    if (isCheckpoint) this.#plan.add({ ...place, window: NO_WINDOW });
+    if (isCheckpoint) this.#tellLastCheckpoint();
+    this.#noteResumePoint(place);
   }
 
   #inflate(): boolean {
@@ -129,8 +143,8 @@ export class GunzipStream {
       const status = this.#kernel.run(this.#input.position, this.#output.out, {
         inEnd: this.#input.end,
         outEnd: this.#output.end,
-        checkpointAt: this.#addressOf(this.#plan.boundaryDue),
-        insideAt: this.#addressOf(this.#plan.insideDue),
+        checkpointAt: this.#addressOf(Math.min(this.#plan.boundaryDue, this.#resumePlan.boundaryDue)),
+        insideAt: this.#addressOf(Math.min(this.#plan.insideDue, this.#resumePlan.insideDue)),
         windowStart: this.#output.windowStart,
         keptEnd: this.#open && this.#output.addressOf(this.#open.uncompressedOffset),
       });
@@ -140,7 +154,7 @@ export class GunzipStream {
       if (status === KERNEL_STATUS.needInput) return false;
       if (status === KERNEL_STATUS.needOutput) this.#deliver();
       else if (status === KERNEL_STATUS.endOfStream) break;
-      else if (status > 0) this.#noteCheckpoint(status === KERNEL_STATUS.insideBlock);
+      else if (status > 0) this.#noteStop(status === KERNEL_STATUS.insideBlock);
       else throw corruptLayer(`gzip: ${kernelErrorText(status)}`, { details: this.#place() });
     }
     this.#input.skip(0);
@@ -153,18 +167,41 @@ export class GunzipStream {
     return Math.max(0, Math.min(this.#output.addressOf(uncompressedOffset), NEVER));
   }
 
-  #noteCheckpoint(isInside: boolean): void {
+  /** The kernel stopped because somebody wanted to know of this place: the checkpoints, who resumes, or both. */
+  #noteStop(isInside: boolean): void {
     const { compressedOffset, bit } = this.#input;
     const { out, uncompressedOffset, windowStart } = this.#output;
     const blockHeader = isInside ? this.#kernel.copyBlockHeader() : undefined;
+    const place = { compressedOffset, bit, uncompressedOffset };
+    if (uncompressedOffset >= (isInside ? this.#plan.insideDue : this.#plan.boundaryDue))
+      this.#noteCheckpoint(place, blockHeader);
+    this.#noteResumePoint({ ...place, windowBytes: out - windowStart, ...(blockHeader && { blockHeader }) });
+  }
+
+  #noteCheckpoint(place: Omit<Checkpoint, 'window'>, blockHeader: Uint8Array | undefined): void {
+    const { out, windowStart } = this.#output;
     // Two windows can't be marked at once.
     if (this.#open !== undefined) this.#packWindow(this.#open, { isWhole: true });
     const isPlain = this.#options.keepsPlainWindows === true;
     const window = isPlain ? packWindow({ window: this.#kernel.memory.subarray(windowStart, out), blockHeader }) : NO_WINDOW;
-    this.#plan.add({ compressedOffset, bit, uncompressedOffset, window });
-    if (isPlain) return;
+    this.#plan.add({ ...place, window });
+    if (isPlain) return this.#tellLastCheckpoint();
     this.#kernel.keepWindow(windowStart, out);
-    this.#open = { uncompressedOffset, blockHeader };
+    this.#open = { uncompressedOffset: place.uncompressedOffset, blockHeader };
+  }
+
+  #noteResumePoint(point: Omit<ResumePoint, 'compression'>): void {
+    if (!this.#resumePlan.isWanted) return;
+    this.#closeCheckpoint(false);
+    // Who goes on here has all checkpoints before it: the last one isn't whole yet.
+    if (this.#open !== undefined) return this.#resumePlan.postpone(point.uncompressedOffset + MAX_WINDOW_BYTES);
+    this.#deliver();
+    this.#resumePlan.add({ compression: 'gzip', ...point });
+  }
+
+  #tellLastCheckpoint(): void {
+    const last = this.#plan.checkpoints.at(-1);
+    if (last !== undefined) this.#options.onCheckpoint?.(last);
   }
 
   /** Nothing behind the next 32 KiB, and nothing behind the end of the member, refers to the window. */
@@ -178,6 +215,7 @@ export class GunzipStream {
     const { window, deflated } = this.#kernel.packWindow(options);
     this.#plan.completeLast(packWindow({ window, blockHeader }, deflated));
     this.#open = undefined;
+    this.#tellLastCheckpoint();
   }
 
   /** RFC 1952 §2.3.1: CRC-32 and length modulo 2^32. What stands before a checkpoint can't be in them. */
@@ -209,6 +247,6 @@ export class GunzipStream {
 }
 
 /** The first compressed byte that a reader needs to go on from a checkpoint: with a bit, the one before its offset. */
-export function firstByteOf({ compressedOffset, bit }: Checkpoint): number {
+export function firstByteOf({ compressedOffset, bit }: Pick<Checkpoint, 'compressedOffset' | 'bit'>): number {
   return bit === 0 ? compressedOffset : compressedOffset - 1;
 }

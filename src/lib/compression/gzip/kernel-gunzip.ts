@@ -1,8 +1,10 @@
 import { asError, closedError, corruptLayer } from '../decode-errors.ts';
 import type { DecodeResult, Decoder, DecoderOptions } from '../decoder.ts';
 import { OutputMeter } from '../output-meter.ts';
+import type { ResumeFrom } from '../resume-point.ts';
+import { packWindow } from '../window-codec.ts';
 import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from './checkpoint-plan.ts';
-import { GunzipStream } from './gunzip-stream.ts';
+import { firstByteOf, GunzipStream, type GunzipStreamOptions } from './gunzip-stream.ts';
 import { borrowKernel, returnKernel, type InflateKernel } from './inflate-kernel.ts';
 import { checkedKernelModule } from './kernel-check.ts';
 import { createNodeGunzip } from './node-gunzip.ts';
@@ -28,7 +30,11 @@ class KernelGunzip implements Decoder {
   constructor(kernel: InflateKernel, options: DecoderOptions) {
     this.#kernel = kernel;
     this.#meter = new OutputMeter(options);
+    this.#compressedBytes = options.resume === undefined ? 0 : firstByteOf(options.resume.point);
     this.#stream = new GunzipStream(kernel, {
+      ...(options.resume === undefined ? {} : resumedStream(options.resume)),
+      ...(options.onCheckpoint && { onCheckpoint: options.onCheckpoint }),
+      ...(options.onResumePoint && { onResumePoint: options.onResumePoint }),
       checkpointIntervalBytes: options.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
       isSummed: options.skipChecksum !== true,
       deliver: (output, compressedOffset) => this.#deliver(output, compressedOffset),
@@ -84,4 +90,12 @@ class KernelGunzip implements Decoder {
   #throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+/** The window is what stands before the point in the output. */
+function resumedStream({ point, earlier, readOutput }: ResumeFrom): Partial<GunzipStreamOptions> {
+  const { compressedOffset, bit, uncompressedOffset, windowBytes, blockHeader } = point;
+  const readWindow = (bytes: number): Uint8Array => readOutput(uncompressedOffset - bytes, uncompressedOffset);
+  const window = windowBytes === undefined ? new Uint8Array(0) : packWindow({ window: readWindow(windowBytes), blockHeader });
+  return { from: { compressedOffset, bit, uncompressedOffset, window }, earlier };
 }

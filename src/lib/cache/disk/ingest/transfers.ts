@@ -44,8 +44,3 @@ export async function removeTransfer(path: string): Promise<void> {
     throw storageError(error, path, 'remove');
   }
 }
-
-/** What killed processes left of a layer; the caller has its lock. @throws ClipctlError STORAGE_* */
-export async function removeTransfersOf(cacheDir: string, hash: ContentHash): Promise<void> {
-  for (const transfer of await listTransfers(cacheDir)) if (transfer.hash === hash) await removeTransfer(transfer.path);
-}

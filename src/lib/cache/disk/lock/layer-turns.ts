@@ -1,7 +1,7 @@
 import type { ContentHash } from '../../../oci/digest.ts';
 import { KeyedTurns } from '../keyed-turns.ts';
-import type { LockHolder } from './lock-holder.ts';
-import { lockLayer, type LayerLock, type LockOptions } from './layer-lock.ts';
+import type { LockHolder, LockKind } from './lock-holder.ts';
+import { lockLayer, type LockOptions } from './layer-lock.ts';
 
 export interface TurnOptions {
   readonly signal: AbortSignal;
@@ -14,14 +14,19 @@ export class LayerTurns {
   readonly #directory: string;
   readonly #options: Pick<LockOptions, 'kind' | 'timeoutMs'>;
   readonly #turns = new KeyedTurns();
+  readonly #held = new Map<ContentHash, LockKind>();
 
   constructor(directory: string, options: Pick<LockOptions, 'kind' | 'timeoutMs'>) {
     this.#directory = directory;
     this.#options = options;
   }
 
+  get kind(): LockOptions['kind'] {
+    return this.#options.kind;
+  }
+
   /** @throws ClipctlError LOCK_TIMEOUT, STORAGE_*; the signal's reason; what `action` throws */
-  async run<T>(hash: ContentHash, options: TurnOptions, action: (lock: LayerLock) => Promise<T>): Promise<T> {
+  async run<T>(hash: ContentHash, options: TurnOptions, action: () => Promise<T>): Promise<T> {
     const { signal } = options;
     let leaveQueue = (): void => undefined;
     const left = new Promise<never>((_, reject) => {
@@ -40,17 +45,24 @@ export class LayerTurns {
     }
   }
 
+  /** Which lock of the layer is held here; `lease`, which proves least, when none is. */
+  kindOf(hash: ContentHash): LockKind {
+    return this.#held.get(hash) ?? 'lease';
+  }
+
   /** When everybody who has come so far is through. */
   settled(): Promise<void> {
     return this.#turns.settled();
   }
 
-  async #runLocked<T>(hash: ContentHash, options: TurnOptions, action: (lock: LayerLock) => Promise<T>): Promise<T> {
+  async #runLocked<T>(hash: ContentHash, options: TurnOptions, action: () => Promise<T>): Promise<T> {
     options.signal.throwIfAborted();
     const lock = await lockLayer(this.#directory, hash, { ...this.#options, ...options });
+    this.#held.set(hash, lock.kind);
     try {
-      return await action(lock);
+      return await action();
     } finally {
+      this.#held.delete(hash);
       await lock.release();
     }
   }

@@ -20,6 +20,7 @@ type ConnectionContext = Pick<RemoteContext, 'timeoutMs' | 'insecureHosts' | 'ca
 
 interface OpenClient {
   readonly client: Redis;
+  readonly socket: Socket;
   /** Why the connection broke, which the client does not tell its commands. */
   failure: unknown;
 }
@@ -124,7 +125,7 @@ export class RedisConnection {
       autoResendUnfulfilledCommands: false,
       retryStrategy: () => null,
     });
-    const open: OpenClient = { client, failure: undefined };
+    const open: OpenClient = { client, socket, failure: undefined };
     socket.on('error', (error) => (open.failure ??= error));
     // The socket has told already; without a listener the client prints.
     client.on('error', () => undefined);
@@ -184,7 +185,12 @@ export class RedisConnection {
 
   async #answerOf<T>(run: () => Promise<T>, { open, name, signal }: Sent): Promise<T> {
     this.#waiting += 1;
-    const answer = run().finally(() => (this.#waiting -= 1));
+    open.socket.ref();
+    const answer = run().finally(() => {
+      this.#waiting -= 1;
+      // A connection that waits for nothing does not keep the process.
+      if (this.#waiting === 0) open.socket.unref();
+    });
     try {
       return await waitOrAbort(answer, signal);
     } catch (error) {

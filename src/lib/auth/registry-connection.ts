@@ -1,9 +1,10 @@
 /** One repository of one registry over HTTP: base address, login, refusals as errors. Retrying is the caller's. */
-import { Authorizer } from '../auth/authorizer.ts';
-import { secretOf, type CredentialProvider } from '../auth/credentials.ts';
+import { Authorizer } from './authorizer.ts';
+import { secretOf, type CredentialProvider } from './credentials.ts';
 import { ClipctlError, type ErrorCode } from '../errors.ts';
-import { discardBody, headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
+import { discardBody, headerOf, type HttpClient, type HttpRequest, type HttpResponse } from '../http/http-client.ts';
 import { holdBody, readBody } from '../http/read-body.ts';
+import type { RequestBody } from '../http/request-body.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import { DEFAULT_REGISTRY } from '../oci/reference.ts';
 import { refusalError } from './registry-errors.ts';
@@ -15,6 +16,8 @@ export interface ConnectionOptions {
   readonly repository: string;
   readonly credentials: CredentialProvider;
   readonly insecureRegistries: readonly string[];
+  /** What is done there: `pull` unless told. */
+  readonly actions?: 'pull' | 'pull,push';
   /** Ends what is shared between requests. */
   readonly signal: AbortSignal;
 }
@@ -28,10 +31,21 @@ export interface RegistryRequest {
   readonly signal: AbortSignal;
 }
 
+/** A request that may write. */
+export interface RegistryWrite extends RegistryRequest {
+  readonly method: HttpRequest['method'];
+  /** Opened again when the registry asks for a login first. */
+  readonly body?: RequestBody;
+  /** Where an upload goes on, of the registry's own origin; else `path` says it. */
+  readonly location?: URL;
+  /** Statuses that are no refusal. */
+  readonly accepted: readonly number[];
+}
+
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 /** The first, and one more with credentials or a token that were looked up afresh. */
 const MAX_LOGINS = 2;
-const SUCCESS: ReadonlySet<number> = new Set([200, 206, 416]);
+const READ_STATUSES: readonly number[] = [200, 206, 416];
 
 export class RegistryConnection {
   readonly #options: ConnectionOptions;
@@ -40,14 +54,14 @@ export class RegistryConnection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    const { http, registry, repository, credentials, signal } = options;
+    const { http, registry, repository, credentials, signal, actions = 'pull' } = options;
     const request = { what: `a token for ${repository}`, missing: 'REGISTRY_ERROR', signal } as const;
     this.#authorizer = new Authorizer({
       http,
       credentials,
       signal,
       name: `${registry}/${repository}`,
-      scope: `repository:${repository}:pull`,
+      scope: `repository:${repository}:${actions}`,
       refusal: (response) => this.#refusal(response, request),
     });
   }
@@ -57,9 +71,18 @@ export class RegistryConnection {
    * @returns an answer with status 200, 206 or 416
    * @throws ClipctlError UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, REGISTRY_ERROR, NETWORK, TIMEOUT, `request.missing`
    */
-  async get(request: RegistryRequest): Promise<HttpResponse> {
+  get(request: RegistryRequest): Promise<HttpResponse> {
+    return this.send({ ...request, method: 'GET', accepted: READ_STATUSES });
+  }
+
+  /**
+   * One request, logged in when the registry wants it.
+   * @returns an answer with one of the accepted statuses
+   * @throws ClipctlError as `get` does; what reading the body throws
+   */
+  async send(request: RegistryWrite): Promise<HttpResponse> {
     const { signal } = request;
-    const url = new URL(`v2/${this.#options.repository}/${request.path}`, await this.#baseUrl(signal));
+    const url = request.location ?? new URL(`v2/${this.#options.repository}/${request.path}`, await this.#baseUrl(signal));
     for (let logins = 0; ; logins++) {
       const sent = await this.#authorizer.authorization(signal);
       const response = await this.#send(url, request, sent);
@@ -72,13 +95,14 @@ export class RegistryConnection {
     }
   }
 
-  #send(url: URL, { headers, signal }: RegistryRequest, authorization: string | undefined): Promise<HttpResponse> {
+  #send(url: URL, { method, headers, signal, body }: RegistryWrite, authorization: string | undefined): Promise<HttpResponse> {
     const login = authorization === undefined ? {} : { authorization };
-    return this.#options.http.send({ method: 'GET', url, headers: { ...headers, ...login }, signal });
+    const sent = { method, url, headers: { ...headers, ...login }, signal, ...(body === undefined ? {} : { body }) };
+    return this.#options.http.send(sent);
   }
 
-  async #accept(response: HttpResponse, request: RegistryRequest, asked: URL): Promise<HttpResponse> {
-    if (SUCCESS.has(response.status)) return response;
+  async #accept(response: HttpResponse, request: RegistryWrite, asked: URL): Promise<HttpResponse> {
+    if (request.accepted.includes(response.status)) return response;
     throw await this.#refusal(response, request, asked.origin === response.url.origin ? undefined : asked.host);
   }
 

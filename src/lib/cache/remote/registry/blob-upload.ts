@@ -1,0 +1,97 @@
+/** One upload of a blob in pieces (OCI distribution specification, "Pushing a blob in chunks"): POST, PATCH for each chunk, PUT. */
+import type { RegistryConnection } from '../../../auth/registry-connection.ts';
+import { ClipctlError } from '../../../errors.ts';
+import { discardBody, headerOf, type HttpResponse } from '../../../http/http-client.ts';
+import type { RequestBody } from '../../../http/request-body.ts';
+import type { Digest } from '../../../oci/digest.ts';
+
+const DELETE_STATUSES: readonly number[] = [200, 202, 204, 400, 404, 405, 416];
+
+const NOTHING: RequestBody = {
+  sizeBytes: 0,
+  open: async function* () {
+    // An upload begins and ends with an empty body.
+  },
+};
+
+export class BlobUpload {
+  readonly #connection: RegistryConnection;
+  readonly #signal: AbortSignal;
+  #location: URL;
+  #sentBytes = 0;
+
+  private constructor(connection: RegistryConnection, location: URL, signal: AbortSignal) {
+    this.#connection = connection;
+    this.#location = location;
+    this.#signal = signal;
+  }
+
+  static async begin(connection: RegistryConnection, signal: AbortSignal): Promise<BlobUpload> {
+    const response = await connection.send({
+      ...requestOf(signal),
+      method: 'POST',
+      path: 'blobs/uploads/',
+      body: NOTHING,
+      accepted: [202],
+    });
+    await discardBody(response);
+    return new BlobUpload(connection, locationOf(response), signal);
+  }
+
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Sends the next bytes. @throws ClipctlError what the registry says, and what reading `body` throws */
+  async append(body: RequestBody): Promise<void> {
+    if (body.sizeBytes === 0) return;
+    const last = this.#sentBytes + body.sizeBytes - 1;
+    const headers = { 'content-type': 'application/octet-stream', 'content-range': `${this.#sentBytes}-${last}` };
+    const request = { ...requestOf(this.#signal), headers, location: this.#location };
+    const response = await this.#connection.send({ ...request, method: 'PATCH', body, accepted: [202] });
+    await discardBody(response);
+    this.#location = locationOf(response);
+    this.#sentBytes += body.sizeBytes;
+  }
+
+  /** Makes it a blob, unless the registry finds another digest. */
+  async finish(digest: Digest): Promise<void> {
+    const location = new URL(this.#location);
+    location.searchParams.set('digest', digest);
+    const request = { ...requestOf(this.#signal), location };
+    await discardBody(await this.#connection.send({ ...request, method: 'PUT', body: NOTHING, accepted: [201, 204] }));
+  }
+
+  /**
+   * Lets the registry throw away what it has. Where a chunk broke off, docker-registry 2.8 knows the upload no more by
+   * any address we have, and keeps its bytes until it purges uploads.
+   */
+  async abandon(signal: AbortSignal): Promise<void> {
+    const request = { ...requestOf(signal), location: this.#location };
+    await discardBody(await this.#connection.send({ ...request, method: 'DELETE', accepted: DELETE_STATUSES }));
+  }
+}
+
+function requestOf(signal: AbortSignal): {
+  readonly path: string;
+  readonly what: string;
+  readonly missing: 'REGISTRY_ERROR';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+} {
+  return { path: '', what: 'an upload', missing: 'REGISTRY_ERROR', headers: {}, signal };
+}
+
+/** RELIABILITY §1.3 row 15: layers and logins go to the registry that was named, not to where it points. */
+function locationOf(response: HttpResponse): URL {
+  const text = headerOf(response, 'location') ?? '';
+  const { url } = response;
+  const location = text !== '' && URL.canParse(text, url.href) ? new URL(text, url) : undefined;
+  if (location?.origin === url.origin && location.username === '' && location.password === '') return location;
+  const problem = location === undefined ? 'without a usable address' : `at ${location.host}, which is another server: refused`;
+  throw new ClipctlError('REGISTRY_ERROR', `${url.host}: it wants the upload to go on ${problem}`, {
+    details: { host: url.host },
+    retryable: false,
+    hint: 'Name the server that takes uploads itself.',
+  });
+}
