@@ -5,11 +5,6 @@ import { ClipctlError } from '../../errors.ts';
 import { FRAME_BYTES, MAX_PACKED_FRAME_BYTES } from './seek-table.ts';
 import { openWasmEncoder, type PackFrame } from './wasm-encoder.ts';
 
-export const MIN_LEVEL = 1;
-/** What the zstd program gives without --ultra. */
-export const MAX_LEVEL = 19;
-export const DEFAULT_LEVEL = 3;
-
 export type FrameEngine = 'node-zstd' | 'wasm-zstd';
 
 export interface FrameEncoder {
