@@ -183,6 +183,11 @@ export const platformFlag = option({
   summary: 'Platform; default: linux on this architecture',
   value: 'OS/ARCH',
 });
+export const onlyPlatformFlag = option({
+  name: 'platform',
+  summary: 'Only this platform; default: all of the image',
+  value: 'OS/ARCH',
+});
 export const platformsFlag = repeatable({
   name: 'platform',
   summary: 'Platform; default: linux on this architecture',
@@ -235,6 +240,7 @@ export const maxSizeFlag = option({
 export const maxAgeFlag = option({ name: 'max-age', summary: 'Evict layers not used for so long, like 30d', value: 'AGE' });
 export const keepFlag = repeatable({ name: 'keep', summary: 'Image or digest that stays', value: 'IMAGE' });
 export const fullFlag = toggle({ name: 'full', summary: 'Hash every layer' });
+export const provenFlag = toggle({ name: 'full', summary: 'Also index it, and start at every checkpoint' });
 export const subsetFlag = option({ name: 'subset', summary: 'Only part K of N, always the same layers', value: 'K/N' });
 export const repairFlag = toggle({ name: 'repair', summary: 'Fetch again what is wrong or missing' });
 export const yesFlag = toggle({ name: 'yes', summary: 'Evict without asking' });

@@ -12,6 +12,7 @@ import { CacheVerifyCommand } from './cache/verify.ts';
 import { IndexCommand } from './index/index.ts';
 import { InspectCommand } from './inspect.ts';
 import { PushCacheCommand } from './push-cache.ts';
+import { VerifyCommand } from './verify.ts';
 import { WarmCommand } from './warm.ts';
 
 export const COMMANDS: Readonly<Record<string, Command.Class>> = {
@@ -27,5 +28,6 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   index: IndexCommand,
   inspect: InspectCommand,
   'push-cache': PushCacheCommand,
+  verify: VerifyCommand,
   warm: WarmCommand,
 };

@@ -5,6 +5,7 @@ import { ERROR_CODES } from '../../src/lib/errors.ts';
 import { makeHome, type Home, type JsonDocument } from '../e2e/run-cli.ts';
 import { CACHE_LIST, CACHE_PATH, CACHE_USAGE, CACHE_VERIFIED, PINS, PRUNED } from './cache-documents.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from './documents.ts';
+import { VERIFIED } from './verify-documents.ts';
 import { check, readSchema } from './json-schema.ts';
 
 const fixture = (name: string): string => `oci:${fileURLToPath(new URL(`../fixtures/${name}/oci`, import.meta.url))}`;
@@ -18,6 +19,7 @@ describe('a document with every field of its type', () => {
     ['push-cache', 'push-cache', PUSH],
     ['inspect', 'inspect', INSPECT],
     ['plan', 'warm', PLAN],
+    ['verify', 'verify', VERIFIED],
     ['cache-du', 'cache du', CACHE_USAGE],
     ['cache-ls', 'cache ls', CACHE_LIST],
     ['cache-path', 'cache path', CACHE_PATH],

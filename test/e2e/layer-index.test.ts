@@ -50,6 +50,21 @@ describe('a second index', () => {
   });
 });
 
+describe('a dry run', () => {
+  it('plans to read only layers whose index is not known, and with --warm those that are not on disk', async () => {
+    const tiers = async (...args: string[]): Promise<string[]> => {
+      const planned = await home.run(['index', fixture('odd-gzip'), '--dry-run', '--json', ...args]);
+      return Object.keys(planned.json<{ tiers: object }>().tiers);
+    };
+    expect(await tiers()).toEqual(['layout']);
+    await index('odd-gzip');
+    expect([await tiers(), await tiers('--warm')]).toEqual([['layer-index'], ['layout']]);
+    await index('odd-gzip', '--warm');
+    expect(await tiers('--warm')).toEqual(['layer-index']);
+    expect(await tiers('--checkpoint-interval', '64KiB')).toEqual(['layout']);
+  });
+});
+
 describe('a kept index that is', () => {
   it.each<[string, (path: string) => Promise<void>]>([
     ['cut', async (path) => truncate(path, 100)],

@@ -97,6 +97,7 @@ interface Sending {
 
 async function sendBody(source: Buffer | string, span: Span, { response, recorded, fault }: Sending): Promise<void> {
   const pieces = typeof source === 'string' ? createReadStream(source, { start: span.start, end: span.end - 1 }) : [source];
+  const startedAtMs = performance.now();
   const stopAt = Math.min(fault.cutAt ?? Infinity, fault.stallAt ?? Infinity);
   for await (const piece of pieces as AsyncIterable<Buffer>) {
     const sent = recorded.bytesServed;
@@ -105,6 +106,10 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
     if (flip >= 0 && flip < part.byteLength) part[flip] = (part[flip] ?? 0) ^ 1;
     recorded.bytesServed += part.byteLength;
     if (part.byteLength > 0 && !response.write(part)) await drained(response);
+    if (fault.bytesPerSecond !== undefined) {
+      const dueAtMs = startedAtMs + (recorded.bytesServed / fault.bytesPerSecond) * 1000;
+      await new Promise((resolve) => setTimeout(resolve, dueAtMs - performance.now()));
+    }
     if (response.destroyed) return;
     if (fault.bytesPerSecond !== undefined) await sleep((part.byteLength * 1000) / fault.bytesPerSecond);
     if (recorded.bytesServed >= stopAt) return stop(response, fault);

@@ -11,12 +11,17 @@ export const CREATES: Readonly<Record<RemoteFigures['creates'], string>> = {
 
 /** What `--verify` found, tier by tier. */
 export function renderVerification({ mode, tiers }: Verification, surface: Surface): string {
-  const facts = tiers.flatMap(({ tier, hitBytes, bytes, checkedBytes }, at): Fact[] => [
+  const facts = tiers.flatMap(({ tier, layers, hits, hitBytes, bytes, checkedBytes }, at): Fact[] => [
     [at === 0 ? 'verified' : '', tier],
     [
       '',
-      `${formatSize(hitBytes)} of ${formatSize(bytes)} there (${bytes === 0 ? '100%' : formatPercent(hitBytes, bytes)}), ${formatSize(checkedBytes)} compared (${mode})`,
+      `${hits} of ${layers} layers, ${formatSize(hitBytes)} of ${formatSize(bytes)} (${share(hits < layers, hitBytes, bytes)}), ${formatSize(checkedBytes)} compared (${mode})`,
     ],
   ]);
   return renderFacts(facts, surface);
+}
+
+/** All is 100 %, and only all is: a missing layer may be empty. */
+function share(isLacking: boolean, hitBytes: number, bytes: number): string {
+  return isLacking && hitBytes >= bytes ? '99%' : formatPercent(hitBytes, bytes);
 }

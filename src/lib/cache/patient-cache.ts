@@ -1,6 +1,7 @@
 /**
  * A cache that is only a help must not cost more than it saves: this decorator gives up a call that waits too long for
- * it, and the whole cache once its failed calls have cost that much together. Waiting for our own disk does not count.
+ * it, and the whole cache with it, or once its failed calls have cost that much together. All optional caches of a run
+ * draw on one allowance. Waiting for our own disk does not count.
  */
 import { addAbortSignal, Readable } from 'node:stream';
 import { ClipctlError } from '../errors.ts';
@@ -17,20 +18,15 @@ import type {
   Unverified,
 } from './content-cache.ts';
 import { Stopwatch } from './stopwatch.ts';
+import type { WaitingAllowance } from './waiting-allowance.ts';
 import { watchChunks } from './watch-chunks.ts';
 
-export interface Patience {
-  /** What waiting for failing calls may cost in all. Two such caches, one to read and one to fill, stay below 10 s. */
-  readonly limitMs: number;
-  /** A transfer that has waited that long must have been at least so fast. */
-  readonly minBytesPerSecond: number;
-}
-
-const DEFAULT_PATIENCE: Patience = { limitMs: 4000, minBytesPerSecond: 64 * 1024 };
+/** A transfer that has waited as long as it may must have been at least so fast. */
+const MIN_BYTES_PER_SECOND = 64 * 1024;
 
 /** The cache, with an end to waiting. What was given up throws TIMEOUT. */
-export function patient(cache: ContentCache, patience: Patience = DEFAULT_PATIENCE): ContentCache {
-  return new PatientCache(cache, patience);
+export function patient(cache: ContentCache, allowance: WaitingAllowance): ContentCache {
+  return new PatientCache(cache, allowance);
 }
 
 class PatientCache implements ContentCache {
@@ -38,13 +34,14 @@ class PatientCache implements ContentCache {
   readonly storeUnsized?: NonNullable<ContentCache['storeUnsized']>;
   readonly deleteContent?: NonNullable<ContentCache['deleteContent']>;
   readonly #cache: ContentCache;
-  readonly #patience: Patience;
+  readonly #allowance: WaitingAllowance;
   #lostMs = 0;
+  #isGivenUp = false;
 
-  constructor(cache: ContentCache, patience: Patience) {
+  constructor(cache: ContentCache, allowance: WaitingAllowance) {
     this.url = cache.url;
     this.#cache = cache;
-    this.#patience = patience;
+    this.#allowance = allowance;
     const storeUnsized = cache.storeUnsized?.bind(cache);
     const deleteContent = cache.deleteContent?.bind(cache);
     if (storeUnsized !== undefined) {
@@ -93,10 +90,10 @@ class PatientCache implements ContentCache {
   }
 
   #watch(signal: AbortSignal): Stopwatch {
-    const { limitMs, minBytesPerSecond } = this.#patience;
     signal.throwIfAborted();
-    if (this.#lostMs >= limitMs) throw leftOut(limitMs);
-    return new Stopwatch({ signal, limitMs: limitMs - this.#lostMs, minBytesPerSecond, onLate: () => tooSlow(limitMs) });
+    const mayWaitMs = (): number => this.#allowance.shareMs - this.#lostMs;
+    if (this.#isGivenUp || mayWaitMs() <= 0) throw leftOut();
+    return new Stopwatch({ signal, limitMs: mayWaitMs, minBytesPerSecond: MIN_BYTES_PER_SECOND, onLate: tooSlow });
   }
 
   async #whole<T>(signal: AbortSignal, work: (watch: Stopwatch) => Promise<T>): Promise<T> {
@@ -115,11 +112,17 @@ class PatientCache implements ContentCache {
       return await watch.race(work());
     } catch (error) {
       watch.stop();
-      this.#lostMs += watch.waitedMs;
-      throw watch.isLate ? tooSlow(this.#patience.limitMs) : error;
+      this.#lose(watch);
+      throw watch.isLate ? watch.signal.reason : error;
     } finally {
       watch.pause();
     }
+  }
+
+  #lose(watch: Stopwatch): void {
+    if (watch.isLate) this.#isGivenUp = true;
+    this.#lostMs += watch.waitedMs;
+    this.#allowance.lose(watch.waitedMs);
   }
 
   async *#pieces(stream: Readable, watch: Stopwatch): AsyncGenerator<Uint8Array, void, undefined> {
@@ -140,16 +143,14 @@ class PatientCache implements ContentCache {
 
 const HINT = '--remote required waits for a remote cache as long as --timeout and --retries say.';
 
-function tooSlow(limitMs: number): ClipctlError {
-  return new ClipctlError('TIMEOUT', `given up: nothing, or next to nothing, came for ${limitMs / 1000} s`, {
+function tooSlow(waitedMs: number): ClipctlError {
+  const seconds = Math.round(waitedMs / 100) / 10;
+  return new ClipctlError('TIMEOUT', `given up: nothing, or next to nothing, came for ${seconds} s`, {
     retryable: false,
     hint: HINT,
   });
 }
 
-function leftOut(limitMs: number): ClipctlError {
-  return new ClipctlError('TIMEOUT', `left out: what failed there has cost ${limitMs / 1000} s already`, {
-    retryable: false,
-    hint: HINT,
-  });
+function leftOut(): ClipctlError {
+  return new ClipctlError('TIMEOUT', 'left out: what failed has cost too much time already', { retryable: false, hint: HINT });
 }

@@ -3,15 +3,17 @@ import { performance } from 'node:perf_hooks';
 export interface StopwatchOptions {
   /** Of the caller: its abort is passed on. */
   readonly signal: AbortSignal;
-  /** One wait may be so long, and so long may all waits be of a transfer that is too slow. */
-  readonly limitMs: number;
+  /** One wait may be so long, and so long may all waits be of a transfer that is too slow. It may change. */
+  readonly limitMs: () => number;
   readonly minBytesPerSecond: number;
   /** Makes what the abort is said to be about. */
-  readonly onLate: () => Error;
+  readonly onLate: (waitedMs: number) => Error;
 }
 
 /** Often enough for a limit of seconds. */
 const CHECK_EVERY_MS = 100;
+/** A server that has all bytes may still put them together: so fast at least (S3 completes large uploads after the last byte). */
+const FINISH_BYTES_PER_SECOND = 32 * 1024 * 1024;
 
 /** Measures the time that a call waits for somebody else, and aborts the call when that was too long. */
 export class Stopwatch {
@@ -23,6 +25,7 @@ export class Stopwatch {
   #before = 0;
   #waitingSince: number | undefined;
   #bytes = 0;
+  #isFinishing = false;
 
   constructor(options: StopwatchOptions) {
     this.#options = options;
@@ -59,6 +62,11 @@ export class Stopwatch {
     this.#bytes += bytes;
   }
 
+  /** All bytes were handed over; what is waited for now is the answer. */
+  finish(): void {
+    this.#isFinishing = true;
+  }
+
   /** The end of the call. */
   stop(): void {
     this.pause();
@@ -84,7 +92,9 @@ export class Stopwatch {
   #check(): void {
     const { limitMs, minBytesPerSecond, onLate } = this.#options;
     const { waitedMs } = this;
-    const isSlow = waitedMs > limitMs && (this.#bytes * 1000) / waitedMs < minBytesPerSecond;
-    if (this.#thisWaitMs > limitMs || isSlow) this.#late.abort(onLate());
+    const limit = limitMs();
+    const isSlow = waitedMs > limit && (this.#bytes * 1000) / waitedMs < minBytesPerSecond;
+    const finishMs = this.#isFinishing ? (this.#bytes * 1000) / FINISH_BYTES_PER_SECOND : 0;
+    if (this.#thisWaitMs > limit + finishMs || isSlow) this.#late.abort(onLate(Math.max(this.#thisWaitMs, limit)));
   }
 }

@@ -8,6 +8,8 @@ export interface ChunkWatcher {
   pause(): void;
   /** It is done with so many more bytes, or sends them a second time. */
   count(bytes: number): void;
+  /** It has been given the last chunk. */
+  finish?(): void;
 }
 
 /** The same source, watched. */
@@ -22,6 +24,7 @@ async function* chunksOf(source: ChunkSource, watcher: ChunkWatcher): AsyncGener
   for await (const chunk of eachWatched(source, watcher)) {
     yield { ...chunk, stream: () => eachWatched(chunk.stream(), watcher, (piece) => watcher.count(piece.length)) };
   }
+  watcher.finish?.();
 }
 
 /** The items; the time between them is the driver's. */

@@ -3,9 +3,10 @@
  * http/reconnect-budget.ts. Nothing is spliced that does not say where it belongs: a 200 is read up to the offset again,
  * a 206 must have exactly the start that was asked for. Whether the bytes are the right ones is for the reader's digest.
  */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { ClipctlError, isRetryable } from '../errors.ts';
 import { parseContentRange } from './content-range.ts';
+import { generatedStream } from './generated-stream.ts';
 import { headerOf, type HttpResponse } from './http-client.ts';
 import { networkError } from './network-error.ts';
 import { ReconnectBudget } from './reconnect-budget.ts';
@@ -22,6 +23,20 @@ export interface ResumingBodyOptions {
   readonly signal: AbortSignal;
   /** One request with these headers added; throws for any status but 200, 206 and 416. */
   readonly open: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<HttpResponse>;
+  /** Set where the bytes are one segment of a longer read (http/parallel-body.ts). */
+  readonly segment?: SegmentOptions;
+}
+
+export interface SegmentOptions {
+  /** All that is read, this segment and the others. */
+  readonly whole: { readonly start: number; readonly end: number };
+  /** Of an earlier segment: all must be of the same bytes. */
+  readonly etag?: string | undefined;
+  /**
+   * Called when the server sends the whole blob instead: how far it is read then, at least to `end`. Absent: such an
+   * answer is refused, and may be retried.
+   */
+  readonly claimRest?: () => number;
 }
 
 /**
@@ -32,23 +47,7 @@ export async function openResumingBody(options: ResumingBodyOptions): Promise<Re
   const abandon = new AbortController();
   const body = new ResumingBody(options, AbortSignal.any([options.signal, abandon.signal]));
   await body.open();
-  const pieces = body.pieces();
-  return new Readable({
-    read() {
-      pieces.next().then(
-        ({ done, value }) => this.push(done === true ? null : value),
-        (error: unknown) => this.destroy(error as Error),
-      );
-    },
-    destroy(error, callback) {
-      // First the request: a reader that leaves must not wait for a byte that may never come.
-      abandon.abort(error ?? new DOMException('the reader left', 'AbortError'));
-      pieces.return(undefined).then(
-        () => callback(error),
-        () => callback(error),
-      );
-    },
-  });
+  return generatedStream(body.pieces(), abandon);
 }
 
 interface Answer {
@@ -62,10 +61,13 @@ interface Answer {
 /** A part that was asked for is not looked for further than this in an answer with the whole blob. */
 const MAX_DISCARD_BYTES = 1024 * 1024;
 
-class ResumingBody {
+/** One body; `open` comes first, then `pieces`. */
+export class ResumingBody {
   readonly #options: ResumingBodyOptions;
   readonly #signal: AbortSignal;
   #offset: number;
+  /** Exclusive. */
+  #end: number;
   #etag: string | undefined;
   /** The server answered a range with the wrong bytes: never ask it for one again. */
   #isRangeBroken = false;
@@ -76,8 +78,30 @@ class ResumingBody {
     this.#options = options;
     this.#signal = signal;
     this.#offset = options.start;
-    const { what, policy, sizeBytes } = options;
-    this.#budget = new ReconnectBudget({ what, policy, signal }, sizeBytes);
+    this.#end = options.end;
+    this.#etag = options.segment?.etag;
+    const { what, policy, start, end } = options;
+    this.#budget = new ReconnectBudget({ what, policy, signal }, end - start);
+  }
+
+  /** What the server calls this version of the blob; undefined when it has no strong validator. */
+  get etag(): string | undefined {
+    return this.#etag;
+  }
+
+  /** Where the reading ends. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The server knows what a Range is, as far as it was asked. */
+  get hasRanges(): boolean {
+    return this.#current?.response.status === 206 && !this.#isRangeBroken;
+  }
+
+  /** Ends the reading earlier; costs the connection. */
+  shorten(end: number): void {
+    if (end > this.#offset && end < this.#end) this.#end = end;
   }
 
   /** Gets the first answer. */
@@ -87,7 +111,7 @@ class ResumingBody {
 
   async *pieces(): AsyncGenerator<Buffer, void, undefined> {
     try {
-      while (this.#offset < this.#options.end) yield* this.#piecesOfOneAnswer();
+      while (this.#offset < this.#end) yield* this.#piecesOfOneAnswer();
     } finally {
       this.#drop();
     }
@@ -105,15 +129,17 @@ class ResumingBody {
     } finally {
       this.#drop();
     }
-    if (this.#offset === this.#options.end) return;
+    if (this.#offset === this.#end) return;
     const freshBytes = this.#offset - before;
     await (failure === undefined ? this.#budget.partial(freshBytes) : this.#budget.broken(failure, freshBytes));
   }
 
-  async *#read({ response, discardBytes, end }: Answer): AsyncGenerator<Buffer> {
+  async *#read({ response, discardBytes, end: answerEnd }: Answer): AsyncGenerator<Buffer> {
     const { sizeBytes } = this.#options;
     let discard = discardBytes;
+    let end = answerEnd;
     for await (const piece of response.body as AsyncIterable<Buffer>) {
+      end = Math.min(answerEnd, this.#end);
       const fresh = piece.subarray(Math.min(discard, piece.byteLength));
       discard -= piece.byteLength - fresh.byteLength;
       const wanted = fresh.subarray(0, end - this.#offset);
@@ -144,8 +170,9 @@ class ResumingBody {
   }
 
   async #request(): Promise<Answer> {
-    const { start, end, sizeBytes, open } = this.#options;
-    const isWhole = (this.#offset === 0 && start === 0 && end === sizeBytes) || this.#isRangeBroken;
+    const { sizeBytes, open } = this.#options;
+    const end = this.#end;
+    const isWhole = (this.#offset === 0 && end === sizeBytes) || this.#isRangeBroken;
     const headers: Record<string, string> = {};
     if (!isWhole) headers['range'] = `bytes=${this.#offset}-${end - 1}`;
     if (!isWhole && this.#etag !== undefined) headers['if-range'] = this.#etag;
@@ -161,31 +188,45 @@ class ResumingBody {
   /** Which part of the answer is wanted. */
   #placeOf(response: HttpResponse): Omit<Answer, 'response'> {
     if (response.status === 416) throw this.#wrongSize('is shorter');
-    if (response.status === 206) return { discardBytes: 0, end: this.#endOfRange(response) };
-    const { what, start, end, sizeBytes } = this.#options;
+    const end = response.status === 206 ? this.#endOfRange(response) : this.#endOfWhole(response);
+    const etag = headerOf(response, 'etag');
+    const strong = etag !== undefined && etag.startsWith('"') && etag.length <= 256 ? etag : undefined;
+    if (response.status === 206) {
+      this.#etag ??= strong;
+      return { discardBytes: 0, end };
+    }
+    this.#etag = strong;
+    return { discardBytes: this.#offset, end };
+  }
+
+  /** Of an answer with everything, whatever was asked for. */
+  #endOfWhole(response: HttpResponse): number {
+    const { what, sizeBytes, segment } = this.#options;
     const length = headerOf(response, 'content-length');
     if (length !== undefined && Number(length) !== sizeBytes) {
       throw this.#wrongSize(Number(length) > sizeBytes ? 'is longer' : 'is shorter');
     }
-    const isPart = start > 0 || end < sizeBytes;
-    if (isPart && this.#offset > MAX_DISCARD_BYTES) {
+    const whole = segment?.whole ?? this.#options;
+    const isPart = whole.start > 0 || whole.end < sizeBytes;
+    const isTooFar = isPart && this.#offset > MAX_DISCARD_BYTES;
+    if (isTooFar || (segment !== undefined && segment.claimRest === undefined)) {
       throw new ClipctlError('REGISTRY_ERROR', `${what}: the server sends the whole blob where a part was asked for`, {
         details: { status: response.status, start: this.#offset },
+        retryable: !isTooFar,
       });
     }
-    const etag = headerOf(response, 'etag');
-    this.#etag = etag !== undefined && etag.startsWith('"') && etag.length <= 256 ? etag : undefined;
-    return { discardBytes: this.#offset, end };
+    if (segment?.claimRest !== undefined) this.#end = segment.claimRest();
+    return this.#end;
   }
 
   /** A range that starts where it must; it may end earlier than was asked (RFC 9110 §15.3.7). */
   #endOfRange(response: HttpResponse): number {
-    const { what, end, sizeBytes } = this.#options;
+    const { what, sizeBytes } = this.#options;
     const range = parseContentRange(headerOf(response, 'content-range'));
     if (range?.totalBytes !== undefined && range.totalBytes !== sizeBytes) {
       throw this.#wrongSize(range.totalBytes > sizeBytes ? 'is longer' : 'is shorter');
     }
-    if (range?.start === this.#offset && range.end <= end && !this.#isRangeBroken) return range.end;
+    if (range?.start === this.#offset && range.end <= this.#end && !this.#isRangeBroken) return range.end;
     const isSecond = this.#isRangeBroken;
     this.#isRangeBroken = true;
     throw new ClipctlError('REGISTRY_ERROR', `${what}: the server sent another range than it was asked for`, {

@@ -9,7 +9,7 @@ export function openRemotes(session: Session, urls: readonly string[]): Promise<
 
 /** Remotes that are a help and no need: what is slow there is given up (patient-cache.ts). @throws ClipctlError USAGE */
 export async function openOptionalRemotes(session: Session, urls: readonly string[]): Promise<ContentCache[]> {
-  return (await openRemotes(session, urls)).map((remote) => patient(remote));
+  return (await openRemotes(session, urls)).map((remote) => patient(remote, session.waiting));
 }
 
 export interface ReadAndFill {

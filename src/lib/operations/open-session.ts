@@ -3,10 +3,13 @@ import { join } from 'node:path';
 import { openDiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
+import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
 import { ownDirectory } from '../cache/disk/cache-layout.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
+import { OpenStreams } from '../http/open-streams.ts';
+import type { ParallelOptions } from '../http/parallel-body.ts';
 import type { RetryEvent } from '../http/retry.ts';
 import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -19,9 +22,14 @@ import { credentialsOf, openImageSource } from '../source/open-source.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
 
+/** Of one slow layer; a fast one is read over one (http/parallel-body.ts). */
+const CONNECTIONS_PER_LAYER = 4;
+
 /** One run: its options, its shared pipeline, and what it has opened. */
 export interface Session extends PipelineContext {
   readonly options: SessionOptions;
+  /** What remotes that are no need may cost in all. */
+  readonly waiting: WaitingAllowance;
   /** @throws ClipctlError REFERENCE_INVALID, USAGE */
   openSource(name: string): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
@@ -32,6 +40,9 @@ export interface Session extends PipelineContext {
   close(): Promise<void>;
 }
 
+/** A run with nothing but hanging remotes takes less than 10 s longer (RELIABILITY §2 row 16). */
+const WAITING_MS = 8_000;
+
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
   setMaxListeners(0, options.signal);
@@ -40,11 +51,11 @@ export function openSession(options: SessionOptions): Session {
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
-  const archives = { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes };
   const shared = {
     ...options,
-    archives,
+    archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
+    parallel: parallelOf(budget),
     onRetry: (retry: RetryEvent) => options.onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
@@ -52,6 +63,7 @@ export function openSession(options: SessionOptions): Session {
   const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
   return {
     options,
+    waiting: new WaitingAllowance(WAITING_MS),
     budget,
     pool,
     disk,
@@ -79,6 +91,10 @@ export function openSession(options: SessionOptions): Session {
       await dispatcher.close();
     },
   };
+}
+
+function parallelOf(memory: MemoryBudget): ParallelOptions {
+  return { memory, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER };
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */

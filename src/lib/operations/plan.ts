@@ -4,6 +4,8 @@ import { findInTiers } from '../cache/tiered.ts';
 import { errorCodeOf } from '../errors.ts';
 import { contentHashOf, type DiffId } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
+import { DEFAULT_CHECKPOINT_INTERVAL_BYTES } from '../compression/gzip/checkpoint-plan.ts';
+import { readKnownLayer } from '../pipeline/known-layers.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { combineFailures, valuesOrThrow } from './failures.ts';
 import { distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
@@ -21,16 +23,16 @@ import type { WarmRequest } from './warm.ts';
 /** @throws ClipctlError as the command itself would before it moves anything */
 export async function planWarm(session: Session, request: WarmRequest): Promise<PlanResult> {
   const [from, to] = await Promise.all([openOptionalRemotes(session, request.from), openOptionalRemotes(session, request.to)]);
-  return plan(session, await openOrThrow(session, request), { from, to, rereads: false });
+  return plan(session, await openOrThrow(session, request), { from, to });
 }
 
 /** @throws ClipctlError as the command itself would before it moves anything */
 export async function planPush(session: Session, request: PushRequest): Promise<PlanResult> {
   const to = await openOptionalRemotes(session, request.to);
-  return plan(session, await openOrThrow(session, request), { from: [], to, rereads: false });
+  return plan(session, await openOrThrow(session, request), { from: [], to });
 }
 
-/** `index` reads every layer from its source, warm or not. @throws ClipctlError as the command itself would */
+/** `index` reads every layer whose index is not known from its source, warm or not. @throws ClipctlError as the command itself would */
 export async function planIndex(session: Session, request: IndexRequest): Promise<PlanResult> {
   const to = await openOptionalRemotes(session, request.to);
   const { source, targets } = await prepareTargets(session, request);
@@ -38,7 +40,11 @@ export async function planIndex(session: Session, request: IndexRequest): Promis
     const { layers, warnings } = image;
     return { name: request.image, layers, warnings, source: () => source, mapOf: () => undefined, resolved: image };
   });
-  return plan(session, images, { from: [], to, rereads: true });
+  const keep = request.warm || to.length > 0;
+  const { checkpointIntervalBytes = DEFAULT_CHECKPOINT_INTERVAL_BYTES } = request;
+  const isKnown = async (layer: LayerDescriptor, isOnDisk: boolean): Promise<boolean> =>
+    (isOnDisk || !keep) && (await readKnownLayer(session.options.cacheDir, { layer, checkpointIntervalBytes })) !== undefined;
+  return plan(session, images, { from: [], to, isKnown });
 }
 
 async function openOrThrow(session: Session, request: OpenImagesRequest): Promise<readonly OpenedImage[]> {
@@ -50,8 +56,8 @@ async function openOrThrow(session: Session, request: OpenImagesRequest): Promis
 interface PlanOptions {
   readonly from: readonly ContentCache[];
   readonly to: readonly ContentCache[];
-  /** Every layer is read from the source, whatever is warm. */
-  readonly rereads: boolean;
+  /** Of an `index`: need not be read. A layer that is not known is read from the source, be it warm or not. */
+  readonly isKnown?: (layer: LayerDescriptor, isOnDisk: boolean) => Promise<boolean>;
 }
 
 interface Found {
@@ -92,7 +98,8 @@ async function findLayer(
   const sendTo: string[] = [];
   for (const remote of options.to) if (!(await remoteHolds(remote, hash, { signal, warnings }))) sendTo.push(remote.url);
   for (const { url, error } of failures) warnings.add(`remote cache ${url} did not answer: ${errorCodeOf(error)}`);
-  if (hit === undefined || options.rereads) return { tier: image.source().kind, sizeBytes: hit?.sizeBytes, sendTo };
+  if (await options.isKnown?.(layer, hit !== undefined)) return { tier: 'layer-index', sizeBytes: hit?.sizeBytes, sendTo };
+  if (hit === undefined || options.isKnown !== undefined) return { tier: image.source().kind, sizeBytes: hit?.sizeBytes, sendTo };
   return { tier: hit.tier, sizeBytes: hit.sizeBytes, sendTo };
 }
 
@@ -109,6 +116,7 @@ function sumTiers(distinct: readonly LayerOfImage[], found: ReadonlyMap<DiffId, 
     if (at === undefined) continue;
     const sum = (tiers[at.tier] ??= { layers: 0, bytes: 0, requests: 0 });
     sum.layers++;
+    if (at.tier === 'layer-index') continue;
     sum.bytes += at.tier === 'disk' || at.tier === 'remote' ? (at.sizeBytes ?? 0) : layer.sizeBytes;
     sum.requests += at.tier === 'registry' || at.tier === 'remote' ? 1 : 0;
   }

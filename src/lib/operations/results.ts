@@ -195,7 +195,8 @@ export interface InspectResult {
   readonly warnings: readonly string[];
 }
 
-export type Tier = 'disk' | 'remote' | 'registry' | 'layout' | 'archive';
+/** `layer-index`: an earlier `index` read the layer, and nothing is read now. */
+export type Tier = 'disk' | 'remote' | 'registry' | 'layout' | 'archive' | 'layer-index';
 
 export interface PlannedLayer {
   readonly digest: Digest;

@@ -35,6 +35,8 @@ export interface IngestRequest {
   readonly scan: boolean;
   /** Decompressed bytes between two checkpoints of a gzip layer; absent = none but the start. */
   readonly checkpointIntervalBytes?: number;
+  /** Also compare the checksums inside of the compressed stream. */
+  readonly checksums?: boolean;
   /** Commit the decompressed layer to the disk cache. */
   readonly keep: boolean;
   /** No other layer is still to start: this one may take two cores. */
@@ -121,7 +123,7 @@ function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }
 
 function runPass(
   context: PipelineContext,
-  { layer, source, scan, isLast, checkpointIntervalBytes = 0 }: IngestRequest,
+  { layer, source, scan, isLast, checkpointIntervalBytes = 0, checksums = false }: IngestRequest,
   { ingest, attempts }: { ingest: IngestFile | undefined; attempts: Attempts },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
@@ -135,6 +137,7 @@ function runPass(
       ...(ingest?.journal && { journal: ingest.journal }),
       scan,
       checkpointIntervalBytes,
+      checksums,
       limits: context.limits,
       maxEntries: context.maxEntries,
     },

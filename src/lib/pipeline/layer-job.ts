@@ -22,6 +22,8 @@ export interface LayerJob {
   readonly scan: boolean;
   /** Decompressed bytes between two checkpoints of a gzip layer; 0 = none but the start. */
   readonly checkpointIntervalBytes: number;
+  /** Also compare the checksums inside of the compressed stream, which the diffID makes superfluous for a reader. */
+  readonly checksums?: boolean;
   readonly limits: DecompressionLimits;
   readonly maxEntries: number;
 }

@@ -49,7 +49,7 @@ export class LayerPass {
       ...(job.journal && onResumePoint && { onResumePoint }),
       ...(this.#resumed && { resume: resumeFrom(this.#resumed, job.ingestPath ?? '') }),
       // The diffID is compared, which says more than CRC-32 does.
-      skipChecksum: true,
+      skipChecksum: job.checksums !== true,
       checkpointIntervalBytes: job.checkpointIntervalBytes,
       ...(largeWindows && { largeWindows }),
     });

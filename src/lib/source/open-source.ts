@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
 import { createHttpClient } from '../http/http-client.ts';
+import type { ParallelOptions } from '../http/parallel-body.ts';
 import type { RetryPolicy } from '../http/retry.ts';
 import { isHostAndPort, parseReference } from '../oci/reference.ts';
 import { parseArchiveName } from './archive/archive-name.ts';
@@ -28,6 +29,8 @@ export interface OpenSourceOptions {
   readonly onRetry?: RetryPolicy['onRetry'];
   /** Connections to share between sources (http/dispatcher.ts), closed by who made them; default: the source's own. */
   readonly dispatcher?: Dispatcher;
+  /** How long blobs are read over several connections; default: over one. */
+  readonly parallel?: ParallelOptions;
   /** For tests: how to wait between tries. */
   readonly sleep?: RetryPolicy['sleep'];
   /** Where archives that cannot be read in place are copied to, and how large they may be; stdin is what `-` means. */
@@ -85,6 +88,7 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
     credentials: credentialsOf(options),
     insecureRegistries,
     allowForeign,
+    parallel: options.parallel,
   });
 }
 

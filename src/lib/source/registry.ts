@@ -4,7 +4,8 @@ import type { CredentialProvider } from '../auth/credentials.ts';
 import { ClipctlError } from '../errors.ts';
 import { headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
-import { openResumingBody } from '../http/resuming-body.ts';
+import { openParallelBody, type ParallelOptions } from '../http/parallel-body.ts';
+import { openResumingBody, type ResumingBodyOptions } from '../http/resuming-body.ts';
 import { withRetry, type RetryPolicy } from '../http/retry.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
@@ -28,6 +29,8 @@ export interface RegistryOptions {
   readonly credentials: CredentialProvider;
   readonly insecureRegistries: readonly string[];
   readonly allowForeign: boolean;
+  /** How long blobs are read over several connections; default: over one. */
+  readonly parallel?: ParallelOptions | undefined;
 }
 
 /**
@@ -79,16 +82,19 @@ class RegistrySource implements ImageSource {
     // No Range header can ask for nothing; the empty blob itself is asked for, since it may be missing.
     if (start >= end && sizeBytes > 0) return Readable.from([]);
     const request = this.#blobRequest(digest);
-    return openResumingBody({
+    const { parallel, policy } = this.#options;
+    const body: ResumingBodyOptions = {
       what: `${this.#reference.registry}: blob ${digest}`,
       start,
       end,
       sizeBytes,
-      policy: this.#options.policy,
+      policy,
       signal,
       open: (headers, attempt) =>
         this.#connection.get({ ...request, headers: { ...request.headers, ...headers }, signal: attempt }),
-    });
+    };
+    if (parallel === undefined) return openResumingBody(body);
+    return openParallelBody({ ...body, parallel, host: this.#reference.registry });
   }
 
   async close(): Promise<void> {

@@ -9,8 +9,10 @@ import { renderInspect } from '../../../src/cli/render/inspect.ts';
 import { renderPlan } from '../../../src/cli/render/plan.ts';
 import { renderPush } from '../../../src/cli/render/push-summary.ts';
 import { renderWarm } from '../../../src/cli/render/warm-summary.ts';
+import { renderVerify as renderVerified } from '../../../src/cli/render/verify.ts';
 import { createStyle, PLAIN_STYLE } from '../../../src/cli/style.ts';
 import { CACHE_LIST, CACHE_USAGE, CACHE_VERIFIED, PINS, PRUNED } from '../cache-documents.ts';
+import { VERIFIED } from '../verify-documents.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from '../documents.ts';
 
 const surface: Surface = { columns: 80, unicode: true, style: PLAIN_STYLE, verbose: false };
@@ -27,6 +29,7 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
   ['push-cache', (on) => renderPush(PUSH, on)],
   ['push-cache-verbose', (on) => renderPush(PUSH, { ...on, verbose: true })],
   ['plan', (on) => renderPlan(PLAN, on)],
+  ['verify', (on) => renderVerified(VERIFIED, on)],
   ['cache-du', (on) => renderUsage(CACHE_USAGE, on)],
   ['cache-ls', (on) => renderCacheList(CACHE_LIST, on)],
   ['cache-verify', (on) => renderVerify(CACHE_VERIFIED, on)],
@@ -36,7 +39,7 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
 ];
 
 /** Lines that quote one long word of the image in full: a command, a URL. */
-const MAY_BE_LONG = /^(made by|remote|image|index) /;
+const MAY_BE_LONG = /^(made by|remote|image|index|[A-Z_]+ layer) /;
 
 describe.each(drawings)('%s', (name, draw) => {
   it('looks like the golden file', async () => {

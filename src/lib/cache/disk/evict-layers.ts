@@ -3,7 +3,7 @@
  * read again, and only then does it go for good; one that got a lease meanwhile comes back. Who takes a lease looks for
  * the layer afterwards, so it either finds it, or knows that it has to fetch it.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
@@ -11,6 +11,7 @@ import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { directoryModeOf, recordPath, trashDirectory } from './cache-layout.ts';
+import { identifyOurselves, isRunning, type ProcessIdentity } from './process-identity.ts';
 import { namesIn } from './state-file.ts';
 import type { SurveyedLayer } from './survey.ts';
 
@@ -55,7 +56,7 @@ export async function evictLayers(
 
 /** The record goes first: one that is written meanwhile is of a file that was committed meanwhile. */
 async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed | 'gone' | 'stays'> {
-  const name = randomBytes(8).toString('hex');
+  const name = newTrashName(await identifyOurselves());
   const path = join(cacheDir, layer.hash);
   const content = join(trashDirectory(cacheDir), `${name}.layer`);
   const record = join(trashDirectory(cacheDir), `${name}.json`);
@@ -64,7 +65,10 @@ async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed 
   // What is no file of the survey's size is somebody else's by now.
   if (!found.isFile() || found.size !== layer.sizeBytes) return 'stays';
   await move(recordPath(cacheDir, layer.hash), record);
-  return (await move(path, content)) ? { layer, content, record } : 'gone';
+  if (await move(path, content)) return { layer, content, record };
+  // Another eviction was first. Who puts its layer back had a lease to heed, whose holder vouches for the layer again.
+  await drop({ content, record });
+  return 'gone';
 }
 
 async function putBack(cacheDir: string, { layer, content, record }: Trashed): Promise<void> {
@@ -83,7 +87,7 @@ async function comeBack(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function drop({ content, record }: Trashed): Promise<void> {
+async function drop({ content, record }: Omit<Trashed, 'layer'>): Promise<void> {
   try {
     await rm(content, { force: true });
     await rm(record, { force: true });
@@ -103,15 +107,36 @@ async function move(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Long enough that no eviction still wants to put it back. */
+/** Of an eviction that we can't see (another machine, another container): long enough that it wants nothing back. */
 const ABANDONED_MS = 10 * 60_000;
 
 /** What a killed eviction left behind. */
 async function emptyTrash(cacheDir: string): Promise<void> {
-  for (const name of await namesIn(trashDirectory(cacheDir))) {
+  const names = await namesIn(trashDirectory(cacheDir));
+  if (names.length === 0) return;
+  const ourselves = await identifyOurselves();
+  for (const name of names) {
     const path = join(trashDirectory(cacheDir), name);
     const found = await lstat(path).catch(() => undefined);
-    if (found?.isFile() !== true || Math.abs(Date.now() - found.ctimeMs) < ABANDONED_MS) continue;
+    if (found?.isFile() !== true) continue;
+    const holder = trasherOf(name, ourselves);
+    const isAtWork = holder === undefined ? undefined : await isRunning(holder, ourselves);
+    if (isAtWork ?? Math.abs(Date.now() - found.ctimeMs) < ABANDONED_MS) continue;
     await rm(path, { force: true }).catch(() => undefined);
   }
+}
+
+/** Who evicts stands in the name: when that process has ended, so has what it wanted with the file. */
+function newTrashName({ pid, startTicks, space }: ProcessIdentity): string {
+  return [markOf(space), pid, startTicks, randomBytes(8).toString('hex')].join('-');
+}
+
+/** `undefined` = one that we can't see. */
+function trasherOf(name: string, { space }: ProcessIdentity): ProcessIdentity | undefined {
+  const [, mark, pid, startTicks = ''] = /^([0-9a-f]{16})-(\d{1,10})-(\d*)-[0-9a-f]{16}\./.exec(name) ?? [];
+  return mark === markOf(space) ? { pid: Number(pid), startTicks, space } : undefined;
+}
+
+function markOf(space: string): string {
+  return createHash('sha256').update(space).digest('hex').slice(0, 16);
 }
