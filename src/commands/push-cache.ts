@@ -1,6 +1,15 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
-import { dryRunFlag, fromFileFlag, imagesArg, noDiskFlag, platformFlag, pushToFlag, verifyFlag } from '../cli/flags.ts';
-import { imagesRequest, platformRequest, toRequest, verifyRequest } from '../cli/request-values.ts';
+import {
+  compressFlag,
+  dryRunFlag,
+  fromFileFlag,
+  imagesArg,
+  noDiskFlag,
+  platformFlag,
+  pushToFlag,
+  verifyFlag,
+} from '../cli/flags.ts';
+import { compressRequest, imagesRequest, platformRequest, toRequest, verifyRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
 export class PushCacheCommand extends BaseCommand {
@@ -9,6 +18,7 @@ export class PushCacheCommand extends BaseCommand {
   static override examples = [
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache',
     '$ clipctl push-cache app.clip --to file:///mnt/a --to file:///mnt/b',
+    '$ clipctl push-cache app.clip --to file:///mnt/cache --compress zstd:6',
     '$ clipctl push-cache app.clip --to file:///mnt/cache --no-disk --verify quick',
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache --dry-run --json',
   ];
@@ -17,6 +27,7 @@ export class PushCacheCommand extends BaseCommand {
     to: pushToFlag,
     'from-file': fromFileFlag,
     platform: platformFlag,
+    compress: compressFlag,
     verify: verifyFlag,
     'no-disk': noDiskFlag,
     'dry-run': dryRunFlag,
@@ -27,6 +38,7 @@ export class PushCacheCommand extends BaseCommand {
       images: await imagesRequest(args, values, session.signal),
       ...platformRequest(values),
       to: toRequest(values),
+      ...compressRequest(values),
       verify: verifyRequest(values),
       noDisk: values.toggle('no-disk'),
     };
