@@ -63,6 +63,7 @@ export function maskFigures(text: string): string {
       .replaceAll(/\bin (?:\d+ h \d+ min|\d+ min \d+ s|[\d.]+ m?s)(?=[,:\s]|$)/gm, 'in <time>')
       // A layer that comes slowly is read over several connections, which also takes more memory.
       .replaceAll(/\b\d+ requests, [\d.]+ MiB buffered/g, '<count> requests, <size> buffered')
+      .replaceAll(/[\d.]+ MiB buffered at most/g, '<size> buffered at most')
       .replaceAll(/"(durationMs|peakRssBytes)": ?\d+/g, '"$1": <figure>')
   );
 }

@@ -75,7 +75,9 @@ describe('above the cap', () => {
 
   it('a layer that a process without a lease has open stays', async () => {
     await dir.fill(a, b, c);
-    const reader = spawn('sleep', ['60'], { stdio: [(await open(join(dir.path, a.hash))).fd, 'ignore', 'ignore'] });
+    const handle = await open(join(dir.path, a.hash));
+    const reader = spawn('sleep', ['60'], { stdio: [handle.fd, 'ignore', 'ignore'] });
+    await handle.close();
     try {
       await once(reader, 'spawn');
       await storeUnderCap();
