@@ -1,11 +1,6 @@
 /** Finding the seek table of a stored form: one small read where it is short, more in pieces of 64 KiB where it is not. */
 import { ClipctlError } from '../../../errors.ts';
-import {
-  FOOTER_BYTES,
-  placeOfTable,
-  SeekTableParser,
-  type SeekTable,
-} from '../../../compression/zstd/seek-table.ts';
+import { FOOTER_BYTES, placeOfTable, SeekTableParser, type SeekTable } from '../../../compression/zstd/seek-table.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import type { CacheCallOptions, EncodedContents } from '../../content-cache.ts';
 
