@@ -77,9 +77,9 @@ describe('above the cap', () => {
     await dir.fill(a, b, c);
     const handle = await open(join(dir.path, a.hash));
     const reader = spawn('sleep', ['60'], { stdio: [handle.fd, 'ignore', 'ignore'] });
-    await handle.close();
     try {
       await once(reader, 'spawn');
+      await handle.close();
       await storeUnderCap();
       expect(await dir.present(a, b, c, d)).toEqual([true, false, true, true]);
     } finally {
