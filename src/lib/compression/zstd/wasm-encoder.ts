@@ -29,8 +29,8 @@ interface WasmMemory {
 
 interface Libzstd {
   readonly memory: WasmMemory;
-  malloc(bytes: number): number;
-  compress(into: number, intoBytes: number, from: number, fromBytes: number, level: number): number;
+  readonly malloc: (bytes: number) => number;
+  readonly compress: (into: number, intoBytes: number, from: number, fromBytes: number, level: number) => number;
 }
 
 /** The part of the WebAssembly API in use; @types/node 20 declares none of it. */
@@ -61,16 +61,17 @@ async function readWasm(): Promise<Buffer> {
 
 async function instantiate(bytes: Buffer): Promise<Libzstd> {
   const { WebAssembly } = globalThis as unknown as { readonly WebAssembly: WasmRuntime };
-  let memory: WasmMemory | undefined;
+  const held: { memory?: WasmMemory } = {};
   const nothing = (): number => 0;
   const stop = (): never => {
     throw new ClipctlError('INTERNAL', 'the zstd encoder gave up');
   };
-  const grow = (wantedBytes: number): boolean => memory !== undefined && growTo(memory, wantedBytes >>> 0);
+  const grow = (wantedBytes: number): boolean => held.memory !== undefined && growTo(held.memory, wantedBytes >>> 0);
   const imports = { a: { a: stop, b: nothing, c: stop, d: nothing, e: grow } };
   const { instance } = await WebAssembly.instantiate(bytes, imports);
   const exports = instance.exports as Readonly<Record<'f' | 'g' | 'm' | 's', unknown>>;
-  memory = exports.f as WasmMemory;
+  const memory = exports.f as WasmMemory;
+  held.memory = memory;
   (exports.g as () => void)();
   return { memory, malloc: exports.s as Libzstd['malloc'], compress: exports.m as Libzstd['compress'] };
 }

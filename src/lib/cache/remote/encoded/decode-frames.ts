@@ -42,8 +42,7 @@ async function* decodeFrame(
   checkHead(head, contentBytes);
   let seenBytes = 0;
   let leftBytes = packedBytes;
-  let isEnd = false;
-  for (let piece: Uint8Array = head; !isEnd; piece = await input.take(leftBytes)) {
+  for (let piece: Uint8Array = head; ; piece = await input.take(leftBytes)) {
     if (piece.length === 0) throw corruptFrame('a frame is cut');
     leftBytes -= piece.length;
     const outputs = stream.outputs(piece);
@@ -54,7 +53,7 @@ async function* decodeFrame(
       if (seenBytes > contentBytes) throw corruptFrame(`a frame has more than ${contentBytes} bytes of content`);
       for (let at = 0; at < output.length; at += COPY_BYTES) yield Buffer.from(output.subarray(at, at + COPY_BYTES));
     }
-    isEnd = step.value.isFrameEnd;
+    const isEnd = step.value.isFrameEnd;
     if (isEnd && (leftBytes > 0 || step.value.consumedBytes < piece.length)) throw corruptFrame('a frame ends too early');
     if (isEnd) break;
   }

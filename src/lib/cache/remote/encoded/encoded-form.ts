@@ -2,7 +2,7 @@
  * A driver whose content may also stand there as seekable zstd (`<hex>.zst`, FORMATS.md §3): reads find either form, the
  * plain one first; a store with an encoder writes the packed one. The key stays the hash of the plain content.
  */
-import { addAbortSignal, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { errorCodeOf } from '../../../errors.ts';
 import { contentBytesOf, FRAME_BYTES, MAX_SEEKABLE_BYTES, type SeekTable } from '../../../compression/zstd/seek-table.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
