@@ -22,8 +22,6 @@ export default defineConfig(({ mode }) => ({
   test: {
     ...(SUITES[mode] ?? SUITES['all']),
     globalSetup: ['scripts/build-if-stale.js'],
-    // @oclif/test captures stdout itself.
-    disableConsoleIntercept: true,
     hookTimeout: 120_000,
     pool: 'forks' as const,
   },

@@ -12,7 +12,7 @@ export interface EntryList extends Iterable<TarEntry> {
 }
 
 /** What few entries have. */
-interface RareFields {
+export interface RareFields {
   readonly atime: TarTime | undefined;
   readonly ctime: TarTime | undefined;
   readonly deviceMajor: number;
@@ -121,6 +121,36 @@ export class EntryPacker {
     if (isPlain && deviceMajor === 0 && deviceMinor === 0 && xattrs.size === 0) return 0;
     return this.#rare.push({ atime, ctime, deviceMajor, deviceMinor, xattrs, sparse });
   }
+}
+
+/**
+ * True when every entry can be read and lies within `tarBytes` of content: for pages that somebody else may have written.
+ * The lists beside the pages are the caller's to check.
+ */
+export function areWholeEntries({ length, pages, rare, owners }: PackedEntries, tarBytes: number): boolean {
+  let found = 0;
+  for (const page of pages) {
+    const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+    for (let at = 0; at < page.length; found++) {
+      if (page.length - at < RECORD_BYTES) return false;
+      const nameBytes = view.getUint32(at + FIELD.nameBytes) + view.getUint32(at + FIELD.linkNameBytes);
+      if (page.length - at - RECORD_BYTES < nameBytes || !isWholeRecord(view, at, tarBytes)) return false;
+      if (view.getUint32(at + FIELD.rare) > rare.length) return false;
+      if (Math.max(view.getUint32(at + FIELD.userName), view.getUint32(at + FIELD.groupName)) >= owners.length) return false;
+      at += RECORD_BYTES + nameBytes;
+    }
+  }
+  return found === length;
+}
+
+function isWholeRecord(view: DataView, at: number, tarBytes: number): boolean {
+  const numbers = [FIELD.mode, FIELD.uid, FIELD.gid, FIELD.size, FIELD.mtimeSeconds, FIELD.payloadOffset, FIELD.storedBytes];
+  if (!numbers.every((field) => Number.isSafeInteger(view.getFloat64(at + field)))) return false;
+  const payloadOffset = view.getFloat64(at + FIELD.payloadOffset);
+  const storedBytes = view.getFloat64(at + FIELD.storedBytes);
+  const isWithin = payloadOffset >= 0 && storedBytes >= 0 && payloadOffset + storedBytes <= tarBytes;
+  const hasTime = view.getUint32(at + FIELD.mtimeNanoseconds) < 1e9;
+  return isWithin && hasTime && view.getFloat64(at + FIELD.size) >= 0 && view.getUint8(at + FIELD.kind) < KINDS.length;
 }
 
 /** The memory that can be moved to another thread with the entries. */
