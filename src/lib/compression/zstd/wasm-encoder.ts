@@ -29,8 +29,8 @@ interface WasmMemory {
 
 interface Libzstd {
   readonly memory: WasmMemory;
-  readonly malloc: (bytes: number) => number;
-  readonly compress: (into: number, intoBytes: number, from: number, fromBytes: number, level: number) => number;
+  malloc(this: void, bytes: number): number;
+  compress(this: void, into: number, intoBytes: number, from: number, fromBytes: number, level: number): number;
 }
 
 /** The part of the WebAssembly API in use; @types/node 20 declares none of it. */
