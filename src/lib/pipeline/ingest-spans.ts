@@ -113,7 +113,7 @@ async function takeRun(
   const { budget, pool, signal } = context;
   const memory = await budget.acquireShared(SHARED_BYTES, WORKING_SET_BYTES, signal);
   const range = { start: run.compressedStart, end: run.compressedEnd };
-  const job = { digest: layer.digest, run, ingestPath: path };
+  const job = { digest: layer.digest, run: withOwnWindow(run), ingestPath: path };
   try {
     await pool.run(
       (worker) =>
@@ -131,6 +131,12 @@ async function takeRun(
   } finally {
     memory.release();
   }
+}
+
+/** A message brings a worker the whole memory that a view looks into: here, the windows of all checkpoints. */
+function withOwnWindow(run: SpanRun): SpanRun {
+  const { checkpoint } = run;
+  return checkpoint === undefined ? run : { ...run, checkpoint: { ...checkpoint, window: checkpoint.window.slice() } };
 }
 
 function tooLarge({ limits }: PipelineContext, { uncompressedBytes }: LayerMap): ClipctlError {
