@@ -27,10 +27,12 @@ interface WasmMemory {
   grow(pages: number): number;
 }
 
+type CompressCall = [into: number, intoBytes: number, from: number, fromBytes: number, level: number];
+
 interface Libzstd {
   readonly memory: WasmMemory;
-  malloc(this: void, bytes: number): number;
-  compress(this: void, into: number, intoBytes: number, from: number, fromBytes: number, level: number): number;
+  readonly malloc: (bytes: number) => number;
+  readonly compress: (...call: CompressCall) => number;
 }
 
 /** The part of the WebAssembly API in use; @types/node 20 declares none of it. */
