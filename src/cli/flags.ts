@@ -240,7 +240,6 @@ export const maxSizeFlag = option({
 export const maxAgeFlag = option({ name: 'max-age', summary: 'Evict layers not used for so long, like 30d', value: 'AGE' });
 export const keepFlag = repeatable({ name: 'keep', summary: 'Image or digest that stays', value: 'IMAGE' });
 export const fullFlag = toggle({ name: 'full', summary: 'Hash every layer' });
-export const provenFlag = toggle({ name: 'full', summary: 'Also index it, and start at every checkpoint' });
 export const subsetFlag = option({ name: 'subset', summary: 'Only part K of N, always the same layers', value: 'K/N' });
 export const repairFlag = toggle({ name: 'repair', summary: 'Fetch again what is wrong or missing' });
 export const yesFlag = toggle({ name: 'yes', summary: 'Evict without asking' });

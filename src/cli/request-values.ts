@@ -2,6 +2,7 @@
 import { ClipctlError } from '../lib/errors.ts';
 import { isDigest, type Digest } from '../lib/oci/digest.ts';
 import { parsePlatform, type Platform } from '../lib/oci/platform.ts';
+import type { PlatformChoice } from '../lib/operations/open-images.ts';
 import { redactText } from '../lib/redact.ts';
 import type { FlagValues } from './flag-values.ts';
 import { VERIFY_MODES } from './flags.ts';
@@ -20,6 +21,14 @@ export function platformRequest(values: FlagValues): { readonly platform?: Platf
 /** @throws ClipctlError PLATFORM_INVALID */
 export function platformsRequest(values: FlagValues): readonly Platform[] {
   return (values.texts('platform') ?? []).map((text) => parsePlatform(text));
+}
+
+/** `--platform`, many times, or `--all-platforms`. @throws ClipctlError PLATFORM_INVALID, USAGE for both */
+export function platformChoice(values: FlagValues): PlatformChoice {
+  const platforms = platformsRequest(values);
+  const allPlatforms = values.toggle('all-platforms');
+  if (allPlatforms && values.isGiven('platform')) throw new ClipctlError('USAGE', 'use --platform or --all-platforms, not both');
+  return allPlatforms ? { allPlatforms } : { platforms };
 }
 
 /** `--layer`: whole digests. @throws ClipctlError USAGE */

@@ -1,15 +1,16 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
 import {
+  allPlatformsFlag,
   compressFlag,
   dryRunFlag,
   fromFileFlag,
   imagesArg,
   noDiskFlag,
-  platformFlag,
+  platformsFlag,
   pushToFlag,
   verifyFlag,
 } from '../cli/flags.ts';
-import { compressRequest, imagesRequest, platformRequest, toRequest, verifyRequest } from '../cli/request-values.ts';
+import { compressRequest, imagesRequest, platformChoice, toRequest, verifyRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
 export class PushCacheCommand extends BaseCommand {
@@ -26,7 +27,8 @@ export class PushCacheCommand extends BaseCommand {
   static override flags = {
     to: pushToFlag,
     'from-file': fromFileFlag,
-    platform: platformFlag,
+    platform: platformsFlag,
+    'all-platforms': allPlatformsFlag,
     compress: compressFlag,
     verify: verifyFlag,
     'no-disk': noDiskFlag,
@@ -36,7 +38,7 @@ export class PushCacheCommand extends BaseCommand {
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
       images: await imagesRequest(args, values, session.signal),
-      ...platformRequest(values),
+      ...platformChoice(values),
       to: toRequest(values),
       ...compressRequest(values),
       verify: verifyRequest(values),

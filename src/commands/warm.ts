@@ -1,12 +1,13 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
 import {
+  allPlatformsFlag,
   dryRunFlag,
   fromFileFlag,
   fromFlag,
   imagesArg,
   layerFlag,
   noDiskFlag,
-  platformFlag,
+  platformsFlag,
   remoteFlag,
   repairRemoteFlag,
   toFlag,
@@ -16,7 +17,7 @@ import {
   fromRequest,
   imagesRequest,
   layersRequest,
-  platformRequest,
+  platformChoice,
   readOnlyRequest,
   toRequest,
   verifyRequest,
@@ -37,7 +38,8 @@ export class WarmCommand extends BaseCommand {
   static override args = { image: imagesArg };
   static override flags = {
     'from-file': fromFileFlag,
-    platform: platformFlag,
+    platform: platformsFlag,
+    'all-platforms': allPlatformsFlag,
     from: fromFlag,
     to: toFlag,
     remote: remoteFlag,
@@ -51,7 +53,7 @@ export class WarmCommand extends BaseCommand {
   protected override async execute({ args, values, session }: Invocation): Promise<void> {
     const request = {
       images: await imagesRequest(args, values, session.signal),
-      ...platformRequest(values),
+      ...platformChoice(values),
       from: fromRequest(values),
       to: toRequest(values),
       remote: values.choice('remote', ['optional', 'required']) ?? values.config.remote ?? ('optional' as const),

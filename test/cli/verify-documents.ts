@@ -6,7 +6,6 @@ export const VERIFIED: VerifyResult = {
   image: 'ghcr.io/acme/shop:2.4',
   platform: 'linux/amd64',
   kind: 'image',
-  full: true,
   images: [{ platform: 'linux/amd64', manifestDigest: digestOf('a'), layers: 2 }],
   checked: { layers: 2, bytes: 29_125_022, entries: 3319, checkpoints: 19 },
   problems: [

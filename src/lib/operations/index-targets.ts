@@ -1,5 +1,6 @@
 /** What `index` decides before it reads a layer: which manifests, which files, whether all of that can work. */
 import { ClipctlError } from '../errors.ts';
+import type { DiffId, Digest } from '../oci/digest.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { outputPaths } from './index-output.ts';
 import type { IndexRequest } from './index-request.ts';
@@ -21,6 +22,7 @@ export async function prepareTargets(session: Session, request: IndexRequest): P
   const source = openOnlineSource(session, request.image);
   const images = await resolvePlatforms(session, source, request);
   if (storageRef !== undefined) requireSameManifest(storageRef, images);
+  requireOneContent(images);
   const paths = outputPaths(request, images);
   for (const path of paths) await requireWritablePlace(path);
   return { source, storageRef, targets: images.map((image, at) => ({ image, output: paths[at] ?? '' })) };
@@ -35,6 +37,20 @@ async function resolvePlatforms(session: Session, source: ImageSource, request: 
   } else if (request.platforms.length === 0) images.push(await source.resolve({ signal }));
   else for (const platform of request.platforms) images.push(await source.resolve({ signal, platform }));
   return [...new Map(images.map((image) => [image.manifestDigest, image])).values()];
+}
+
+/** A layer is read once for all platforms, so all must promise the same of it. */
+function requireOneContent(images: readonly ResolvedImage[]): void {
+  const promised = new Map<Digest, DiffId>();
+  for (const { manifestDigest, layers } of images) {
+    for (const { digest, diffId } of layers) {
+      const before = promised.get(digest) ?? diffId;
+      promised.set(digest, before);
+      if (before === diffId) continue;
+      const message = `manifest ${manifestDigest} promises diffID ${diffId} of layer ${digest}, another platform ${before}`;
+      throw new ClipctlError('MANIFEST_INVALID', message, { details: { digest: manifestDigest, layer: digest } });
+    }
+  }
 }
 
 /** A digest in --storage-ref says what a reader will get: it can't be another image than the index is made of. */

@@ -48,7 +48,13 @@ export async function openImage(session: Session, name: string, options: OpenIma
     signal: session.signal,
     ...(options.platform === undefined ? {} : { platform: options.platform }),
   });
-  return { name, layers: resolved.layers, source: () => source, warnings: resolved.warnings, mapOf: () => undefined, resolved };
+  return openedOf(name, source, resolved);
+}
+
+/** An image that its source has pinned. */
+export function openedOf(name: string, source: ImageSource, resolved: ResolvedImage): OpenedImage {
+  const { layers, warnings } = resolved;
+  return { name, layers, source: () => source, warnings, mapOf: () => undefined, resolved };
 }
 
 /** The source of a name. @throws ClipctlError OFFLINE_MISS for a registry under --offline */
@@ -87,17 +93,22 @@ const NORMAL_FOR_GO_CLIP: ReadonlySet<ClipProblem['code']> = new Set([
   'PROBLEMS_OMITTED',
 ]);
 
+/** True for a problem that an index of Go CLIP has by its nature. */
+export function isNormalFor({ extension }: ClipFile, { code }: ClipProblem): boolean {
+  return extension === undefined && NORMAL_FOR_GO_CLIP.has(code);
+}
+
 /** What is odd about an index. @throws ClipctlError CLIP_INVALID when reads by it would be wrong */
 function clipWarnings(name: string, file: ClipFile): string[] {
   const problems = validateClip(file);
-  const tolerated = file.extension === undefined ? NORMAL_FOR_GO_CLIP : new Set<ClipProblem['code']>();
-  const fatal = problems.find((problem) => problem.severity === 'error' && !tolerated.has(problem.code));
+  const fatal = problems.find((problem) => problem.severity === 'error' && !isNormalFor(file, problem));
   if (fatal !== undefined)
     throw new ClipctlError('CLIP_INVALID', `${name}: ${describeProblem(fatal)}`, { details: { problem: fatal.code } });
   return problems.map((problem) => `${name}: ${describeProblem(problem)}`);
 }
 
-async function readClip(path: string): Promise<Uint8Array> {
+/** The bytes of an index. @throws ClipctlError FILE_NOT_FOUND, CLIP_INVALID when it is no file or too large, STORAGE_* */
+export async function readClip(path: string): Promise<Uint8Array> {
   try {
     const file = await openRegular(path);
     if (file === 'other') throw new ClipctlError('CLIP_INVALID', `${path} is not a regular file`, { details: { path } });

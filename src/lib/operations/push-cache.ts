@@ -8,7 +8,7 @@ import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
-import { openImages } from './open-images.ts';
+import { openImages, type PlatformChoice } from './open-images.ts';
 import { openRemotes } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import { howItCreates } from './remote-tally.ts';
@@ -19,7 +19,7 @@ import { sizeOnDisk, warmLayer } from './tiers.ts';
 import { encoderFor, type Compression } from './encoder-for.ts';
 import { contentMapOf, verifyTiers, wrongTiers, type VerifyMode } from './verify-tiers.ts';
 
-export interface PushRequest {
+export interface PushRequest extends PlatformChoice {
   readonly images: readonly string[];
   readonly platform?: Platform;
   readonly to: readonly string[];

@@ -17,8 +17,6 @@ export interface VerifyRequest {
   readonly image: string;
   /** Default: every platform that the name stands for. */
   readonly platform?: Platform;
-  /** Also index, and start a decoder at every checkpoint. */
-  readonly full: boolean;
 }
 
 /** What was found of one layer. */
@@ -40,7 +38,6 @@ export async function verifyImage(session: Session, request: VerifyRequest): Pro
     image: request.image,
     ...(only === undefined || images.length > 1 ? {} : { platform: formatPlatform(only.platform) }),
     kind: 'image',
-    full: request.full,
     images: images.map(({ platform, manifestDigest, layers }) => ({
       platform: formatPlatform(platform),
       manifestDigest,

@@ -23,7 +23,7 @@ export interface VerifyProblem {
 export interface VerifyCounts {
   /** Distinct layers that were read to their end. */
   readonly layers: number;
-  /** Compressed bytes that were read. */
+  /** Compressed bytes of layers, or bytes of an index. */
   readonly bytes: number;
   /** Members of those layers, or nodes of an index. */
   readonly entries: number;
@@ -37,7 +37,6 @@ export interface VerifyResult extends MemoryFigures {
   readonly platform?: string;
   /** `index`: a `.clip` file. */
   readonly kind: 'image' | 'index';
-  readonly full: boolean;
   readonly images: readonly { readonly platform: string; readonly manifestDigest: Digest; readonly layers: number }[];
   readonly checked: VerifyCounts;
   readonly problems: readonly VerifyProblem[];

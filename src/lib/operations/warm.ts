@@ -11,7 +11,7 @@ import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
-import { openImages } from './open-images.ts';
+import { openImages, type PlatformChoice } from './open-images.ts';
 import { openReadAndFill, type ReadAndFill } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import { RemoteTally } from './remote-tally.ts';
@@ -21,7 +21,7 @@ import { requireSizes, sendThrough } from './send-through.ts';
 import { sizeOnDisk, warmLayer, type ServedLayer } from './tiers.ts';
 import { contentMapOf, verifyTiers, wrongTiers, type VerifyMode } from './verify-tiers.ts';
 
-export interface WarmRequest {
+export interface WarmRequest extends PlatformChoice {
   /** References, layouts and `.clip` files. */
   readonly images: readonly string[];
   readonly platform?: Platform;

@@ -4,7 +4,7 @@
  */
 import { ClipctlError } from '../errors.ts';
 import type { Descriptor, LayerDescriptor } from '../oci/descriptor.ts';
-import type { Digest } from '../oci/digest.ts';
+import type { DiffId, Digest } from '../oci/digest.ts';
 import { MAX_CONFIG_BYTES, parseImageConfig, type ImageConfig } from '../oci/image-config.ts';
 import { MAX_MANIFEST_BYTES, parseManifest, type ImageIndex, type ImageManifest } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType, isManifestType, printable } from '../oci/media-types.ts';
@@ -145,17 +145,28 @@ export function platformOfConfig({ os, architecture, variant, osVersion }: Image
 
 /**
  * The layers with the diffIDs the config promises.
- * @throws ClipctlError MANIFEST_INVALID when they are not as many
+ * @throws ClipctlError MANIFEST_INVALID when they are not as many, or when one digest is promised two contents
  */
 export function pairLayers({ digest, content }: ManifestDocument, config: ImageConfig): readonly LayerDescriptor[] {
   if (content.layers.length !== config.diffIds.length) {
     const counts = `${content.layers.length} layers, but its config names ${config.diffIds.length} diffIDs`;
     throw new ClipctlError('MANIFEST_INVALID', `manifest ${digest}: it has ${counts}`, { details: { field: 'layers', digest } });
   }
+  const promised = new Map<Digest, DiffId>();
   return content.layers.flatMap((layer, at) => {
     const diffId = config.diffIds[at];
-    return diffId === undefined ? [] : [{ ...layer, diffId }];
+    if (diffId === undefined) return [];
+    const before = promised.get(layer.digest) ?? diffId;
+    if (before !== diffId) throw twoContents(digest, layer.digest, [before, diffId]);
+    promised.set(layer.digest, diffId);
+    return [{ ...layer, diffId }];
   });
+}
+
+/** Layers are taken by their digest, once: of two promises only one would ever be held to. */
+function twoContents(manifest: Digest, layer: Digest, diffIds: readonly DiffId[]): ClipctlError {
+  const message = `manifest ${manifest}: layer ${layer} is in it twice, with two diffIDs: ${diffIds.join(' and ')}`;
+  return new ClipctlError('MANIFEST_INVALID', message, { details: { field: 'layers', digest: manifest, layer } });
 }
 
 function refuseArtifact(digest: Digest, { config, artifactType }: ImageManifest): void {

@@ -1,0 +1,103 @@
+/** Several platforms in one run: each layer once, an error that lists what exists, and what a config may promise of a layer. */
+import { readdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { fixtureLayout } from '../pipeline/fixture-layers.ts';
+import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
+import { makeLayout, type MadeLayer } from '../servers/make-layout.ts';
+import { makeHome, type Home } from './run-cli.ts';
+
+let home: Home;
+beforeEach(async () => {
+  home = await makeHome();
+});
+afterEach(() => home.remove());
+
+const THREE = `oci:${fixtureLayout('multiplatform')}`;
+
+interface Warmed {
+  readonly images: readonly { readonly platform: string; readonly layers: readonly { readonly diffId: string }[] }[];
+  readonly totals: { readonly layers: number; readonly requests: number };
+}
+
+async function warm(...args: readonly string[]) {
+  const result = await home.run(['warm', ...args, '--json']);
+  return { code: result.code, document: result.json<Warmed>(), error: result.json().error, stderr: result.stderr };
+}
+
+describe('warm of an image index', () => {
+  it('with --all-platforms brings every platform, each layer once', async () => {
+    const { code, document } = await warm(THREE, '--all-platforms');
+    expect(code).toBe(0);
+    const platforms = document.images.map(({ platform }) => platform);
+    expect(new Set(platforms).size).toBe(3);
+    const distinct = new Set(document.images.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+    expect(document.totals.layers).toBe(distinct.size);
+    for (const diffId of distinct) expect(await readdir(home.cacheDir)).toContain(diffId.slice('sha256:'.length));
+  });
+
+  it('with two --platform brings those two, and the same one twice counts once', async () => {
+    const all = (await warm(THREE, '--all-platforms')).document.images.map(({ platform }) => platform);
+    const [first = '', second = ''] = all;
+    const { code, document } = await warm(THREE, '--platform', first, '--platform', second, '--platform', first);
+    expect([code, document.images.map(({ platform }) => platform)]).toEqual([0, [first, second]]);
+  });
+
+  it('of a platform that is missing is exit 4 and lists those that exist', async () => {
+    const { code, error } = await warm(THREE, '--platform', 'linux/s390x');
+    expect([code, error?.code]).toEqual([4, 'PLATFORM_NOT_FOUND']);
+    for (const platform of (await warm(THREE, '--all-platforms')).document.images.map((image) => image.platform))
+      expect(error?.message).toContain(platform);
+  });
+
+  it('with both flags is a wrong use', async () => {
+    expect((await warm(THREE, '--platform', 'linux/amd64', '--all-platforms')).code).toBe(2);
+  });
+});
+
+it('push-cache --all-platforms sends every distinct layer of all platforms', async () => {
+  const { document } = await warm(THREE, '--all-platforms');
+  const distinct = new Set(document.images.flatMap(({ layers }) => layers.map(({ diffId }) => diffId)));
+  const result = await home.run(['push-cache', THREE, '--all-platforms', '--to', `file://${home.path('remote')}`, '--json']);
+  const [remote] = result.json<{ remotes: readonly { layers: readonly { diffId: string }[] }[] }>().remotes;
+  expect(result.code).toBe(0);
+  expect(new Set(remote?.layers.map(({ diffId }) => diffId))).toEqual(distinct);
+});
+
+describe('one layer listed twice', () => {
+  const layer: MadeLayer = { files: { file: 'content' } };
+
+  it('with two diffIDs is exit 7 in every command that would take it, and nothing is kept', async () => {
+    const lie: MadeLayer = { ...layer, claims: { diffId: `sha256:${'0'.repeat(64)}` } };
+    for (const layers of [
+      [layer, lie],
+      [lie, layer],
+    ]) {
+      const { reference } = await makeLayout(home.path('app'), layers);
+      for (const args of [['warm'], ['index', '-o', home.path('x.clip')], ['verify'], ['inspect']]) {
+        const [command = '', ...flags] = args;
+        const result = await home.run([command, reference, ...flags, '--json']);
+        expect([command, result.code]).toEqual([command, 7]);
+        expect(result.stdout).toContain('MANIFEST_INVALID');
+      }
+    }
+    expect((await readdir(home.cacheDir).catch(() => [])).filter((name) => /^[0-9a-f]{64}$/.test(name))).toEqual([]);
+  });
+
+  it('with one diffID is brought once', async () => {
+    const { reference } = await makeLayout(home.path('app'), [layer, { files: { b: 'b' } }, layer]);
+    const { code, document } = await warm(reference);
+    expect([code, document.totals.layers, document.images[0]?.layers.length]).toEqual([0, 2, 3]);
+  });
+});
+
+it('row 34: of a tag the manifest is asked for once in a run, and all else by digest', async () => {
+  const made = await makeLayout(home.path('app'), [{ files: { a: 'a' } }, { files: { b: 'b' } }]);
+  const registry = await startLoopbackRegistry({ repositories: { app: made.directory } });
+  try {
+    expect((await warm(`${registry.host}/app:v1`)).code).toBe(0);
+    const tagged = registry.requests.filter(({ path }) => path.endsWith('/manifests/v1'));
+    expect(tagged).toHaveLength(1);
+  } finally {
+    await registry.close();
+  }
+});
