@@ -18,6 +18,9 @@ const ENTRIES = {
   'layer-worker': 'src/lib/pipeline/layer-worker.ts',
 };
 
+/** The encoder: read as a file, so no import names it. */
+const ZSTD_WASM = 'node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm';
+
 /** CommonJS packages inside an ES module still ask for these three. */
 const COMMONJS_NAMES = [
   "import { createRequire as createRequireOfBundle } from 'node:module';",
@@ -52,10 +55,11 @@ export async function bundle() {
     legalComments: 'none',
     logLevel: 'warning',
   });
-  const licenses = await collectLicenses(Object.keys(result.metafile.inputs));
+  const licenses = await collectLicenses([...Object.keys(result.metafile.inputs), ZSTD_WASM]);
   const files = [
     ...result.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents })),
     { name: KERNEL_NAME, contents: await readFile(KERNEL_PATH) },
+    { name: basename(ZSTD_WASM), contents: await readFile(join(ROOT, ZSTD_WASM)) },
     { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
   ];
   await replaceDist(files);
