@@ -15,11 +15,13 @@ const ENTRIES = {
   cli: 'src/cli/main.ts',
   commands: 'src/commands/commands.ts',
   index: 'src/index.ts',
-  'layer-worker': 'src/lib/pipeline/layer-worker.ts',
 };
 
 /** The encoder: read as a file, so no import names it. */
 const ZSTD_WASM = 'node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm';
+
+/** Of its own, so one file: threads start at once, and each file of a thread's is one more the whole process has open then. */
+const WORKER_ENTRIES = { 'layer-worker': 'src/lib/pipeline/layer-worker.ts' };
 
 /** CommonJS packages inside an ES module still ask for these three. */
 const COMMONJS_NAMES = [
@@ -36,9 +38,23 @@ const COMMONJS_NAMES = [
  * later: a process that runs from dist meanwhile finds every file whole.
  */
 export async function bundle() {
-  const result = await build({
+  const results = await Promise.all([ENTRIES, WORKER_ENTRIES].map(bundleEntries));
+  const licenses = await collectLicenses([...results.flatMap((result) => Object.keys(result.metafile.inputs)), ZSTD_WASM]);
+  const files = [
+    ...results.flatMap((result) => result.outputFiles).map((file) => ({ name: basename(file.path), contents: file.contents })),
+    { name: KERNEL_NAME, contents: await readFile(KERNEL_PATH) },
+    { name: basename(ZSTD_WASM), contents: await readFile(join(ROOT, ZSTD_WASM)) },
+    { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
+  ];
+  await replaceDist(files);
+  return { files: files.length, bytes: files.reduce((sum, file) => sum + file.contents.length, 0) };
+}
+
+/** @param {Record<string, string>} entryPoints */
+function bundleEntries(entryPoints) {
+  return build({
     absWorkingDir: ROOT,
-    entryPoints: ENTRIES,
+    entryPoints,
     outdir: DIST,
     write: false,
     metafile: true,
@@ -55,15 +71,6 @@ export async function bundle() {
     legalComments: 'none',
     logLevel: 'warning',
   });
-  const licenses = await collectLicenses([...Object.keys(result.metafile.inputs), ZSTD_WASM]);
-  const files = [
-    ...result.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents })),
-    { name: KERNEL_NAME, contents: await readFile(KERNEL_PATH) },
-    { name: basename(ZSTD_WASM), contents: await readFile(join(ROOT, ZSTD_WASM)) },
-    { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
-  ];
-  await replaceDist(files);
-  return { files: files.length, bytes: files.reduce((sum, file) => sum + file.contents.length, 0) };
 }
 
 /** @param {readonly { name: string, contents: Uint8Array }[]} files */
