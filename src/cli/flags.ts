@@ -227,7 +227,7 @@ export const remoteFlag = option({
 export const noDiskFlag = toggle({ name: 'no-disk', summary: 'Stream straight into the remotes, keep nothing on disk' });
 export const compressFlag = option({
   name: 'compress',
-  summary: 'Store layers plain (none) or packed (zstd, zstd:LEVEL with 1 to 19); file:// remotes only',
+  summary: 'Store layers plain (none) or packed (zstd, zstd:LEVEL with 1 to 19)',
   value: 'MODE',
   fallback: 'none',
 });

@@ -1,6 +1,6 @@
 /** `push-cache --compress` from outside: what stands in the remote, and that every reader gets the plain layer back. */
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -62,6 +62,53 @@ describe('push-cache --compress zstd', () => {
     if (hasZstd) return;
     const sha = createHash('sha256').update(await readFile(home.path(`plain/${hex}`)));
     expect(sha.digest('hex')).toBe(hex);
+  });
+
+  describe('what is wrong in the remote', () => {
+    const flip = (stored: Buffer): Buffer => (stored.writeUInt8(stored.readUInt8(100) ^ 1, 100), stored);
+    const cut = (stored: Buffer): Buffer => stored.subarray(0, stored.length - 20);
+
+    // What has lost its table is not there: the push stores it again. What only its bytes betray is found by reading.
+    it.each([
+      ['poisoned', flip, 7],
+      ['cut', cut, 0],
+    ])(
+      'row 18: a %s .zst is a miss with a warning and a counter, and --repair-remote rewrites it',
+      async (_, spoil, verified) => {
+        expect((await push('--compress', 'zstd')).code).toBe(0);
+        const [hex = ''] = app.layers.map(({ diffId }) => diffId.slice('sha256:'.length));
+        const path = home.path(`remote/${hex}.zst`);
+        const stored = await readFile(path);
+        const spoilIt = async (): Promise<void> => {
+          await rm(path);
+          await writeFile(path, spoil(Buffer.from(stored)));
+        };
+        await spoilIt();
+        expect((await push('--compress', 'zstd', '--verify', 'full')).code).toBe(verified);
+        await spoilIt();
+        const warm = async (...args: string[]): Promise<WarmResult> => {
+          await rm(home.cacheDir, { recursive: true, force: true });
+          const result = await home.run(['warm', app.reference, '--from', remote(), ...args, '--json']);
+          expect(result.code, result.stderr).toBe(0);
+          return result.json<WarmResult>();
+        };
+        const servedBy = ({ images }: WarmResult) => images.flatMap(({ layers }) => layers.map((layer) => layer.servedBy));
+        const first = await warm();
+        expect(servedBy(first)).toEqual(['layout', 'remote']);
+        expect(first.remotes).toMatchObject([{ hits: 1, corrupt: 1 }]);
+        expect(first.warnings.join()).toContain('holds wrong bytes');
+        expect((await warm('--repair-remote')).remotes).toMatchObject([{ corrupt: 1, repaired: 1 }]);
+        expect(servedBy(await warm('--verify', 'full'))).toEqual(['remote', 'remote']);
+      },
+    );
+  });
+
+  it.each(['quick', 'full'])('--verify %s reads packed layers, and reports them by their plain bytes', async (mode) => {
+    const result = await push('--compress', 'zstd', '--verify', mode);
+    expect(result.code, result.stderr).toBe(0);
+    const bytes = app.layers.reduce((sum, layer) => sum + layer.uncompressedBytes, 0);
+    const { verification } = result.json<PushResult>();
+    expect(verification?.tiers).toMatchObject([{ layers: 2, hits: 2, bytes, hitBytes: bytes, hitRatio: 1, wrong: [] }]);
   });
 
   it.each([

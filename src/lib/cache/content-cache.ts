@@ -64,10 +64,12 @@ export interface StoreResult {
 export interface EncodedContents {
   /** What `store` needs of memory besides the pieces; the caller lends it. */
   readonly memoryBytes: number;
+  /** The longest stored form it takes, where there is an end to it. */
+  readonly maxStoredBytes?: number;
   /** Size of the stored form. */
   exists(hash: ContentHash, options: CacheCallOptions): Promise<ContentInfo | undefined>;
-  /** The stored form or a range of it, cut at its end. `undefined` = miss. */
-  get(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined>;
+  /** A range of the stored form, cut at its end. `undefined` = miss. */
+  get(hash: ContentHash, options: CacheCallOptions & ContentRange): Promise<Readable | undefined>;
   /**
    * Stores what `pieces` yields; its size is known at its end only. A piece is valid until the next one is asked for.
    * Visible only when `pieces` has ended without an error; what stood there is replaced. `pieces` is iterated once.

@@ -25,7 +25,7 @@ export function encodedFilesIn(directory: string, here: <T>(work: () => Promise<
         const sizeBytes = await size(hash);
         return sizeBytes === undefined ? undefined : { sizeBytes };
       }),
-    get: (hash, { offset = 0, length = Infinity, signal }) =>
+    get: (hash, { offset, length, signal }) =>
       here(async () => {
         signal.throwIfAborted();
         const file = await openRegularFile(pathOf(hash));

@@ -7,6 +7,9 @@ import { openWasmEncoder, type PackFrame } from './wasm-encoder.ts';
 
 export type FrameEngine = 'node-zstd' | 'wasm-zstd';
 
+/** What packing a frame takes besides what is lent: WASM holds content and frame once more, node:zlib the frame twice. */
+export const ENCODER_BYTES = 2 * MAX_PACKED_FRAME_BYTES;
+
 export interface FrameEncoder {
   readonly engine: FrameEngine;
   readonly level: number;

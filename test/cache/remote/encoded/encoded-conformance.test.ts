@@ -2,48 +2,14 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { CHUNK_BYTES } from '../../../../src/lib/cache/chunk-source.ts';
-import type { ContentCache, StoreResult } from '../../../../src/lib/cache/content-cache.ts';
-import { intercept } from '../../../../src/lib/cache/intercept.ts';
+import type { ContentCache } from '../../../../src/lib/cache/content-cache.ts';
 import { openRemote } from '../../../../src/lib/cache/remote/open-remote.ts';
-import { openFrameEncoder, type FrameEncoder } from '../../../../src/lib/compression/zstd/frame-encoder.ts';
 import { contentCacheSuite } from '../../../conformance/content-cache.ts';
 import { handlesLeftIn } from '../../open-handles.ts';
 import { contextForTest } from '../context-for-test.ts';
+import { packing } from './open-packed.ts';
 
-const encoder = await openEncoder();
-
-async function openEncoder(): Promise<FrameEncoder> {
-  const found = await openFrameEncoder(1);
-  if (found === undefined) throw new Error('no zstd encoder');
-  return found;
-}
-
-/** The suite counts what plain content sends; what the packed form sends is in encoded-form.test.ts. */
-function asPlain(result: StoreResult, sizeBytes: number): StoreResult {
-  return result.skipped ? result : { ...result, sentBytes: sizeBytes, chunks: Math.ceil(sizeBytes / CHUNK_BYTES) };
-}
-
-/** Every store packs. The packed form is not listed. */
-async function openPacked(url: string): Promise<ContentCache> {
-  const cache = await openRemote(url, contextForTest());
-  const storeUnsized = cache.storeUnsized?.bind(cache);
-  const packed: { -readonly [Key in keyof ContentCache]: ContentCache[Key] } = {
-    ...intercept(cache, {
-      look: (signal, call) => call(signal),
-      read: (signal, open) => open(signal),
-      write: ({ signal, send }) => send({ signal }),
-    }),
-    capabilities: { ...cache.capabilities, list: false },
-    storeContent: async (source, hash, options) =>
-      asPlain(await cache.storeContent(source, hash, { ...options, encoder }), options.sizeBytes),
-    ...(storeUnsized === undefined
-      ? {}
-      : { storeUnsized: (source, hash, options) => storeUnsized(source, hash, { ...options, encoder }) }),
-  };
-  delete packed.listContent;
-  return packed;
-}
+const openPacked = async (url: string): Promise<ContentCache> => packing(await openRemote(url, contextForTest()));
 
 contentCacheSuite('a file remote that stores the packed form', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'clipctl-packed-'));

@@ -48,13 +48,16 @@ export async function givenS3(server: Pick<S3Server, 'endpoint' | 'bucket' | 'en
 }
 
 /** For the conformance suite. */
-export async function s3UnderTest(server: S3Server): Promise<CacheUnderTest> {
+export async function s3UnderTest(
+  server: S3Server,
+  as = (cache: ContentCache) => Promise.resolve(cache),
+): Promise<CacheUnderTest> {
   const given = await givenS3(server);
   return {
-    cache: await given.open(),
-    reopen: () => given.open(),
+    cache: await as(await given.open()),
+    reopen: async () => as(await given.open()),
     leftovers: async () => {
-      const keys = (await keysUnder(server, given.prefix)).filter((key) => !/\/[0-9a-f]{64}$/.test(key));
+      const keys = (await keysUnder(server, given.prefix)).filter((key) => !/\/[0-9a-f]{64}(\.zst)?$/.test(key));
       const uploads = await openUploads(server, given.prefix);
       return [...keys, ...uploads.map((key) => `upload of ${key}`), ...(await given.notes())];
     },

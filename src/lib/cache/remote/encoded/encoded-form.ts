@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import { errorCodeOf } from '../../../errors.ts';
+import { ENCODER_BYTES } from '../../../compression/zstd/frame-encoder.ts';
 import { contentBytesOf, FRAME_BYTES, MAX_SEEKABLE_BYTES, type SeekTable } from '../../../compression/zstd/seek-table.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import type { BufferBudget } from '../../buffer-budget.ts';
@@ -104,16 +105,17 @@ class EncodedForm implements ContentCache {
   async #store(source: ChunkSource, { hash, options, storePlain }: Store): Promise<StoreResult> {
     const { encoder, signal, sizeBytes, replace = false } = options;
     const plain = encoder === undefined && replace ? undefined : await this.#plain.contentExists(hash, { signal });
-    const isTooLong = (sizeBytes ?? 0) > MAX_SEEKABLE_BYTES;
+    const isTooLong = (sizeBytes ?? 0) > Math.min(MAX_SEEKABLE_BYTES, this.#encoded.maxStoredBytes ?? Infinity);
     // A plain form is found first: beside one that is wrong, a packed one would not be seen.
     if (plain !== undefined || isTooLong || (encoder === undefined && replace)) return storePlain();
     if (!replace && (await this.#holdsEncoded(hash, options))) return { sentBytes: 0, chunks: 0, skipped: true };
     if (encoder === undefined) return storePlain();
-    const lease = await this.#budget.acquireBuffer(ENCODING_BYTES + this.#encoded.memoryBytes, signal);
+    const lentBytes = ENCODING_BYTES + this.#encoded.memoryBytes;
+    const lease = await this.#budget.acquireBuffer(lentBytes + ENCODER_BYTES, signal);
     try {
       const memory = lease.buffer.subarray(0, ENCODING_BYTES);
       const pieces = encodeContent(source, { hash, sizeBytes, encoder, memory, signal });
-      const lent = lease.buffer.subarray(ENCODING_BYTES);
+      const lent = lease.buffer.subarray(ENCODING_BYTES, lentBytes);
       return { ...(await this.#encoded.store(pieces, hash, { signal, memory: lent })), skipped: false };
     } finally {
       lease.release();

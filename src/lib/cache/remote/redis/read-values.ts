@@ -13,6 +13,8 @@ const AHEAD = 16;
 export interface ValueSpan {
   readonly url: string;
   readonly hash: ContentHash;
+  /** The hash, or that of the packed form. */
+  readonly name: string;
   readonly manifest: RedisManifest;
   readonly start: number;
   /** Exclusive, within the content. */
@@ -70,7 +72,7 @@ function* slicesOf({ manifest, start, end }: ValueSpan): Generator<Slice, void, 
 /** As a value: an error nobody waits for any more is no unhandled rejection. */
 async function readSlice(connection: RedisConnection, { index, first, last }: Slice, span: ValueSpan): Promise<Outcome> {
   try {
-    const value = await connection.call(['GETRANGE', chunkKey(span.hash, index), first, last], span.signal);
+    const value = await connection.call(['GETRANGE', chunkKey(span.name, index), first, last], span.signal);
     if (value instanceof Buffer && value.length === last - first + 1) return { value };
     return { error: corruptAt(span, `chunk ${index} is missing or short`) };
   } catch (error) {

@@ -1,6 +1,8 @@
-/** The layout in Redis: `clipctl:<hex>` is the manifest, `clipctl:<hex>:<i>` are the chunks. Readers believe nothing but the manifest. */
+/**
+ * The layout in Redis: `clipctl:<name>` is the manifest, `clipctl:<name>:<i>` are the chunks. A name is the hash of the
+ * content, with `.zst` behind it where it is packed. Readers believe nothing but the manifest.
+ */
 import { PIECE_BYTES } from '../../buffer-budget.ts';
-import type { ContentHash } from '../../../oci/digest.ts';
 
 const VERSION = 1;
 /** What we write. A value that is set in one piece is kept without slack; larger ones block the server for longer. */
@@ -23,17 +25,17 @@ export interface RedisManifest {
   readonly chunks: number;
 }
 
-export function manifestKey(hash: ContentHash): string {
-  return `${PREFIX}${hash}`;
+export function manifestKey(name: string): string {
+  return `${PREFIX}${name}`;
 }
 
-export function chunkKey(hash: ContentHash, index: number): string {
-  return `${PREFIX}${hash}:${index}`;
+export function chunkKey(name: string, index: number): string {
+  return `${PREFIX}${name}:${index}`;
 }
 
 /** A chunk on its way: nobody but the store that made `token` knows it. */
-export function arrivingKey(hash: ContentHash, token: string, index: number): string {
-  return `${PREFIX}${hash}:${token}:${index}`;
+export function arrivingKey(name: string, token: string, index: number): string {
+  return `${PREFIX}${name}:${token}:${index}`;
 }
 
 /** The part behind the prefix, should it be a manifest's key. */

@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto';
 import { ClipctlError } from '../../../errors.ts';
 import { PIECE_BYTES, type BufferBudget } from '../../buffer-budget.ts';
-import type { ContentHash } from '../../../oci/digest.ts';
 import type { Command } from './redis-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { arrivingKey, VALUE_BYTES } from './redis-keys.ts';
@@ -15,7 +14,7 @@ const UNLEASED_BYTES = 64 * 1024;
 const KEYS_PER_COMMAND = 256;
 
 export interface SendOptions {
-  readonly hash: ContentHash;
+  readonly name: string;
   readonly budget: BufferBudget;
   /** A chunk that is not published dies after so long. */
   readonly expiryMs: number;
@@ -41,12 +40,16 @@ export class ArrivingChunks {
     this.#options = options;
   }
 
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
   get chunks(): number {
     return Math.ceil(this.#sentBytes / VALUE_BYTES);
   }
 
   key(index: number): string {
-    return arrivingKey(this.#options.hash, this.#token, index);
+    return arrivingKey(this.#options.name, this.#token, index);
   }
 
   /** Takes the next bytes; they are used up when this returns. */
@@ -112,7 +115,7 @@ export class ArrivingChunks {
       return;
     }
     const length = await this.#connection.callUncopied(['APPEND', key, value], letGo, signal);
-    if (length !== within + value.length) throw chunkLost(this.#options.hash);
+    if (length !== within + value.length) throw chunkLost(this.#options.name);
   }
 
   async #finishOldest(): Promise<void> {
@@ -139,9 +142,9 @@ export class ArrivingChunks {
 }
 
 /** What expires is what a full server throws out first. */
-export function chunkLost(hash: ContentHash): ClipctlError {
-  return new ClipctlError('REMOTE_FAILED', `the server dropped chunks of ${hash} while they were sent`, {
-    details: { hash },
+export function chunkLost(name: string): ClipctlError {
+  return new ClipctlError('REMOTE_FAILED', `the server dropped chunks of ${name} while they were sent`, {
+    details: { name },
     hint: 'It has too little memory for this layer: raise its maxmemory.',
   });
 }

@@ -1,6 +1,4 @@
 /** What a PUT and a multipart upload are given. */
-import type { ContentHash } from '../../../oci/digest.ts';
-
 export interface Condition {
   readonly IfNoneMatch?: string;
 }
@@ -8,8 +6,10 @@ export interface Condition {
 export type Create = <T>(run: (condition: Condition) => Promise<T>) => Promise<T>;
 
 export interface ContentToStore {
+  /** Behind the prefix. */
+  readonly name: string;
   readonly key: string;
-  readonly hash: ContentHash;
+  readonly metadata: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Of an upload in parts: how many are on their way together. */
   readonly partsAtOnce: number;

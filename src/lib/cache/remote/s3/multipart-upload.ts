@@ -71,12 +71,12 @@ export async function abortUpload(
   }
 }
 
-async function openUpload(requests: S3Requests, { key, hash, signal }: ContentToStore): Promise<string> {
+async function openUpload(requests: S3Requests, { key, metadata, signal }: ContentToStore): Promise<string> {
   const { UploadId } = await requests.run({
     operation: 'CreateMultipartUpload',
     signal,
     send: ({ sdk, client }) => {
-      const object = { Bucket: requests.address.bucket, Key: key, Metadata: { sha256: hash } };
+      const object = { Bucket: requests.address.bucket, Key: key, Metadata: metadata };
       const input = { ...object, ContentType: 'application/octet-stream' };
       return client.send(new sdk.CreateMultipartUploadCommand(input), { abortSignal: signal });
     },
@@ -157,7 +157,7 @@ async function sendPart(requests: S3Requests, upload: OpenUpload, part: HashedPa
 }
 
 async function complete(requests: S3Requests, upload: OpenUpload, parts: readonly SentPart[]): Promise<void> {
-  const { key, uploadId, signal, create, hash } = upload;
+  const { key, uploadId, signal, create, name } = upload;
   const Parts = parts.map(({ PartNumber, ETag }) => ({ PartNumber, ETag }));
   const send = (condition: Condition): Promise<unknown> =>
     requests.run({
@@ -174,6 +174,6 @@ async function complete(requests: S3Requests, upload: OpenUpload, parts: readonl
   } catch (error) {
     // An answer that got lost was tried again, and the upload is complete since the first time.
     const mayBeDone = !isAbort(error) && (statusOf(error) === 404 || reasonOf(error) === 'NoSuchUpload');
-    if (!mayBeDone || (await sizeOfObject(requests, hash, signal)) !== bytesOf(parts)) throw error;
+    if (!mayBeDone || (await sizeOfObject(requests, name, signal)) !== bytesOf(parts)) throw error;
   }
 }

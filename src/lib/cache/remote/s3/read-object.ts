@@ -11,8 +11,8 @@ import { statusOf } from './s3-failure.ts';
 import type { S3Requests } from './s3-requests.ts';
 
 /** Bytes of the object; `undefined` = there is none. */
-export async function sizeOfObject(requests: S3Requests, hash: ContentHash, signal: AbortSignal): Promise<number | undefined> {
-  const input = { Bucket: requests.address.bucket, Key: keyOf(requests.address, hash) };
+export async function sizeOfObject(requests: S3Requests, name: string, signal: AbortSignal): Promise<number | undefined> {
+  const input = { Bucket: requests.address.bucket, Key: keyOf(requests.address, name) };
   const answer = await unlessMissing(
     requests.run({
       operation: 'HeadObject',
@@ -24,7 +24,7 @@ export async function sizeOfObject(requests: S3Requests, hash: ContentHash, sign
   if (answer === undefined) return undefined;
   const sizeBytes = answer.ContentLength;
   if (sizeBytes !== undefined && Number.isSafeInteger(sizeBytes) && sizeBytes >= 0) return sizeBytes;
-  throw new ClipctlError('REMOTE_FAILED', `the S3 server does not say how long ${hash} is`);
+  throw new ClipctlError('REMOTE_FAILED', `the S3 server does not say how long ${name} is`);
 }
 
 /** The whole object; fails with CACHE_CORRUPT instead of ending when its sha256 is not `hash`. `undefined` = a miss. */
@@ -35,21 +35,21 @@ export async function readObject(
 ): Promise<Readable | undefined> {
   const answer = await get(requests, hash, { signal: options.signal });
   if (answer === undefined) return undefined;
-  return readableOf(answer, { ...options, requests, hash, sizeBytes: answer.sizeBytes, isWhole: true });
+  return readableOf(answer, { ...options, requests, name: hash, sizeBytes: answer.sizeBytes, expected: hash });
 }
 
 /** A range, cut at the end of the object. Nothing is verified but that it is this range. `undefined` = a miss. */
 export async function readObjectRange(
   requests: S3Requests,
-  hash: ContentHash,
+  name: string,
   { offset, length, signal }: CacheCallOptions & ContentRange,
 ): Promise<Readable | undefined> {
-  if (length === 0) return (await sizeOfObject(requests, hash, signal)) === undefined ? undefined : Readable.from([]);
+  if (length === 0) return (await sizeOfObject(requests, name, signal)) === undefined ? undefined : Readable.from([]);
   try {
-    const answer = await get(requests, hash, { signal, range: `bytes=${offset}-${offset + length - 1}` });
+    const answer = await get(requests, name, { signal, range: `bytes=${offset}-${offset + length - 1}` });
     if (answer === undefined) return undefined;
-    const sizeBytes = rangeBytes(answer, { hash, offset, length });
-    return readableOf(answer, { requests, hash, signal, sizeBytes, isWhole: false });
+    const sizeBytes = rangeBytes(answer, { name, offset, length });
+    return readableOf(answer, { requests, name, signal, sizeBytes });
   } catch (error) {
     if (statusOf(error) === 416) return Readable.from([]);
     throw error;
@@ -67,8 +67,8 @@ interface GetOptions extends CacheCallOptions {
   readonly range?: string;
 }
 
-async function get(requests: S3Requests, hash: ContentHash, { signal, range }: GetOptions): Promise<ObjectAnswer | undefined> {
-  const input = { Bucket: requests.address.bucket, Key: keyOf(requests.address, hash) };
+async function get(requests: S3Requests, name: string, { signal, range }: GetOptions): Promise<ObjectAnswer | undefined> {
+  const input = { Bucket: requests.address.bucket, Key: keyOf(requests.address, name) };
   const answer = await unlessMissing(
     requests.run({
       operation: 'GetObject',
@@ -82,7 +82,7 @@ async function get(requests: S3Requests, hash: ContentHash, { signal, range }: G
   );
   if (answer === undefined) return undefined;
   const { Body, ContentLength, ContentRange, $metadata } = answer;
-  if (!(Body instanceof Readable)) throw new ClipctlError('REMOTE_FAILED', `the S3 server sent no body for ${hash}`);
+  if (!(Body instanceof Readable)) throw new ClipctlError('REMOTE_FAILED', `the S3 server sent no body for ${name}`);
   return { status: $metadata.httpStatusCode, body: Body, sizeBytes: ContentLength, contentRange: ContentRange };
 }
 
@@ -97,13 +97,13 @@ async function unlessMissing<T>(request: Promise<T>): Promise<T | undefined> {
 }
 
 /** How many bytes the answer must have. Bytes from another place are never taken for these. */
-function rangeBytes(answer: ObjectAnswer, { hash, offset, length }: ContentRange & { readonly hash: ContentHash }): number {
+function rangeBytes(answer: ObjectAnswer, { name, offset, length }: ContentRange & { readonly name: string }): number {
   const range = parseContentRange(answer.contentRange);
   const isThis = answer.status === 206 && range?.start === offset && range.end <= offset + length;
   const isCutAtEnd = range !== undefined && (range.end === offset + length || range.end === range.totalBytes);
   if (isThis && isCutAtEnd) return range.end - range.start;
   answer.body.destroy();
-  throw new ClipctlError('REMOTE_FAILED', `the S3 server sent another range of ${hash} than it was asked for`, {
+  throw new ClipctlError('REMOTE_FAILED', `the S3 server sent another range of ${name} than it was asked for`, {
     details: {
       offset,
       length,
@@ -115,10 +115,11 @@ function rangeBytes(answer: ObjectAnswer, { hash, offset, length }: ContentRange
 
 interface ReadableOptions extends CacheCallOptions {
   readonly requests: S3Requests;
-  readonly hash: ContentHash;
+  readonly name: string;
   /** How many bytes must come; undefined when the server does not say. */
   readonly sizeBytes: number | undefined;
-  readonly isWhole: boolean;
+  /** Of the whole object; absent for a range. */
+  readonly expected?: ContentHash;
 }
 
 /** The signal of the call ends the body, and with it the reading. */
@@ -139,14 +140,14 @@ function readableOf({ body }: ObjectAnswer, options: ReadableOptions): Readable 
 }
 
 async function* checkedPieces(body: Readable, options: ReadableOptions): AsyncGenerator<Buffer, void, undefined> {
-  const { requests, hash, sizeBytes, isWhole, signal } = options;
+  const { requests, name, sizeBytes, expected, signal } = options;
   const sha = createHash('sha256');
   let readBytes = 0;
   try {
     for await (const piece of body as AsyncIterable<Buffer>) {
       readBytes += piece.length;
       if (sizeBytes !== undefined && readBytes > sizeBytes) break;
-      if (isWhole) sha.update(piece);
+      if (expected !== undefined) sha.update(piece);
       yield piece;
     }
   } catch (error) {
@@ -156,14 +157,14 @@ async function* checkedPieces(body: Readable, options: ReadableOptions): AsyncGe
       signal,
     );
   }
-  if (sizeBytes !== undefined && readBytes !== sizeBytes) throw corrupt(hash, `has ${readBytes} bytes instead of ${sizeBytes}`);
+  if (sizeBytes !== undefined && readBytes !== sizeBytes) throw corrupt(name, `has ${readBytes} bytes instead of ${sizeBytes}`);
   const found = sha.digest('hex');
-  if (isWhole && found !== hash) throw corrupt(hash, `has the hash sha256:${found}`);
+  if (expected !== undefined && found !== expected) throw corrupt(name, `has the hash sha256:${found}`);
 }
 
-function corrupt(hash: ContentHash, what: string): ClipctlError {
-  return new ClipctlError('CACHE_CORRUPT', `object ${hash} of the S3 remote ${what}`, {
-    details: { hash },
+function corrupt(name: string, what: string): ClipctlError {
+  return new ClipctlError('CACHE_CORRUPT', `object ${name} of the S3 remote ${what}`, {
+    details: { name },
     hint: 'Delete the object: the next push stores it again.',
   });
 }

@@ -1,6 +1,5 @@
 /** What `s3://bucket/prefix?endpoint=…&region=…` names. */
 import { ClipctlError } from '../../../errors.ts';
-import type { ContentHash } from '../../../oci/digest.ts';
 
 export interface S3Address {
   readonly bucket: string;
@@ -56,9 +55,9 @@ export function printedAddress({ bucket, prefix, endpoint, region }: S3Address):
   return `s3://${bucket}${path}${parameters.length === 0 ? '' : `?${parameters.join('&')}`}`;
 }
 
-/** The key of some content (FORMATS.md §3). */
-export function keyOf({ prefix }: Pick<S3Address, 'prefix'>, hash: ContentHash): string {
-  return prefix === '' ? hash : `${prefix}/${hash}`;
+/** The key of some content (FORMATS.md §3): `name` is its hash, with `.zst` behind it where it is packed. */
+export function keyOf({ prefix }: Pick<S3Address, 'prefix'>, name: string): string {
+  return prefix === '' ? name : `${prefix}/${name}`;
 }
 
 function isGiven(value: string | undefined): value is string {

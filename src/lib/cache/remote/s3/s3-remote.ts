@@ -11,6 +11,7 @@ import type {
   ContentCache,
   ContentInfo,
   ContentRange,
+  EncodedContents,
   StoreOptions,
   StoreResult,
   Unverified,
@@ -19,9 +20,11 @@ import { requireRange } from '../../file-readable.ts';
 import type { RemoteContext } from '../../remote-context.ts';
 import { abortAbandonedUploads } from './abandoned-uploads.ts';
 import { ConditionalCreate } from './conditional-create.ts';
+import { encodedObjectsIn } from './encoded-objects.ts';
+import { deleteObject } from './delete-object.ts';
 import { listObjects } from './list-objects.ts';
 import { readObject, readObjectRange, sizeOfObject } from './read-object.ts';
-import { keyOf, parseS3Address, printedAddress } from './s3-address.ts';
+import { parseS3Address, printedAddress } from './s3-address.ts';
 import { S3Requests } from './s3-requests.ts';
 import { storeObject, type ObjectToStore } from './store-object.ts';
 
@@ -40,6 +43,7 @@ const PARTS_AT_ONCE = 3;
 class S3Remote implements ContentCache {
   readonly url: string;
   readonly capabilities: CacheCapabilities;
+  readonly encoded: EncodedContents;
   readonly #requests: S3Requests;
   readonly #conditional = new ConditionalCreate();
   readonly #partsAtOnce: number;
@@ -50,6 +54,7 @@ class S3Remote implements ContentCache {
     this.#requests = requests;
     this.#partsAtOnce = partsAtOnce;
     this.url = printedAddress(requests.address);
+    this.encoded = encodedObjectsIn(requests, () => this.#clean());
     this.capabilities = {
       ranges: true,
       list: true,
@@ -84,22 +89,19 @@ class S3Remote implements ContentCache {
 
   async #store(source: ChunkSource, object: ObjectToStore): Promise<StoreResult> {
     object.signal.throwIfAborted();
-    // Once a run, and before it opens uploads of its own.
-    this.#cleaning ??= abortAbandonedUploads(this.#requests);
-    await this.#cleaning;
+    await this.#clean();
     const target = { requests: this.#requests, conditional: this.#conditional, partsAtOnce: this.#partsAtOnce };
     return storeObject(target, source, object);
   }
 
-  async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
-    if ((await sizeOfObject(this.#requests, hash, signal)) === undefined) return false;
-    const input = { Bucket: this.#requests.address.bucket, Key: keyOf(this.#requests.address, hash) };
-    await this.#requests.run({
-      operation: 'DeleteObject',
-      signal,
-      send: ({ sdk, client }) => client.send(new sdk.DeleteObjectCommand(input), { abortSignal: signal }),
-    });
-    return true;
+  /** Once a run, and before it opens uploads of its own. */
+  #clean(): Promise<void> {
+    this.#cleaning ??= abortAbandonedUploads(this.#requests);
+    return this.#cleaning;
+  }
+
+  deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
+    return deleteObject(this.#requests, hash, signal);
   }
 
   listContent(options: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {

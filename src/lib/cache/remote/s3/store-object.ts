@@ -18,6 +18,8 @@ export interface StoreTarget {
   readonly partsAtOnce: number;
 }
 
+/** Of no bytes. */
+const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const SKIPPED: StoreResult = { sentBytes: 0, chunks: 0, skipped: true };
 
 export interface ObjectToStore extends Omit<StoreOptions, 'sizeBytes'> {
@@ -38,13 +40,17 @@ export async function storeObject(
   if (!replace && isOurs(standing)) return SKIPPED;
   // What stands there and is not skipped is wrong: it is replaced.
   const create: Create = standing === undefined ? (run) => conditional.run(run) : (run) => run({});
-  const content: ContentToStore = { key: keyOf(requests.address, hash), hash, signal, partsAtOnce, create };
+  const content: ContentToStore = {
+    name: hash,
+    key: keyOf(requests.address, hash),
+    metadata: { sha256: hash },
+    signal,
+    partsAtOnce,
+    create,
+  };
   const parts = hashParts(source, { hash, sizeBytes, signal });
   try {
-    const first = await parts.next();
-    if (first.done === true) return await putObject(requests, content, undefined);
-    if (first.value.isLast) return await putObject(requests, content, first.value);
-    return await uploadParts(requests, content, resumed(first.value, parts));
+    return await sendObject(requests, content, parts);
   } catch (error) {
     if (isTaken(error) && isOurs(await sizeOfObject(requests, hash, signal))) return SKIPPED;
     throw error;
@@ -53,13 +59,25 @@ export async function storeObject(
   }
 }
 
+/** What nobody may have half: one PUT where all fits into the first part. @throws as storeObject does */
+export async function sendObject(
+  requests: S3Requests,
+  content: ContentToStore,
+  parts: AsyncGenerator<HashedPart, void, undefined>,
+): Promise<StoreResult> {
+  const first = await parts.next();
+  if (first.done === true) return putObject(requests, content, undefined);
+  if (first.value.isLast) return putObject(requests, content, first.value);
+  return uploadParts(requests, content, resumed(first.value, parts));
+}
+
 async function* resumed(first: HashedPart, rest: AsyncIterable<HashedPart>): AsyncGenerator<HashedPart, void, undefined> {
   yield first;
   yield* rest;
 }
 
 async function putObject(requests: S3Requests, content: ContentToStore, part: HashedPart | undefined): Promise<StoreResult> {
-  const { key, hash, signal, create } = content;
+  const { key, metadata, signal, create } = content;
   const sizeBytes = part?.length ?? 0;
   const send = (condition: Condition): Promise<unknown> =>
     requests.run({
@@ -72,10 +90,10 @@ async function putObject(requests: S3Requests, content: ContentToStore, part: Ha
           Body: part === undefined ? '' : new PieceBody({ sizeBytes, open: () => part.stream() }),
           ContentLength: sizeBytes,
           ContentType: 'application/octet-stream',
-          Metadata: { sha256: hash },
+          Metadata: metadata,
           ...condition,
         });
-        return client.send(withPayloadHash(command, part?.sha256 ?? hash), { abortSignal: signal });
+        return client.send(withPayloadHash(command, part?.sha256 ?? EMPTY_SHA256), { abortSignal: signal });
       },
     });
   try {
