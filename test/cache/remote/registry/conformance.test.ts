@@ -3,8 +3,12 @@ import { openRemote } from '../../../../src/lib/cache/remote/open-remote.ts';
 import { MemoryBudget } from '../../../../src/lib/pipeline/memory-budget.ts';
 import { contentCacheSuite } from '../../../conformance/content-cache.ts';
 import { dockerRegistryMissing, startDockerRegistry, type DockerRegistry } from '../../../servers/docker-registry.ts';
+import type { CacheUnderTest } from '../../../conformance/given-cache.ts';
+import type { ContentCache } from '../../../../src/lib/cache/content-cache.ts';
 import { leasesLeftIn } from '../budget-left.ts';
 import { contextForTest } from '../context-for-test.ts';
+import { packing } from '../encoded/open-packed.ts';
+import { readsOnlyItsFrames } from '../encoded/range-bytes.ts';
 
 const LOGIN = { username: 'carol', password: 'canary-of-the-registry' };
 
@@ -17,22 +21,31 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('over docker-registry wit
   });
   afterAll(() => server.close());
 
-  contentCacheSuite(
-    'a registry remote',
-    async () => {
-      const repository = `cache/of-test-${(repositories += 1)}`;
-      const budget = new MemoryBudget();
-      const context = contextForTest({ budget, credentials: () => Promise.resolve(LOGIN) });
-      const open = (): ReturnType<typeof openRemote> => openRemote(`oci://${server.host}/${repository}`, context);
-      return {
-        cache: await open(),
-        reopen: open,
-        // What a chunk that broke off leaves, docker-registry 2.8 takes away itself; registry.test.ts has the uploads that can be ended.
-        leftovers: () => Promise.resolve([]),
-        heldHandles: () => leasesLeftIn(budget),
-        close: () => context.dispatcher.close(),
-      };
-    },
-    { secrets: [LOGIN.password] },
-  );
+  readsOnlyItsFrames({
+    serverPort: () => Number(server.host.split(':')[1]),
+    open: (port) =>
+      openRemote(`oci://127.0.0.1:${port}/cache/ranges`, contextForTest({ credentials: () => Promise.resolve(LOGIN) })),
+  });
+
+  contentCacheSuite('a registry remote that stores the packed form', () => given(packing), {
+    secrets: [LOGIN.password],
+    isBrief: true,
+  });
+
+  contentCacheSuite('a registry remote', () => given(), { secrets: [LOGIN.password] });
+
+  async function given(as = (cache: ContentCache) => Promise.resolve(cache)): Promise<CacheUnderTest> {
+    const repository = `cache/of-test-${(repositories += 1)}`;
+    const budget = new MemoryBudget();
+    const context = contextForTest({ budget, credentials: () => Promise.resolve(LOGIN) });
+    const open = async (): Promise<ContentCache> => as(await openRemote(`oci://${server.host}/${repository}`, context));
+    return {
+      cache: await open(),
+      reopen: open,
+      // What a chunk that broke off leaves, docker-registry 2.8 takes away itself; registry.test.ts has the uploads that can be ended.
+      leftovers: () => Promise.resolve([]),
+      heldHandles: () => leasesLeftIn(budget),
+      close: () => context.dispatcher.close(),
+    };
+  }
 });

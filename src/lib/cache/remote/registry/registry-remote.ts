@@ -3,16 +3,12 @@
  * manifest that is written last and read first. What has no manifest is not there, and the registry's own garbage
  * collection takes it away.
  */
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { RegistryConnection } from '../../../auth/registry-connection.ts';
 import { ClipctlError, errorCodeOf } from '../../../errors.ts';
-import { createHttpClient, discardBody } from '../../../http/http-client.ts';
-import { readBody } from '../../../http/read-body.ts';
-import { bodyOfBytes } from '../../../http/request-body.ts';
-import { openResumingBody } from '../../../http/resuming-body.ts';
+import { createHttpClient } from '../../../http/http-client.ts';
 import type { RetryPolicy } from '../../../http/retry.ts';
-import { digestOfHash, type ContentHash } from '../../../oci/digest.ts';
+import { digestOfHash, type ContentHash, type Digest } from '../../../oci/digest.ts';
 import { parseReference } from '../../../oci/reference.ts';
 import type { ChunkSource } from '../../chunk-source.ts';
 import { ContentCheck } from '../../content-check.ts';
@@ -22,6 +18,7 @@ import type {
   ContentCache,
   ContentInfo,
   ContentRange,
+  EncodedContents,
   StoreOptions,
   StoreResult,
   Unverified,
@@ -29,20 +26,11 @@ import type {
 import { requireRange } from '../../file-readable.ts';
 import type { RemoteContext } from '../../remote-context.ts';
 import { remoteReadable } from '../remote-readable.ts';
-import { BlobUpload } from './blob-upload.ts';
-import {
-  EMPTY_CONFIG,
-  EMPTY_CONFIG_TEXT,
-  layerManifest,
-  MANIFEST_TYPE,
-  MAX_LAYER_MANIFEST_BYTES,
-  sizeInManifest,
-  tagOf,
-} from './layer-manifest.ts';
+import type { BlobUpload } from './blob-upload.ts';
+import { encodedBlobsIn } from './encoded-blobs.ts';
+import { LayerArtifacts } from './layer-artifacts.ts';
+import { layerManifest, sizeInManifest, tagOf } from './layer-manifest.ts';
 import { listLayerTags } from './list-tags.ts';
-
-/** To tidy up after a failure; what is not reached the registry purges by itself. */
-const ABANDON_MS = 2000;
 
 /**
  * Opens without connecting.
@@ -91,24 +79,24 @@ interface RemoteParts {
 class RegistryRemote implements ContentCache {
   readonly url: string;
   readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: false };
+  readonly encoded: EncodedContents;
   readonly #connection: RegistryConnection;
   readonly #closing: AbortController;
-  readonly #policy: RetryPolicy;
+  readonly #artifacts: LayerArtifacts;
 
   constructor(url: string, { connection, closing, policy }: RemoteParts) {
     this.url = url;
     this.#connection = connection;
     this.#closing = closing;
-    this.#policy = policy;
+    this.#artifacts = new LayerArtifacts({ url, connection, policy });
+    this.encoded = encodedBlobsIn(this.#artifacts);
   }
 
   async contentExists(hash: ContentHash, { signal }: CacheCallOptions): Promise<ContentInfo | undefined> {
-    const sizeBytes = (await this.#readManifest(hash, signal))?.sizeBytes;
+    const manifest = await this.#artifacts.manifest(tagOf(hash), signal);
+    const sizeBytes = manifest === undefined ? undefined : sizeInManifest(manifest, hash);
     if (sizeBytes === undefined) return undefined;
-    const request = { path: `blobs/${digestOfHash(hash)}`, what: `blob ${hash}`, method: 'HEAD', accepted: [200, 404] } as const;
-    const response = await this.#connection.send({ ...request, missing: 'BLOB_NOT_FOUND', headers: {}, signal });
-    await discardBody(response);
-    return response.status === 200 ? { sizeBytes } : undefined;
+    return (await this.#artifacts.blobExists(digestOfHash(hash), signal)) ? { sizeBytes } : undefined;
   }
 
   getContent(hash: ContentHash, options: CacheCallOptions): Promise<Readable | undefined>;
@@ -122,21 +110,7 @@ class RegistryRemote implements ContentCache {
     const start = Math.min(range?.offset ?? 0, sizeBytes);
     const end = Math.min(start + (range?.length ?? sizeBytes), sizeBytes);
     const expected = { url: this.url, hash, sizeBytes: end - start, isWhole: range === undefined, signal };
-    return remoteReadable(this.#bytes(hash, { start, end, sizeBytes }, signal), expected);
-  }
-
-  async *#bytes(hash: ContentHash, span: BlobSpan, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-    if (span.start === span.end) return;
-    const what = `blob ${digestOfHash(hash)}`;
-    const request = { path: `blobs/${digestOfHash(hash)}`, what, missing: 'BLOB_NOT_FOUND' } as const;
-    yield* await openResumingBody({
-      ...span,
-      what: `${this.url}: ${what}`,
-      policy: this.#policy,
-      signal,
-      open: (headers, attempt) =>
-        this.#connection.get({ ...request, headers: { 'accept-encoding': 'identity', ...headers }, signal: attempt }),
-    });
+    return remoteReadable(this.#artifacts.read(digestOfHash(hash), { start, end, sizeBytes }, signal), expected);
   }
 
   storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult> {
@@ -154,77 +128,16 @@ class RegistryRemote implements ContentCache {
   ): Promise<StoreResult> {
     const isThere = !replace && (await this.contentExists(hash, { signal })) !== undefined;
     if (isThere) return { sentBytes: 0, chunks: 0, skipped: true };
-    const { sentBytes, chunks } = await this.#upload(source, { check: new ContentCheck(hash, sizeBytes), hash, signal });
-    await this.#uploadConfig(signal);
-    await this.#writeManifest(hash, layerManifest(hash, sentBytes), signal);
+    const sending = { check: new ContentCheck(hash, sizeBytes), hash, signal };
+    const { sentBytes, chunks } = await this.#artifacts.upload((upload) => sendChunks(upload, source, sending), signal);
+    await this.#artifacts.publish(tagOf(hash), layerManifest(hash, sentBytes), signal);
     return { sentBytes, chunks, skipped: false };
   }
 
-  async #upload(source: ChunkSource, sending: Sending): Promise<{ readonly sentBytes: number; readonly chunks: number }> {
-    const { hash, signal } = sending;
-    const upload = await BlobUpload.begin(this.#connection, signal);
-    try {
-      let { check } = sending;
-      let chunks = 0;
-      for await (const chunk of source) {
-        signal.throwIfAborted();
-        const before = check;
-        chunks += 1;
-        await upload.append({
-          sizeBytes: chunk.length,
-          // A chunk that has to be sent again after a login is counted once.
-          open: () => checkedPieces(chunk.stream(), (check = before.copy())),
-        });
-      }
-      check.finish();
-      await upload.finish(digestOfHash(hash));
-      return { sentBytes: check.seenBytes, chunks };
-    } catch (error) {
-      await upload.abandon(AbortSignal.timeout(ABANDON_MS)).catch(() => undefined);
-      throw error;
-    }
-  }
-
-  async #uploadConfig(signal: AbortSignal): Promise<void> {
-    const { digest } = EMPTY_CONFIG;
-    const request = { path: `blobs/${digest}`, what: 'the empty config', method: 'HEAD', accepted: [200, 404] } as const;
-    const known = await this.#connection.send({ ...request, missing: 'REGISTRY_ERROR', headers: {}, signal });
-    await discardBody(known);
-    if (known.status === 200) return;
-    const upload = await BlobUpload.begin(this.#connection, signal);
-    await upload.append(bodyOfBytes(Buffer.from(EMPTY_CONFIG_TEXT)));
-    await upload.finish(digest);
-  }
-
-  async #writeManifest(hash: ContentHash, text: string, signal: AbortSignal): Promise<void> {
-    const request = {
-      path: `manifests/${tagOf(hash)}`,
-      what: `the manifest of layer ${hash}`,
-      missing: 'REGISTRY_ERROR',
-    } as const;
-    const body = bodyOfBytes(Buffer.from(text));
-    const headers = { 'content-type': MANIFEST_TYPE };
-    await discardBody(await this.#connection.send({ ...request, method: 'PUT', headers, body, accepted: [201], signal }));
-  }
-
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
-    const manifest = await this.#readManifest(hash, signal);
-    if (manifest === undefined) return false;
-    const request = {
-      path: `manifests/${manifest.digest}`,
-      what: `the manifest of layer ${hash}`,
-      missing: 'REGISTRY_ERROR',
-    } as const;
-    const response = await this.#connection.send({
-      ...request,
-      method: 'DELETE',
-      headers: {},
-      accepted: [200, 202, 404, 405],
-      signal,
-    });
-    await discardBody(response);
-    if (response.status === 405) throw deleteRefused(this.url);
-    return response.status !== 404;
+    const manifest = await this.#artifacts.manifest(tagOf(hash), signal);
+    if (manifest === undefined || sizeInManifest(manifest, hash) === undefined) return false;
+    return this.#artifacts.delete(tagOf(hash), manifest, signal);
   }
 
   async *listContent(options: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {
@@ -237,39 +150,33 @@ class RegistryRemote implements ContentCache {
   async close(): Promise<void> {
     this.#closing.abort(new ClipctlError('ABORTED', 'the remote cache was closed'));
   }
-
-  /** `undefined`: there is none, or it is of something else. */
-  async #readManifest(
-    hash: ContentHash,
-    signal: AbortSignal,
-  ): Promise<{ readonly sizeBytes: number; readonly digest: string } | undefined> {
-    const request = {
-      path: `manifests/${tagOf(hash)}`,
-      what: `the manifest of layer ${hash}`,
-      missing: 'BLOB_NOT_FOUND',
-    } as const;
-    const headers = { accept: MANIFEST_TYPE };
-    const response = await this.#connection.send({ ...request, method: 'GET', headers, accepted: [200, 404], signal });
-    if (response.status === 404) {
-      await discardBody(response);
-      return undefined;
-    }
-    const { bytes, isWhole } = await readBody(response, MAX_LAYER_MANIFEST_BYTES, signal);
-    const sizeBytes = isWhole ? sizeInManifest(bytes.toString('utf8'), hash) : undefined;
-    return sizeBytes === undefined ? undefined : { sizeBytes, digest: digestOfManifest(bytes) };
-  }
-}
-
-interface BlobSpan {
-  readonly start: number;
-  readonly end: number;
-  readonly sizeBytes: number;
 }
 
 interface Sending {
   readonly check: ContentCheck;
   readonly hash: ContentHash;
   readonly signal: AbortSignal;
+}
+
+async function sendChunks(
+  upload: BlobUpload,
+  source: ChunkSource,
+  sending: Sending,
+): Promise<{ readonly digest: Digest; readonly sentBytes: number; readonly chunks: number }> {
+  let { check } = sending;
+  let chunks = 0;
+  for await (const chunk of source) {
+    sending.signal.throwIfAborted();
+    const before = check;
+    chunks += 1;
+    await upload.append({
+      sizeBytes: chunk.length,
+      // A chunk that has to be sent again after a login is counted once.
+      open: () => checkedPieces(chunk.stream(), (check = before.copy())),
+    });
+  }
+  check.finish();
+  return { digest: digestOfHash(sending.hash), sentBytes: check.seenBytes, chunks };
 }
 
 async function* checkedPieces(
@@ -280,16 +187,4 @@ async function* checkedPieces(
     check.take(piece);
     yield piece;
   }
-}
-
-/** The digest under which it can be deleted; what the registry says is not needed for it. */
-function digestOfManifest(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-}
-
-function deleteRefused(url: string): ClipctlError {
-  return new ClipctlError('FORBIDDEN', `${url}: the registry does not delete manifests`, {
-    details: { url },
-    hint: 'Allow it there (for docker-registry: storage.delete.enabled), or delete with the means of the registry.',
-  });
 }
