@@ -17,6 +17,9 @@ const ENTRIES = {
   index: 'src/index.ts',
 };
 
+/** The encoder: read as a file, so no import names it. */
+const ZSTD_WASM = 'node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm';
+
 /** Of its own, so one file: threads start at once, and each file of a thread's is one more the whole process has open then. */
 const WORKER_ENTRIES = { 'layer-worker': 'src/lib/pipeline/layer-worker.ts' };
 
@@ -36,10 +39,11 @@ const COMMONJS_NAMES = [
  */
 export async function bundle() {
   const results = await Promise.all([ENTRIES, WORKER_ENTRIES].map(bundleEntries));
-  const licenses = await collectLicenses(results.flatMap((result) => Object.keys(result.metafile.inputs)));
+  const licenses = await collectLicenses([...results.flatMap((result) => Object.keys(result.metafile.inputs)), ZSTD_WASM]);
   const files = [
     ...results.flatMap((result) => result.outputFiles).map((file) => ({ name: basename(file.path), contents: file.contents })),
     { name: KERNEL_NAME, contents: await readFile(KERNEL_PATH) },
+    { name: basename(ZSTD_WASM), contents: await readFile(join(ROOT, ZSTD_WASM)) },
     { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
   ];
   await replaceDist(files);

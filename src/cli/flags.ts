@@ -225,6 +225,12 @@ export const remoteFlag = option({
   fallback: 'optional',
 });
 export const noDiskFlag = toggle({ name: 'no-disk', summary: 'Stream straight into the remotes, keep nothing on disk' });
+export const compressFlag = option({
+  name: 'compress',
+  summary: 'Store layers plain (none) or packed (zstd, zstd:LEVEL with 1 to 19); file:// remotes only',
+  value: 'MODE',
+  fallback: 'none',
+});
 export const VERIFY_MODES = ['none', 'quick', 'full'] as const;
 export const verifyFlag = option({
   name: 'verify',

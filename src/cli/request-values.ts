@@ -8,6 +8,10 @@ import type { FlagValues } from './flag-values.ts';
 import { VERIFY_MODES } from './flags.ts';
 import { configuredRemotes } from './settings.ts';
 
+/** zstd levels: the default, and the highest that the zstd program gives without --ultra. */
+const DEFAULT_LEVEL = 3;
+const MAX_LEVEL = 19;
+
 /** @throws ClipctlError PLATFORM_INVALID */
 export function platformRequest(values: FlagValues): { readonly platform?: Platform } {
   const text = values.text('platform');
@@ -56,6 +60,18 @@ export function toRequest(values: FlagValues): readonly string[] {
 /** `--verify`. */
 export function verifyRequest(values: FlagValues): (typeof VERIFY_MODES)[number] {
   return values.choice('verify', VERIFY_MODES) ?? values.config.verify ?? 'none';
+}
+
+/** `--compress none|zstd[:LEVEL]`. @throws ClipctlError USAGE */
+export function compressRequest(values: FlagValues): { readonly compress?: { readonly level: number } } {
+  const text = values.text('compress') ?? values.config.compress ?? 'none';
+  if (text === 'none') return {};
+  const match = /^zstd(?::(\d{1,2}))?$/.exec(text);
+  const level = Number(match?.[1] ?? DEFAULT_LEVEL);
+  if (match !== null && level >= 1 && level <= MAX_LEVEL) return { compress: { level } };
+  throw new ClipctlError('USAGE', `--compress: expected none, zstd or zstd:LEVEL, got ${JSON.stringify(text.slice(0, 100))}`, {
+    hint: `LEVEL is a number from 1 to ${MAX_LEVEL}; without it ${DEFAULT_LEVEL}.`,
+  });
 }
 
 /** Remotes that the config file makes read-only. */

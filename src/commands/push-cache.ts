@@ -1,6 +1,7 @@
 import { BaseCommand, type Invocation } from '../cli/base-command.ts';
 import {
   allPlatformsFlag,
+  compressFlag,
   dryRunFlag,
   fromFileFlag,
   imagesArg,
@@ -9,7 +10,7 @@ import {
   pushToFlag,
   verifyFlag,
 } from '../cli/flags.ts';
-import { imagesRequest, platformChoice, toRequest, verifyRequest } from '../cli/request-values.ts';
+import { compressRequest, imagesRequest, platformChoice, toRequest, verifyRequest } from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
 export class PushCacheCommand extends BaseCommand {
@@ -18,6 +19,7 @@ export class PushCacheCommand extends BaseCommand {
   static override examples = [
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache',
     '$ clipctl push-cache app.clip --to file:///mnt/a --to file:///mnt/b',
+    '$ clipctl push-cache app.clip --to file:///mnt/cache --compress zstd:6',
     '$ clipctl push-cache app.clip --to file:///mnt/cache --no-disk --verify quick',
     '$ clipctl push-cache alpine:3.20 --to file:///mnt/cache --dry-run --json',
   ];
@@ -27,6 +29,7 @@ export class PushCacheCommand extends BaseCommand {
     'from-file': fromFileFlag,
     platform: platformsFlag,
     'all-platforms': allPlatformsFlag,
+    compress: compressFlag,
     verify: verifyFlag,
     'no-disk': noDiskFlag,
     'dry-run': dryRunFlag,
@@ -37,6 +40,7 @@ export class PushCacheCommand extends BaseCommand {
       images: await imagesRequest(args, values, session.signal),
       ...platformChoice(values),
       to: toRequest(values),
+      ...compressRequest(values),
       verify: verifyRequest(values),
       noDisk: values.toggle('no-disk'),
     };

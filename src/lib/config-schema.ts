@@ -68,6 +68,7 @@ export const CONFIG_SCHEMA = v.object(
     strict: v.optional(truth),
     remote: v.optional(v.picklist(['optional', 'required'], 'expected optional or required')),
     repairRemote: v.optional(truth),
+    compress: v.optional(v.string()),
     verify: v.optional(v.picklist(['none', 'quick', 'full'], 'expected none, quick or full')),
     remotes: v.optional(v.array(remote, 'expected a list of {"url", "mode"}')),
   },

@@ -14,8 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   source: ['http', 'auth', 'compression', 'tar', 'oci'],
   auth: ['http', 'oci'],
   http: [],
-  // Remote drivers speak HTTP, and log in to registries.
-  cache: ['http', 'auth', 'oci'],
+  // Remote drivers speak HTTP, and log in to registries; content may stand in them packed.
+  cache: ['http', 'auth', 'compression', 'oci'],
   compression: [],
   clip: ['compression', 'layer-index', 'tar', 'oci'],
   'layer-index': ['tar', 'oci'],

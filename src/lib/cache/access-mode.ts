@@ -12,7 +12,6 @@ export function withAccessMode(inner: ContentCache, mode: AccessMode): ContentCa
 }
 
 function readOnly(inner: ContentCache): ContentCache {
-  const { encoded } = inner;
   const listContent = inner.listContent?.bind(inner);
   const skip = (_source: unknown, _hash: unknown, { signal }: CacheCallOptions): Promise<StoreResult> => {
     signal.throwIfAborted();
@@ -28,22 +27,11 @@ function readOnly(inner: ContentCache): ContentCache {
     storeContent: skip,
     ...(inner.storeUnsized === undefined ? {} : { storeUnsized: skip }),
     ...(listContent === undefined ? {} : { listContent }),
-    ...(encoded === undefined
-      ? {}
-      : {
-          encoded: {
-            exists: (hash, options) => encoded.exists(hash, options),
-            get: (hash, options) => encoded.get(hash, options),
-            store: skip,
-            delete: () => Promise.resolve(false),
-          },
-        }),
     close: () => inner.close(),
   };
 }
 
 function writeOnly(inner: ContentCache): ContentCache {
-  const { encoded } = inner;
   const deleteContent = inner.deleteContent?.bind(inner);
   const storeUnsized = inner.storeUnsized?.bind(inner);
   const miss = (_hash: unknown, { signal }: { readonly signal: AbortSignal }): Promise<undefined> => {
@@ -60,16 +48,6 @@ function writeOnly(inner: ContentCache): ContentCache {
     storeContent: (source, hash, options) => inner.storeContent(source, hash, options),
     ...(storeUnsized === undefined ? {} : { storeUnsized }),
     ...(deleteContent === undefined ? {} : { deleteContent }),
-    ...(encoded === undefined
-      ? {}
-      : {
-          encoded: {
-            exists: miss,
-            get: miss,
-            store: (pieces, hash, options) => encoded.store(pieces, hash, options),
-            delete: (hash, options) => encoded.delete(hash, options),
-          },
-        }),
     close: () => inner.close(),
   };
 }

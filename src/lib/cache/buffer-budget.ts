@@ -21,3 +21,17 @@ export interface BufferBudget {
 
 /** Bytes in flight between a file and whoever sends or hashes it; two of them overlap reading with sending. */
 export const PIECE_BYTES = 1 << 20;
+
+/** Buffers up to here need no lease. */
+export const SMALL_BYTES = 64 * 1024;
+
+/** For a reader in pieces of SMALL_BYTES whose caller holds memory already: never waits. */
+export const SMALL_BUFFERS: BufferBudget = {
+  acquireBuffer: (bytes) => Promise.resolve(smallBuffer(bytes)),
+  tryAcquireBuffer: (bytes) => smallBuffer(bytes),
+  tryAcquire: () => undefined,
+};
+
+function smallBuffer(bytes: number): LeasedBuffer {
+  return { buffer: Buffer.allocUnsafeSlow(Math.min(bytes, SMALL_BYTES)), release: () => undefined };
+}

@@ -3,6 +3,7 @@
  * says what must hold. The key is always the sha256 of the plain content (for a layer: its diffID).
  */
 import type { Readable } from 'node:stream';
+import type { FrameEncoder } from '../compression/zstd/frame-encoder.ts';
 import type { ContentHash } from '../oci/digest.ts';
 import type { ChunkSource } from './chunk-source.ts';
 
@@ -14,6 +15,8 @@ export interface CacheCapabilities {
   readonly delete: boolean;
   /** storeContent creates only when absent, atomically on the server. */
   readonly conditionalPut: boolean;
+  /** A store may name an encoder, and reads find what it packed. */
+  readonly encoding?: true;
 }
 
 declare const unverifiedBrand: unique symbol;
@@ -33,7 +36,12 @@ export interface ContentRange {
   readonly length: number;
 }
 
-export interface StoreOptions extends CacheCallOptions {
+export interface UnsizedStoreOptions extends CacheCallOptions {
+  /** Where `capabilities.encoding`: stores the packed form (`<hash>.zst`). Others store the plain one. */
+  readonly encoder?: FrameEncoder;
+}
+
+export interface StoreOptions extends UnsizedStoreOptions {
   readonly sizeBytes: number;
   /** What stands there is known to be wrong: it is overwritten, not skipped. */
   readonly replace?: boolean;
@@ -54,18 +62,20 @@ export interface StoreResult {
  * knows nothing about the encoding, and nothing is verified here: who encodes and decodes does that.
  */
 export interface EncodedContents {
+  /** What `store` needs of memory besides the pieces; the caller lends it. */
+  readonly memoryBytes: number;
   /** Size of the stored form. */
   exists(hash: ContentHash, options: CacheCallOptions): Promise<ContentInfo | undefined>;
   /** The stored form or a range of it, cut at its end. `undefined` = miss. */
   get(hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>): Promise<Readable | undefined>;
   /**
    * Stores what `pieces` yields; its size is known at its end only. A piece is valid until the next one is asked for.
-   * Visible only when `pieces` has ended without an error; what stood there is replaced. `pieces` can be iterated again.
+   * Visible only when `pieces` has ended without an error; what stood there is replaced. `pieces` is iterated once.
    */
   store(
     pieces: AsyncIterable<Uint8Array>,
     hash: ContentHash,
-    options: CacheCallOptions,
+    options: CacheCallOptions & { readonly memory: Buffer },
   ): Promise<Pick<StoreResult, 'sentBytes' | 'chunks'>>;
   /** False when it was not there. */
   delete(hash: ContentHash, options: CacheCallOptions): Promise<boolean>;
@@ -97,7 +107,7 @@ export interface ContentCache {
    * storeContent for content whose size only its end tells. Present where the server takes such content.
    * @throws as storeContent
    */
-  storeUnsized?(source: ChunkSource, hash: ContentHash, options: CacheCallOptions): Promise<StoreResult>;
+  storeUnsized?(source: ChunkSource, hash: ContentHash, options: UnsizedStoreOptions): Promise<StoreResult>;
   /** Present where another form may stand beside the plain one. */
   readonly encoded?: EncodedContents;
   /** Present when `capabilities.delete`. False when it was not there. */

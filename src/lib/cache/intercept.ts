@@ -4,14 +4,13 @@ import type { ContentHash } from '../oci/digest.ts';
 import type {
   CacheCallOptions,
   ContentCache,
-  ContentInfo,
   ContentRange,
-  EncodedContents,
   StoreOptions,
   StoreResult,
+  UnsizedStoreOptions,
 } from './content-cache.ts';
 import type { ChunkSource } from './chunk-source.ts';
-import { tapChunks, tapPieces, type SourceTap } from './tapped-source.ts';
+import { tapChunks, type SourceTap } from './tapped-source.ts';
 
 export type ReadContent = (hash: ContentHash, options: CacheCallOptions & Partial<ContentRange>) => Promise<Readable | undefined>;
 
@@ -41,7 +40,6 @@ export interface Interception {
 /** `inner` with every call led through `by`. What `inner` cannot do, the result cannot either. */
 export function intercept(inner: ContentCache, by: Interception): ContentCache {
   const read = readerOf(inner);
-  const { encoded } = inner;
   return {
     url: inner.url,
     // A driver may learn more about its server while it works.
@@ -51,7 +49,6 @@ export function intercept(inner: ContentCache, by: Interception): ContentCache {
     contentExists: (hash, { signal }) => by.look(signal, (until) => inner.contentExists(hash, { signal: until })),
     getContent: asGetContent((hash, options) => by.read(options.signal, (signal) => read(hash, { ...options, signal }))),
     storeContent: (source, hash, options) => by.write(storeCall(inner, { source, hash, options })),
-    ...(encoded === undefined ? {} : { encoded: interceptEncoded(encoded, by) }),
     ...optionalCalls(inner, by),
     close: () => inner.close(),
   };
@@ -85,21 +82,6 @@ function tapped(source: ChunkSource, { tap }: WriteHooks): ChunkSource {
   return tap === undefined ? source : tapChunks(source, tap);
 }
 
-function interceptEncoded(inner: EncodedContents, by: Interception): EncodedContents {
-  return {
-    exists: (hash, { signal }) => by.look<ContentInfo | undefined>(signal, (until) => inner.exists(hash, { signal: until })),
-    get: (hash, options) => by.read(options.signal, (signal) => inner.get(hash, { ...options, signal })),
-    store: (pieces, hash, { signal }) =>
-      by.write({
-        signal,
-        isRepeatable: isRepeatable(pieces),
-        send: (hooks) =>
-          inner.store(hooks.tap === undefined ? pieces : tapPieces(pieces, hooks.tap), hash, { signal: hooks.signal }),
-      }),
-    delete: (hash, { signal }) => by.look(signal, (until) => inner.delete(hash, { signal: until })),
-  };
-}
-
 function optionalCalls(
   inner: ContentCache,
   by: Interception,
@@ -111,11 +93,11 @@ function optionalCalls(
     ...(storeUnsized === undefined
       ? {}
       : {
-          storeUnsized: (source: ChunkSource, hash: ContentHash, { signal }: CacheCallOptions) =>
+          storeUnsized: (source: ChunkSource, hash: ContentHash, options: UnsizedStoreOptions) =>
             by.write({
-              signal,
+              signal: options.signal,
               isRepeatable: isRepeatable(source),
-              send: (hooks) => storeUnsized(tapped(source, hooks), hash, { signal: hooks.signal }),
+              send: (hooks) => storeUnsized(tapped(source, hooks), hash, { ...options, signal: hooks.signal }),
             }),
         }),
     ...(deleteContent === undefined

@@ -45,8 +45,10 @@ class PatientCache implements ContentCache {
     const storeUnsized = cache.storeUnsized?.bind(cache);
     const deleteContent = cache.deleteContent?.bind(cache);
     if (storeUnsized !== undefined) {
-      this.storeUnsized = (source, hash, { signal }) =>
-        this.#store(source, signal, (watch) => storeUnsized(watchChunks(source, watch), hash, { signal: watch.signal }));
+      this.storeUnsized = (source, hash, options) =>
+        this.#store(source, options.signal, (watch) =>
+          storeUnsized(watchChunks(source, watch), hash, { ...options, signal: watch.signal }),
+        );
     }
     if (deleteContent !== undefined) {
       this.deleteContent = (hash, options) => this.#whole(options.signal, ({ signal }) => deleteContent(hash, { signal }));

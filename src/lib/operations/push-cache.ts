@@ -1,5 +1,6 @@
 /** `push-cache`: decompressed layers from the disk cache into remote caches. Every remote is required: a failure is exit 11. */
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { FrameEncoder } from '../compression/zstd/frame-encoder.ts';
 import type { Platform } from '../oci/platform.ts';
 import { ClipctlError } from '../errors.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
@@ -15,6 +16,7 @@ import type { PushedLayer, PushResult, Verification } from './results.ts';
 import { remoteFailed, sendLayerToAll, type SendOutcome } from './send-layer.ts';
 import { requireSizes, sendThrough } from './send-through.ts';
 import { sizeOnDisk, warmLayer } from './tiers.ts';
+import { encoderFor, type Compression } from './encoder-for.ts';
 import { contentMapOf, verifyTiers, wrongTiers, type VerifyMode } from './verify-tiers.ts';
 
 export interface PushRequest extends PlatformChoice {
@@ -23,6 +25,8 @@ export interface PushRequest extends PlatformChoice {
   readonly to: readonly string[];
   /** What is not on disk goes straight through and is not kept. */
   readonly noDisk?: boolean;
+  /** Stores layers packed, where an encoder can be had. */
+  readonly compress?: Compression;
   /** Read back what the remotes have now: the ends and a sample, or every byte. */
   readonly verify?: VerifyMode;
 }
@@ -36,22 +40,24 @@ interface Pushed extends SendOutcome {
 export async function pushCache(session: Session, request: PushRequest): Promise<PushResult> {
   const startedAt = performance.now();
   const remotes = await openRemotes(session, request.to);
+  const { encoder, warnings } = await encoderFor(remotes, request);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   const tasks = distinctLayers(images);
-  const pushed = await pushAll(session, tasks, { remotes, failures, noDisk: request.noDisk === true });
+  const pushed = await pushAll(session, tasks, { remotes, failures, noDisk: request.noDisk === true, encoder });
   if (request.noDisk !== true) await session.documents.keep();
   const verification = await verifyPushed(session, pushed, { remotes, mode: request.verify ?? 'none' });
   return {
     remotes: remotes.map((remote) => ({
       url: remote.url,
-      creates: howItCreates(remote),
+      // A packed form is looked for, then put there.
+      creates: encoder === undefined ? howItCreates(remote) : 'head-then-put',
       layers: pushed.flatMap((layer) => pushedTo(remote, layer)),
     })),
     ...(verification === undefined ? {} : { verification }),
     durationMs: Math.round(performance.now() - startedAt),
     ...session.memoryFigures(),
-    warnings: [...new Set(images.flatMap((image) => image.warnings))],
+    warnings: [...new Set([...warnings, ...images.flatMap((image) => image.warnings)])],
   };
 }
 
@@ -60,19 +66,20 @@ interface PushAllOptions {
   /** Of images that could not be opened. */
   readonly failures: readonly unknown[];
   readonly noDisk: boolean;
+  readonly encoder: FrameEncoder | undefined;
 }
 
 async function pushAll(
   session: Session,
   tasks: readonly LayerOfImage[],
-  { remotes, failures, noDisk }: PushAllOptions,
+  { remotes, failures, noDisk, encoder }: PushAllOptions,
 ): Promise<Pushed[]> {
   if (noDisk) await requireSizes(session, tasks, remotes);
   const { jobs } = session.options;
   const settled = await runLargestFirst(tasks, {
     limit: noDisk ? Math.min(jobs, throughAtOnce(session)) : jobs,
     sizeOf: ({ layer }) => layer.sizeBytes,
-    work: (task, isLast) => pushLayer(session, task, { remotes, noDisk, isLast }),
+    work: (task, isLast) => pushLayer(session, task, { remotes, noDisk, isLast, encoder }),
   });
   const pushed = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const failed = [
@@ -87,7 +94,7 @@ async function pushAll(
 async function pushLayer(
   session: Session,
   task: LayerOfImage,
-  { remotes, noDisk, isLast }: { remotes: readonly ContentCache[]; noDisk: boolean; isLast: boolean },
+  { remotes, noDisk, isLast, encoder }: Omit<PushAllOptions, 'failures'> & { readonly isLast: boolean },
 ): Promise<Pushed> {
   const { layer, image } = task;
   const { digest, diffId } = layer;
@@ -98,7 +105,7 @@ async function pushLayer(
   // A layer that is not on disk is warmed first: the committed file is what is sent.
   const served = await warmLayer(session, { layer, remotes: [], source: image.source, isLast, map: image.mapOf(digest) });
   const sizeBytes = served.uncompressedBytes;
-  const sent = await sendLayerToAll(session, remotes, { digest, diffId, sizeBytes });
+  const sent = await sendLayerToAll(session, remotes, { digest, diffId, sizeBytes, encoder });
   return { ...sent, task, uncompressedBytes: sizeBytes };
 }
 

@@ -1,7 +1,9 @@
 import type { ChunkSource } from '../cache/chunk-source.ts';
+import { SMALL_BUFFERS, SMALL_BYTES } from '../cache/buffer-budget.ts';
 import type { ContentCache, StoreResult } from '../cache/content-cache.ts';
 import { streamFileInChunks } from '../cache/stream-file.ts';
 import { watchChunks } from '../cache/watch-chunks.ts';
+import type { FrameEncoder } from '../compression/zstd/frame-encoder.ts';
 import { contentHashOf, type DiffId, type Digest } from '../oci/digest.ts';
 import { isAbort, ClipctlError } from '../errors.ts';
 import type { Session } from './open-session.ts';
@@ -13,6 +15,8 @@ export interface SentLayer {
   readonly diffId: DiffId;
   /** Decompressed. */
   readonly sizeBytes: number;
+  /** Packs it on its way. */
+  readonly encoder?: FrameEncoder | undefined;
   /** What the remote holds is wrong: it is overwritten. */
   readonly replace?: boolean;
 }
@@ -21,10 +25,16 @@ export interface SentLayer {
 export async function sendLayer(session: Session, remote: ContentCache, sent: SentLayer): Promise<StoreResult> {
   const { signal, budget, disk } = session;
   const hash = contentHashOf(sent.diffId);
-  const { sizeBytes, replace = false } = sent;
+  const { sizeBytes, replace = false, encoder } = sent;
   const about = { layer: sent.digest, totalBytes: sizeBytes, url: remote.url };
   return reportSend(session, about, async (watch) => {
-    const chunks = watch(streamFileInChunks(disk.layerPath(hash), { budget, signal }));
+    const path = disk.layerPath(hash);
+    if (encoder !== undefined) {
+      // Packing holds memory of the budget and must not wait there for more.
+      const small = streamFileInChunks(path, { budget: SMALL_BUFFERS, pieceBytes: SMALL_BYTES, signal });
+      return remote.storeContent(watch(small), hash, { sizeBytes, signal, encoder });
+    }
+    const chunks = watch(streamFileInChunks(path, { budget, signal }));
     if (!replace) return remote.storeContent(chunks, hash, { sizeBytes, signal });
     await remote.deleteContent?.(hash, { signal });
     const result = await remote.storeContent(chunks, hash, { sizeBytes, signal, replace });

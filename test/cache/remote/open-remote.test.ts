@@ -21,7 +21,7 @@ describe('a remote cache URL', () => {
     const parent = await mkdtemp(join(tmpdir(), 'clipctl-open-'));
     const remote = await openRemote(`file://${parent}/a%20b`, contextForTest());
     expect(remote.url).toBe(`file://${parent}/a%20b`);
-    expect(remote.capabilities).toEqual({ ranges: true, list: true, delete: true, conditionalPut: true });
+    expect(remote.capabilities).toEqual({ ranges: true, list: true, delete: true, conditionalPut: true, encoding: true });
     expect(await readdir(parent)).toEqual([]);
     await rm(parent, { recursive: true });
   });

@@ -3,8 +3,7 @@
  * chunk list. The list is written first and the content's name last: content without a list that fits is not there.
  * Bytes are streamed as to any remote, never cloned by the file system, so what is measured here is what moves.
  */
-import { randomBytes } from 'node:crypto';
-import { open, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -17,17 +16,19 @@ import type {
   ContentCache,
   ContentInfo,
   ContentRange,
+  EncodedContents,
   StoreOptions,
   StoreResult,
   Unverified,
 } from '../content-cache.ts';
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { listContentFiles } from '../list-content-files.ts';
-import { makeDirectory } from '../make-directory.ts';
 import { publishFile, replaceFile, syncDirectory } from '../publish-file.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
 import { ChunkListWriter, readChunkList } from './chunk-list.ts';
+import { encodedFilesIn } from './encoded-files.ts';
+import { createTemporary, removeFile, sealFile, temporaryIn } from './temporary-file.ts';
 
 /** Opens without touching the disk; the directory is made by the first store. */
 export function openFileRemote(directory: string): ContentCache {
@@ -43,11 +44,13 @@ const ANOTHER_REMOTE = 'another remote cache: a file:///DIR that exists and may 
 class FileRemote implements ContentCache {
   readonly url: string;
   readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: true };
+  readonly encoded: EncodedContents;
   readonly #directory: string;
 
   constructor(directory: string) {
     this.#directory = directory;
     this.url = pathToFileURL(directory).href;
+    this.encoded = encodedFilesIn(directory, (work) => this.#here(work));
   }
 
   async contentExists(hash: ContentHash, { signal }: CacheCallOptions): Promise<ContentInfo | undefined> {
@@ -83,7 +86,7 @@ class FileRemote implements ContentCache {
     const { sizeBytes, signal, replace = false } = options;
     const isThere = async (): Promise<boolean> => !replace && (await this.contentExists(hash, { signal })) !== undefined;
     if (await isThere()) return { sentBytes: 0, chunks: 0, skipped: true };
-    const temporary = await this.#createTemporary();
+    const temporary = await createTemporary(this.#directory);
     let chunks = 0;
     try {
       const writer = new ChunkListWriter();
@@ -136,25 +139,9 @@ class FileRemote implements ContentCache {
     return join(this.#directory, `${hash}.chunks.json`);
   }
 
-  #temporaryPath(): string {
-    return join(this.#directory, `.clipctl-${randomBytes(16).toString('hex')}.tmp`);
-  }
-
-  async #createTemporary(): Promise<string> {
-    const path = this.#temporaryPath();
-    try {
-      await makeDirectory(this.#directory);
-      const handle = await open(path, 'wx');
-      await handle.close();
-      return path;
-    } catch (error) {
-      throw storageError(error, path, 'create');
-    }
-  }
-
   /** Same content, same list: whoever replaces it writes what stood there. */
   async #writeList(hash: ContentHash, text: string): Promise<void> {
-    const temporary = this.#temporaryPath();
+    const temporary = temporaryIn(this.#directory);
     try {
       await writeFile(temporary, `${text}\n`, { flag: 'wx' });
       await sealFile(temporary);
@@ -164,26 +151,5 @@ class FileRemote implements ContentCache {
     } finally {
       await removeFile(temporary);
     }
-  }
-}
-
-async function sealFile(path: string): Promise<void> {
-  const file = await openRegularFile(path);
-  if (file === undefined) throw storageError(undefined, path, 'flush');
-  try {
-    await file.handle.chmod(0o444);
-    await file.handle.sync();
-  } catch (error) {
-    throw storageError(error, path, 'flush');
-  } finally {
-    await file.handle.close();
-  }
-}
-
-async function removeFile(path: string): Promise<void> {
-  try {
-    await rm(path, { force: true });
-  } catch (error) {
-    throw storageError(error, path, 'remove');
   }
 }

@@ -5,6 +5,7 @@ import type { AccessMode } from '../access-mode.ts';
 import type { ContentCache } from '../content-cache.ts';
 import { remoteCacheOf, type RemoteCache } from '../remote-cache.ts';
 import type { RemoteContext } from '../remote-context.ts';
+import { withEncodedForm } from './encoded/encoded-form.ts';
 
 type OpenDriver = (url: URL, context: RemoteContext) => Promise<ContentCache>;
 
@@ -36,7 +37,8 @@ export async function openRemote(text: string, context: RemoteContext, mode: Acc
   if (url === undefined) throw refused('a remote cache is named by a URL');
   const open = DRIVERS.get(url.protocol);
   if (open === undefined) throw refused(`no remote cache is known for ${url.protocol.slice(0, 32)}//`);
-  return remoteCacheOf(await open(url, context), { policy: context.policy, mode });
+  const driver = withEncodedForm(await open(url, context), context.budget);
+  return remoteCacheOf(driver, { policy: context.policy, mode });
 }
 
 async function openFile(url: URL): Promise<ContentCache> {

@@ -39,6 +39,13 @@ interface ZstdMemory {
   readonly outputStructAt: number;
 }
 
+export interface DecodedPiece {
+  /** A view into WASM memory, valid until the next one is asked for. */
+  readonly output: Uint8Array;
+  /** How much of the input it took to get there. */
+  readonly consumedBytes: number;
+}
+
 /** A view into WASM memory, valid during the call, and how much of the input it took to get there. */
 export type ProgressSink = (output: Uint8Array, consumedBytes: number) => void;
 
@@ -93,12 +100,21 @@ export class ZstdStream {
    * @throws ClipctlError LAYER_CORRUPT; whatever the sink throws
    */
   decode(input: Uint8Array, onOutput: ProgressSink): Progress {
+    const outputs = this.outputs(input);
+    for (;;) {
+      const step = outputs.next();
+      if (step.done === true) return step.value;
+      onOutput(step.value.output, step.value.consumedBytes);
+    }
+  }
+
+  /** As decode, but nothing more is decoded until the next output is asked for: a few bytes of input may be gigabytes. */
+  *outputs(input: Uint8Array): Generator<DecodedPiece, Progress, undefined> {
     let consumedBytes = 0;
     while (consumedBytes < input.length) {
       const piece = input.subarray(consumedBytes, consumedBytes + INPUT_BYTES);
       this.#heap.set(piece, this.#memory.inputAt);
-      const startBytes = consumedBytes;
-      const progress = this.#decodePiece(piece.length, (output, pieceBytes) => onOutput(output, startBytes + pieceBytes));
+      const progress = yield* this.#decodePiece(piece.length, consumedBytes);
       consumedBytes += progress.consumedBytes;
       if (progress.isFrameEnd) return { consumedBytes, isFrameEnd: true };
     }
@@ -113,7 +129,7 @@ export class ZstdStream {
     if (this.#memory.exports.memory.buffer.byteLength <= MAX_KEPT_MEMORY_BYTES) idle = this.#memory;
   }
 
-  #decodePiece(pieceBytes: number, onOutput: ProgressSink): Progress {
+  *#decodePiece(pieceBytes: number, startBytes: number): Generator<DecodedPiece, Progress, undefined> {
     const { inputAt, outputAt, inputStructAt, outputStructAt } = this.#memory;
     this.#setStruct(inputStructAt, inputAt, pieceBytes);
     for (;;) {
@@ -121,7 +137,10 @@ export class ZstdStream {
       const result = this.#step();
       const consumedBytes = this.#view.getUint32(inputStructAt + POSITION_AT, true);
       const outputBytes = this.#view.getUint32(outputStructAt + POSITION_AT, true);
-      if (outputBytes > 0) onOutput(this.#heap.subarray(outputAt, outputAt + outputBytes), consumedBytes);
+      if (outputBytes > 0) {
+        const output = this.#heap.subarray(outputAt, outputAt + outputBytes);
+        yield { output, consumedBytes: startBytes + consumedBytes };
+      }
       // 0 says that the frame is over and flushed; libzstd holds back the last input byte until then.
       if (result === 0) return { consumedBytes, isFrameEnd: true };
       if (consumedBytes === pieceBytes && outputBytes < OUTPUT_BYTES) return { consumedBytes, isFrameEnd: false };
