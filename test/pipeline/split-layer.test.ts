@@ -64,13 +64,15 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 50_000) yield await Promise.resolve(bytes.subarray(at, at + 50_000));
 }
 
+type Packed = 'plain' | 'gzip';
+
 /** 24 MiB that do not compress away: many times the ring. */
-function largeLayer(): Layer {
+function largeLayer(packed: Packed = 'gzip'): Layer {
   const tar = Buffer.alloc(24 * 1024 * 1024);
   let state = 12345;
   for (let at = 0; at < tar.length; at += 4)
     tar.writeUInt32LE((state = (Math.imul(state, 1664525) + 1013904223) >>> 0) & 0x0f0f0f0f, at);
-  const bytes = gzipSync(tar, { level: 1 });
+  const bytes = packed === 'gzip' ? gzipSync(tar, { level: 1 }) : tar;
   return { bytes, digest: sha256(bytes), diffId: sha256(tar) };
 }
 
@@ -79,15 +81,18 @@ it('learns the same as one thread, of every fixture layer', async () => {
     expect(await split(layer)).toEqual(await split(layer, { isLast: false }));
 });
 
-it('writes every byte in order, far beyond the size of the ring', async () => {
-  const layer = largeLayer();
-  const ingestPath = join(dir, 'large');
-  writeFileSync(ingestPath, '');
-  const facts = await split(layer, { job: { ingestPath, scan: false } });
-  expect(facts.diffId).toBe(layer.diffId);
-  expect(sha256(readFileSync(ingestPath))).toBe(layer.diffId);
-  expect(budget.usedBytes).toBe(0);
-});
+it.each<Packed>(['gzip', 'plain'])(
+  'writes every byte of a %s layer in order, far beyond the size of the ring',
+  async (packed) => {
+    const layer = largeLayer(packed);
+    const ingestPath = join(dir, `large-${packed}`);
+    writeFileSync(ingestPath, '');
+    const facts = await split(layer, { job: { ingestPath, scan: false } });
+    expect(facts.diffId).toBe(layer.diffId);
+    expect(sha256(readFileSync(ingestPath))).toBe(layer.diffId);
+    expect(budget.usedBytes).toBe(0);
+  },
+);
 
 it('tells why the output side failed, not that the inflating side was stopped', async () => {
   const layer = largeLayer();
