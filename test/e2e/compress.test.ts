@@ -117,7 +117,7 @@ describe('push-cache --compress zstd', () => {
     [['--compress', 'zstd:'], /1 to 19/],
     [['--compress', 'gzip'], /1 to 19/],
     [['--compress', 'zstd', '--no-disk'], /--no-disk/],
-    [['--compress', 'zstd', '--to', 'http://127.0.0.1:1/cas'], /can stand in file:\/\//],
+    [['--compress', 'zstd', '--to', 'http://127.0.0.1:1/cas'], /can stand in file, s3, redis and oci remotes/],
   ])('exits 2 for %j and says what to do', async (args, hint) => {
     const result = await push(...args);
     expect(result.code).toBe(2);

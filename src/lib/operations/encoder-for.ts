@@ -4,7 +4,7 @@ import { openFrameEncoder, type FrameEncoder } from '../compression/zstd/frame-e
 import { ClipctlError } from '../errors.ts';
 
 /** Schemes of the drivers that know both forms. */
-const PACKING_REMOTES = 'file://, s3://, redis:// and oci:// remotes';
+const PACKING_REMOTES = 'file, s3, redis and oci remotes';
 
 export interface Compression {
   /** Of zstd, 1 to 19. */
