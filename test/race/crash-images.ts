@@ -25,7 +25,7 @@ export async function serveCrashImages(directory: string, scale: number): Promis
   const layouts: Record<CrashKind, MadeLayout> = {
     many: await makeLayout(join(directory, 'many'), many),
     mixed: await makeMixedImage(join(directory, 'mixed'), scale * 32 * MIB),
-    index: await makeMixedImage(join(directory, 'index'), Math.max(32, scale * 64) * MIB),
+    index: await makeMixedImage(join(directory, 'index'), Math.max(24, scale * 64) * MIB),
     ranges: await makeMixedImage(join(directory, 'ranges'), Math.max(24, scale * 64) * MIB, ['none']),
   };
   const repositories = Object.fromEntries(CRASH_KINDS.map((kind) => [kind, layouts[kind].directory]));

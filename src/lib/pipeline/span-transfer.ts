@@ -2,10 +2,9 @@
  * What of a layer in spans outlives its process: a run that is decompressed stands in the journal, the compressed bytes of
  * one under way in the file of pieces beside it. Without a journal it keeps nothing.
  */
-import { openAheadFile, SHELF_BYTES } from '../cache/disk/ingest/ahead-file.ts';
+import { openAheadFile, SHELF_BYTES, type AheadShelf, type AheadStore, type KeptRange } from '../cache/disk/ingest/ahead-file.ts';
 import type { DoneSpan } from '../cache/disk/ingest/journal.ts';
 import type { IngestFile } from '../cache/disk/ingest-file.ts';
-import type { AheadShelf, AheadStore, KeptRange } from '../http/ahead-store.ts';
 import { SpanJournal } from './span-journal.ts';
 import type { SpanRun } from './span-plan.ts';
 

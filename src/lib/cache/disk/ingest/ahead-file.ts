@@ -11,6 +11,8 @@ import { crc32 } from 'node:zlib';
 import { storageError } from '../../../errors.ts';
 import type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
 
+export type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
+
 /** For the pieces of http/parallel-body.ts, and those that were read a moment ago. */
 const SHELVES = 8;
 /** Shelves are found again by looking at each: a file with more of them is none of ours. */
