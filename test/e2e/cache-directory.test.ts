@@ -26,7 +26,7 @@ interface Ended {
 
 /** Runs clipctl behind `wrapper`, which ends with `--` or the like. */
 function runBehind(wrapper: readonly string[], args: readonly string[]): Promise<Ended> {
-  const [file = '', ...rest] = [...wrapper, process.execPath, BIN, ...args, '--cache-dir', home.cacheDir];
+  const [file, ...rest] = [...wrapper, process.execPath, BIN, ...args, '--cache-dir', home.cacheDir];
   const env = { PATH: process.env['PATH'] ?? '', HOME: home.path('home') };
   return new Promise((resolve) => {
     const child = execFile(file, rest, { env, timeout: 60_000 }, (_error, stdout, stderr) => {

@@ -211,6 +211,16 @@ export class DiskCache implements ContentCache {
     return (await this.#records.isVerified(hash, found)) ? found.sizeBytes : undefined;
   }
 
+  /** Size of a verified layer that is used now, as the content of `seen`; `undefined` = there is none. Throws as sizeOf does. */
+  async useLayer(hash: ContentHash, seen: DigestSeen): Promise<number | undefined> {
+    await this.holdLayers([hash]);
+    const found = await lookAtFile(this.layerPath(hash));
+    if (found === undefined || found === 'other') return undefined;
+    const outcome = await this.#records.use(hash, found, seen);
+    if (outcome === 'newForm') await this.recordDigest(hash, seen.digest, seen.compressedBytes);
+    return outcome === false ? undefined : found.sizeBytes;
+  }
+
   /**
    * Hashes the layer, and vouches for it from then on when its sha256 is its name. A bad file stays where it is: the
    * next commit replaces it.
