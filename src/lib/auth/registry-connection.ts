@@ -1,10 +1,11 @@
 /** One repository of one registry over HTTP: base address, login, refusals as errors. Retrying is the caller's. */
 import { Authorizer } from './authorizer.ts';
-import { secretOf, type CredentialProvider } from './credentials.ts';
+import { secretsOf, type CredentialProvider } from './credentials.ts';
 import type { ClipctlError, ErrorCode } from '../errors.ts';
-import { headerOf, type HttpRequest, type HttpResponse } from '../http/http-client.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { holdBody, readBody } from '../http/read-body.ts';
 import type { RequestBody } from '../http/request-body.ts';
+import { retryAfterMsOf } from '../http/retry-after.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import { findRegistryBase, type RegistryPlace } from './registry-base.ts';
 import { refusalError } from './registry-errors.ts';
@@ -37,6 +38,8 @@ export interface RegistryWrite extends RegistryRequest {
 }
 
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
+/** Parameters of presigned addresses, at S3, Google, Azure and CDNs. */
+const SIGNATURES = /sig|token|credential|key|policy|auth/i;
 /** The first, and one more with credentials or a token that were looked up afresh. */
 const MAX_LOGINS = 2;
 const READ_STATUSES: readonly number[] = [200, 206, 416];
@@ -81,8 +84,8 @@ export class RegistryConnection {
       const sent = await this.#authorizer.authorization(signal);
       const response = await this.#send(url, request, sent);
       // A 401 from where a redirect led is not the registry's: it must not choose who gets the credentials. Some
-      // registries answer 403 to a token that died (ECR, Artifact Registry).
-      const mayBeLogin = response.status === 401 || (response.status === 403 && sent !== undefined);
+      // registries answer 403 to a token that died (ECR, Artifact Registry); to one that is new a 403 means no.
+      const mayBeLogin = response.status === 401 || (response.status === 403 && sent !== undefined && logins === 0);
       if (!mayBeLogin || response.url.origin !== url.origin || logins === MAX_LOGINS) return this.#accept(response, request, url);
       const held = await holdBody(response, MAX_ERROR_BODY_BYTES, signal);
       if (!(await this.#authorizer.answer(held, sent, signal))) return this.#accept(held, request, url);
@@ -115,9 +118,9 @@ export class RegistryConnection {
       what,
       status: response.status,
       missing,
-      retryAfter: headerOf(response, 'retry-after'),
+      retryAfterMs: retryAfterMsOf(response.headers),
       body: bytes,
-      secrets: found === undefined ? [] : [secretOf(found)],
+      secrets: [...(found === undefined ? [] : secretsOf(found)), ...this.#authorizer.secrets, ...signatureIn(response.url)],
       hasCredentials: found !== undefined,
       redirectedBy,
     });
@@ -130,4 +133,9 @@ export class RegistryConnection {
     });
     return waitOrAbort(this.#base, signal);
   }
+}
+
+/** What signs an address that we were sent on to: whoever answers there may quote it. */
+function signatureIn({ searchParams }: URL): readonly string[] {
+  return [...searchParams].flatMap(([name, value]) => (SIGNATURES.test(name) ? [value] : []));
 }

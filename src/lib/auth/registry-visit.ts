@@ -2,11 +2,12 @@
 import { ClipctlError } from '../errors.ts';
 import { discardBody, headerOf, type HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
+import { retryAfterMsOf } from '../http/retry-after.ts';
 import { MANIFEST_ACCEPT } from '../oci/media-types.ts';
 import { redactUrl } from '../redact.ts';
 import { Authorizer } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
-import { secretOf, type Credentials } from './credentials.ts';
+import { secretsOf, type Credentials } from './credentials.ts';
 import { parseQuota, type RegistryQuota } from './quota.ts';
 import { findRegistryBase, type RegistryPlace } from './registry-base.ts';
 import { refusalError } from './registry-errors.ts';
@@ -81,7 +82,7 @@ class Visitor {
       name: image === undefined ? registry : `${registry}/${image.repository}`,
       scope: image === undefined ? undefined : `repository:${image.repository}:pull`,
       credentials: () => Promise.resolve(credentials),
-      refusal: (response) => this.#refusal(response, { what: 'a token', missing: 'REGISTRY_ERROR' }),
+      refusal: (response) => this.#refusal(response, { what: 'a token', missing: 'REGISTRY_ERROR', url: response.url }),
     });
   }
 
@@ -138,7 +139,7 @@ class Visitor {
     if (realm !== undefined) this.#visit.realm = redactUrl(realm);
   }
 
-  async #refusal(response: HttpResponse, { what, missing }: Pick<Question, 'what' | 'missing'>): Promise<ClipctlError> {
+  async #refusal(response: HttpResponse, { what, missing, url: asked }: Omit<Question, 'method'>): Promise<ClipctlError> {
     const { credentials, signal } = this.#request;
     this.#noteHeaders(response);
     const { bytes } = await readBody(response, MAX_ERROR_BODY_BYTES, signal);
@@ -147,9 +148,10 @@ class Visitor {
       what,
       status: response.status,
       missing,
-      retryAfter: headerOf(response, 'retry-after'),
-      body: bytes,
-      secrets: credentials === undefined ? [] : [secretOf(credentials)],
+      retryAfterMs: retryAfterMsOf(response.headers),
+      // Who we were led to may quote the signature of the address.
+      ...(response.url.origin === asked.origin ? { body: bytes } : { redirectedBy: asked.host }),
+      secrets: [...(credentials === undefined ? [] : secretsOf(credentials)), ...this.#authorizer.secrets],
       hasCredentials: credentials !== undefined,
     });
   }
