@@ -33,6 +33,8 @@ export interface Session extends PipelineContext {
   readonly options: SessionOptions;
   /** What remotes that are no need may cost in all. */
   readonly waiting: WaitingAllowance;
+  /** The connections of the run; closed with it. */
+  readonly dispatcher: Dispatcher;
   /** Manifests and configs of registries; an operation that keeps what it brings keeps them too. */
   readonly documents: KeptDocuments;
   /**
@@ -77,6 +79,7 @@ export function openSession(options: SessionOptions): Session {
   return {
     options,
     waiting: new WaitingAllowance(WAITING_MS),
+    dispatcher,
     budget,
     pool,
     disk,
@@ -180,7 +183,7 @@ function remoteContextOf(
 }
 
 /** A password typed for one registry must not reach another that happens to be named in the same run. */
-function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
+export function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
   let first: string | undefined;
   return (name) => {
     if (credentials === undefined || /^(?:oci|oci-archive|docker-archive):/.test(name)) return;

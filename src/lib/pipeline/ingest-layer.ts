@@ -130,7 +130,7 @@ async function runPass(
   const { signal, onProgress } = context;
   const before = attempts.readBytes;
   // After wrong bytes: ranges may have been what was wrong.
-  const blob = openResumed(source, layer, { journal: ingest?.journal, isParallel: mayResume });
+  const blob = openResumed(source, layer, { journal: ingest?.journal, isRefetch: !mayResume });
   const facts = await passLayer({
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId },
