@@ -38,18 +38,12 @@ export interface ServedLayer {
 }
 
 /** Size of the layer when it stands verified on disk; a file nobody vouches for is hashed first. */
-export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Promise<number | undefined> {
+export async function sizeOnDisk({ disk, signal }: Session, layer: LayerDescriptor): Promise<number | undefined> {
   const hash = contentHashOf(layer.diffId);
-  await session.disk.holdLayers([hash]);
-  const state = await session.disk.checkLayer(hash);
-  if (state === 'missing' || state === 'bad') return undefined;
-  if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')
-    return undefined;
-  const found = await session.disk.contentExists(hash, { signal: session.signal });
-  if (found === undefined) return undefined;
-  await session.disk.touchLayer(hash);
-  await session.disk.recordDigest(hash, layer.digest, layer.sizeBytes);
-  return found.sizeBytes;
+  const seen = { digest: layer.digest, compressedBytes: layer.sizeBytes };
+  const sizeBytes = await disk.useLayer(hash, seen);
+  if (sizeBytes !== undefined || (await disk.checkLayer(hash)) !== 'unverified') return sizeBytes;
+  return (await disk.verifyLayer(hash, { signal })) === 'verified' ? disk.useLayer(hash, seen) : undefined;
 }
 
 /** Brings a layer into the disk cache. @throws ClipctlError of the last tier asked */
