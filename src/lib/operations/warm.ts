@@ -189,10 +189,10 @@ class WarmRun {
 
   /** One known to hold wrong bytes is overwritten or left alone: it would say that it has the layer. */
   #toFill(wrong: ReadonlySet<string>): ContentCache[] {
-    const { repairRemote = false, readOnly = [] } = this.#request;
-    const { all, to } = this.#remotes;
+    const { repairRemote = false } = this.#request;
+    const { all, to, readOnly } = this.#remotes;
     return all.filter((remote) => {
-      if (wrong.has(remote.url)) return repairRemote && !readOnly.includes(remote.url);
+      if (wrong.has(remote.url)) return repairRemote && !readOnly.has(remote.url);
       return to.includes(remote);
     });
   }
