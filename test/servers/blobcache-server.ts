@@ -41,6 +41,8 @@ export interface BlobcacheFaults {
   hangs?: readonly string[];
   /** Calls of these names fail with this status. */
   fails?: { readonly calls: readonly string[]; readonly status: grpc.status; readonly details?: string };
+  /** Uploads are read no further than their first message. */
+  holdsUploads?: boolean;
   /** What StoreContent says it has found. */
   foundHash?: string;
 }
@@ -204,6 +206,7 @@ class ServerState {
     call.on('data', ({ content }: ContentSent) => {
       this.largestBytes = Math.max(this.largestBytes, content.length);
       pieces.push(content);
+      if (this.faults.holdsUploads === true) call.pause();
     });
     call.once('cancelled', end);
     call.once('error', end);

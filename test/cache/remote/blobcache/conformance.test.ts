@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { RemoteContext } from '../../../../src/lib/cache/remote-context.ts';
 import { openRemote } from '../../../../src/lib/cache/remote/open-remote.ts';
@@ -10,6 +11,7 @@ import { contextForTest } from '../context-for-test.ts';
 const TOKEN = 'canary-of-blobcache';
 
 interface Setup extends BlobcacheServerOptions {
+  readonly isBrief?: boolean;
   readonly userInfo?: string;
   readonly environment?: RemoteContext['environment'];
 }
@@ -18,11 +20,11 @@ const SETUPS: readonly (readonly [string, Setup])[] = [
   ['a blobcache remote with a token in the environment', { token: TOKEN, environment: { CLIPCTL_BLOBCACHE_TOKEN: TOKEN } }],
   [
     'a blobcache remote with a token in the URL, whose pages end with a miss',
-    { token: TOKEN, userInfo: `:${TOKEN}@`, pageBytes: 4 << 20, missesPageEnds: true },
+    { token: TOKEN, userInfo: `:${TOKEN}@`, pageBytes: 4 << 20, missesPageEnds: true, isBrief: true },
   ],
 ];
 
-describe.each(SETUPS)('%s', (name, { userInfo = '', environment = {}, ...options }) => {
+describe.each(SETUPS)('%s', (name, { userInfo = '', environment = {}, isBrief = false, ...options }) => {
   let server: BlobcacheServer;
 
   beforeAll(async () => {
@@ -46,16 +48,16 @@ describe.each(SETUPS)('%s', (name, { userInfo = '', environment = {}, ...options
           reopened.push(cache);
           return cache;
         },
-        leftovers: async () => [
-          ...Array.from({ length: server.openUploads() }, () => 'an open upload'),
-          ...Array.from({ length: server.openReads() }, () => 'an open stream'),
-        ],
+        leftovers: async () => {
+          for (let tries = 0; tries < 100 && server.openUploads() + server.openReads() > 0; tries += 1) await sleep(20);
+          return server.openUploads() + server.openReads() === 0 ? [] : ['a call that nobody waits for'];
+        },
         heldHandles: () => leasesLeftIn(budget),
         close: async () => {
           await Promise.all(reopened.map((cache) => cache.close()));
         },
       };
     },
-    { secrets: [TOKEN], capabilities: { ranges: true, list: false, delete: false, conditionalPut: false } },
+    { secrets: [TOKEN], isBrief, capabilities: { ranges: true, list: false, delete: false, conditionalPut: false } },
   );
 });

@@ -20,10 +20,7 @@ export interface BlobcacheAddress {
 }
 
 /** @throws ClipctlError USAGE; shows no credentials */
-export function parseBlobcacheAddress(
-  url: URL,
-  environment: Readonly<Record<string, string | undefined>>,
-): BlobcacheAddress {
+export function parseBlobcacheAddress(url: URL, environment: Readonly<Record<string, string | undefined>>): BlobcacheAddress {
   const isHost = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)$/.test(url.hostname);
   if (!isHost) throw refused('it names no host');
   if (url.port === '0') throw refused('there is no port 0');

@@ -51,7 +51,7 @@ export class ContentSpans {
     const [oldest] = this.#underWay;
     if (oldest === undefined) return [];
     const outcome = await this.#unlessStalled(oldest);
-    this.#underWay.shift();
+    void this.#underWay.shift();
     if ('error' in outcome) throw outcome.error;
     const foundBytes = (outcome.pieces ?? []).reduce((sum, { length }) => sum + length, 0);
     if (foundBytes > 0 && foundBytes < outcome.length)

@@ -2,15 +2,14 @@
  * The hosts behind a BlobCache server, and which of them keeps what. A list is what a server says: it may be refused, empty
  * or hostile, and then everything goes to the server that was named.
  */
-import { isIPv4 } from 'node:net';
 import type { Dispatcher } from '../../../http/dispatcher.ts';
-import { mayLead } from '../../../http/may-lead.ts';
 import { waitOrAbort } from '../../../http/wait-or-abort.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import type { BlobcacheAddress } from './blobcache-address.ts';
 import { BlobcacheHost } from './blobcache-host.ts';
 import { isRefusal } from './grpc-failure.ts';
 import { GET_AVAILABLE_HOSTS, type ListedHost } from './messages.ts';
+import { listedTarget } from './listed-target.ts';
 import { hostFor } from './rendezvous.ts';
 
 export interface HostChoiceOptions {
@@ -24,13 +23,13 @@ interface ReachedHost {
   readonly host: BlobcacheHost;
 }
 
-const ADDRESS = /^(?:\[[0-9a-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})$/i;
 const MAX_ID_CHARS = 256;
 
 export class HostChoice {
   readonly #address: BlobcacheAddress;
   readonly #options: HostChoiceOptions;
   readonly #named: BlobcacheHost;
+  readonly #closing = new AbortController();
   #listing: Promise<readonly ReachedHost[]> | undefined;
   /** Not reached: left out for the rest of the run, as the Go client does. */
   readonly #lost = new Set<BlobcacheHost>();
@@ -49,7 +48,12 @@ export class HostChoice {
       throw error;
     });
     const listed = await waitOrAbort(this.#listing, signal);
-    return hostFor(hash, listed.filter(({ host }) => !this.#lost.has(host)))?.host ?? this.#named;
+    return (
+      hostFor(
+        hash,
+        listed.filter(({ host }) => !this.#lost.has(host)),
+      )?.host ?? this.#named
+    );
   }
 
   /** It cannot be reached: its share goes to the others. */
@@ -58,6 +62,7 @@ export class HostChoice {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     const listed = (await this.#listing?.catch(() => [])) ?? [];
     await Promise.all([this.#named.close(), ...listed.map(({ host }) => host.close())]);
   }
@@ -73,7 +78,7 @@ export class HostChoice {
   async #ask(): Promise<readonly ListedHost[]> {
     const { locality } = this.#address;
     try {
-      const { hosts } = await this.#named.call(GET_AVAILABLE_HOSTS, { locality }, new AbortController().signal);
+      const { hosts } = await this.#named.call(GET_AVAILABLE_HOSTS, { locality }, this.#closing.signal);
       const byId = new Map(hosts.filter(({ id }) => id !== '' && id.length <= MAX_ID_CHARS).map((host) => [host.id, host]));
       return [...byId.values()];
     } catch (error) {
@@ -85,23 +90,10 @@ export class HostChoice {
   /** By its private address where that is one we may be led to, as the Go client does. */
   async #reach({ id, address, privateAddress }: ListedHost): Promise<ReachedHost | undefined> {
     for (const name of [privateAddress, address]) {
-      const target = await this.#targetOf(name);
+      const target = await listedTarget(name, this.#address.name, this.#options.dispatcher);
       if (target !== undefined) return { id, host: this.#hostAt(name, target) };
     }
     return undefined;
-  }
-
-  /** As gRPC names it: an address, the one that was judged. `undefined` where a server must not lead us. */
-  async #targetOf(name: string): Promise<string | undefined> {
-    const port = Number(ADDRESS.exec(name)?.[1] ?? 0);
-    if (port < 1 || port > 65_535 || !URL.canParse(`http://${name}`)) return undefined;
-    const { dispatcher } = this.#options;
-    const to = new URL(`http://${name}`);
-    if (!(await mayLead(new URL(`http://${this.#address.name}`), to, dispatcher))) return undefined;
-    const resolved = await dispatcher.addresses?.resolve(to.hostname).catch(() => []);
-    const [first] = resolved ?? [];
-    if (first === undefined) return undefined;
-    return isIPv4(first.address) ? `ipv4:${first.address}:${port}` : `ipv6:[${first.address}]:${port}`;
   }
 
   #hostAt(name: string, target: string): BlobcacheHost {

@@ -1,10 +1,13 @@
-import { PIECE_BYTES, SMALL_BYTES, type BufferBudget } from '../../buffer-budget.ts';
+import { PIECE_BYTES, type BufferBudget } from '../../buffer-budget.ts';
 import type { ChunkSource } from '../../chunk-source.ts';
 import { ContentCheck } from '../../content-check.ts';
 import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { piecesOfSource } from '../../write-verified.ts';
 import type { BlobcacheHost } from './blobcache-host.ts';
+
+/** With what gRPC makes of it no more than what needs no lease. */
+const UNLEASED_BYTES = 32 * 1024;
 
 export interface SendOptions {
   readonly hash: ContentHash;
@@ -30,7 +33,7 @@ export async function sendContent(
   let chunks = 0;
   // Half for us, half for what gRPC makes of it. Without room, messages so small that they need none.
   const lease = budget.tryAcquireBuffer(PIECE_BYTES);
-  const memory = lease?.buffer.subarray(0, PIECE_BYTES / 2) ?? Buffer.allocUnsafeSlow(SMALL_BYTES / 2);
+  const memory = lease?.buffer.subarray(0, PIECE_BYTES / 2) ?? Buffer.allocUnsafeSlow(UNLEASED_BYTES);
   try {
     const upload = await host.store(signal);
     try {
