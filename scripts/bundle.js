@@ -5,6 +5,7 @@ import { KERNEL_NAME, KERNEL_PATH } from './build-kernel.js';
 import { namedCommonJsImports } from './commonjs-imports.js';
 import { collectLicenses } from './licenses.js';
 import { ROOT } from './root.js';
+import { undiciParts } from './undici-parts.js';
 
 const DIST = join(ROOT, 'dist');
 
@@ -66,7 +67,7 @@ function bundleEntries(entryPoints) {
     // oclif asks for the compiler only to transpile plugins, which src/cli/main.ts switches off: 10 MB for nothing.
     // grpc-js asks for the loader of .proto files only to serve channelz and ORCA, which we don't.
     external: ['typescript', '@grpc/proto-loader'],
-    plugins: [namedCommonJsImports],
+    plugins: [namedCommonJsImports, undiciParts],
     chunkNames: 'chunk-[hash]',
     banner: { js: COMMONJS_NAMES },
     legalComments: 'none',
