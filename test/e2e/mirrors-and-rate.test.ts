@@ -58,6 +58,33 @@ describe('--mirror', () => {
     expect((await warm(...mirrors(first.url))).stderr).not.toContain('mirror');
   });
 
+  it('that has wrong bytes is passed over once it has shown it: manifest, config and layers come from the registry', async () => {
+    for (const part of ['/manifests/', '/blobs/']) {
+      second.script = ({ path }) => (path.includes(part) ? { flipAt: 40 } : undefined);
+      const result = await warm(...mirrors(second.url), '-v', '--json');
+      expect([part, result.code, result.json()['error']]).toEqual([part, 0, undefined]);
+      expect(result.stderr).toContain('DIGEST_MISMATCH');
+    }
+    // Five blobs, each of them once; the manifest of the first run.
+    expect(asked()[2]).toBe(6);
+  });
+
+  it('that goes away in the middle of a layer leaves the rest to the registry, each byte once', async () => {
+    let blobs = 0;
+    second.script = ({ path }) => {
+      if (!path.includes('/blobs/')) return undefined;
+      return ++blobs <= 5 ? { cutAt: 300_000, headers: { etag: '"of-the-mirror"' } } : { status: 503 };
+    };
+    const result = await warm(...mirrors(second.url), '-v', '--json');
+    expect([result.code, result.json()['error']]).toEqual([0, undefined]);
+    const layers = [second, origin].map(({ requests }, at) =>
+      requests.slice(seen[at + 1]).filter(({ path }) => path.includes('/blobs/')),
+    );
+    const servedBytes = layers.flat().reduce((sum, { bytesServed }) => sum + bytesServed, 0);
+    expect(servedBytes).toBeLessThanOrEqual(4 * LAYER_BYTES * 1.02 + 16 * 1024);
+    expect(layers.flat().map(({ headers }) => headers['if-range'])).toEqual(layers.flat().map(() => undefined));
+  });
+
   it('gets no login that was typed for the registry, but its own', async () => {
     await mkdir(home.path('docker'));
     const auth = Buffer.from('mirror-user:mirror-secret').toString('base64');

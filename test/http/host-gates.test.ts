@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/lib/http/clock.ts';
 import { HostGates } from '../../src/lib/http/host-gates.ts';
+import { parseRetryAfter } from '../../src/lib/http/retry-after.ts';
 
 const { signal } = new AbortController();
-const limited = (retryAfter: string | undefined) => ({ status: 429, retryAfter });
-const FINE = { status: 200, retryAfter: undefined };
+const limited = (retryAfter: string | undefined) => ({ status: 429, retryAfterMs: parseRetryAfter(retryAfter) });
+const FINE = { status: 200, retryAfterMs: undefined };
 
 /** Sleeps pass at once, the shortest first. */
 class TestClock implements Clock {
@@ -50,7 +51,7 @@ describe('a host that has asked to be left alone', () => {
     let asked = 0;
     const streams = Array.from({ length: 8 }, async () => {
       const leave = await gates.enter('a', signal);
-      leave(++asked === 1 ? { status: 503, retryAfter: '20' } : FINE);
+      leave(++asked === 1 ? { status: 503, retryAfterMs: 20_000 } : FINE);
       return clock.nowMs();
     });
     while (await clock.step());

@@ -185,6 +185,22 @@ describe('a redirect of a request with a body', () => {
   });
 });
 
+it.each(['http://169.254.169.254/latest', 'https://169.254.169.254/latest', 'file:///etc/passwd', 'http://[::1', ''])(
+  'an answer that leads to %j is let go of when it is refused: the next hundred are not kept waiting',
+  async (location) => {
+    const open = new Set<object>();
+    server.on('connection', (socket) => open.add(socket.once('close', () => open.delete(socket))));
+    // Its body goes on for ever.
+    answer = (_, response) => response.writeHead(307, { location }).write('x');
+    for (let at = 0; at < 100; at++) {
+      const asking = http.send({ method: 'GET', url: base, headers: {}, signal });
+      await expect(asking).rejects.toMatchObject({ code: 'REGISTRY_ERROR' });
+    }
+    await sleep(50);
+    expect(open.size).toBeLessThanOrEqual(1);
+  },
+);
+
 it('every request asks for bytes as they are', async () => {
   answer = (request, response) => response.end(String(request.headers['accept-encoding']));
   for (const method of ['GET', 'DELETE'] as const) {

@@ -74,6 +74,38 @@ describe('a name that resolves into another network', () => {
     expect(await mayLead(new URL(from), new URL(to), { addresses: book })).toBe(expected);
   });
 
+  test.each([
+    ['at first not at all', [], '127.0.0.1'],
+    ['as public at first', ['93.184.216.36'], '127.0.0.1'],
+    ['as private at first', ['10.0.0.9'], '127.0.0.1'],
+  ] as const)(
+    'row 14: that is known %s, and when its turn comes as this machine, is not connected to',
+    async (_, first, then) => {
+      const registry = await startLoopbackRegistry({ repositories: { 'lab/image': layoutOf('odd-plain') } });
+      // Longer than addresses are remembered: each question is asked anew.
+      const answers = [...first.map((address) => [address]), ...(first.length === 0 ? [[]] : []), [then]];
+      let asked = 0;
+      const dispatcher = createDispatcher({
+        timeoutMs: 3_000,
+        insecureHosts: [],
+        askName: async () => (answers[asked++] ?? [then]).map((address) => ({ address, family: 4 })),
+        rememberedMs: 0,
+      });
+      const http = createHttpClient(dispatcher);
+      try {
+        const url = new URL(`http://rebind.example:${registry.host.split(':')[1] ?? ''}/v2/`);
+        await http.mayLead(new URL('https://10.1.2.3'), url);
+        const { signal } = new AbortController();
+        const asking = http.send({ method: 'GET', url, headers: {}, signal });
+        await expect(asking).rejects.toMatchObject({ code: 'REGISTRY_ERROR', retryable: false });
+        expect([asked, registry.connections.registry]).toEqual([2, 0]);
+      } finally {
+        await dispatcher.close();
+        await registry.close();
+      }
+    },
+  );
+
   test('row 14: that answers otherwise the second time is connected to at the address that was judged', async () => {
     const registry = await startLoopbackRegistry({ repositories: { 'lab/image': layoutOf('odd-plain') } });
     const { book, asked } = bookOf({ 'rebind.example': ['127.0.0.1', '10.255.255.1'] });

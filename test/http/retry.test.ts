@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ClipctlError } from '../../src/lib/errors.ts';
 import { parseContentRange } from '../../src/lib/http/content-range.ts';
-import { parseRetryAfter } from '../../src/lib/http/retry-after.ts';
+import { parseRetryAfter, retryAfterMsOf } from '../../src/lib/http/retry-after.ts';
 import { withRetry } from '../../src/lib/http/retry.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -18,11 +18,19 @@ describe('parseRetryAfter', () => {
     ['soon', undefined],
     ['1.5', undefined],
     ['', undefined],
-    ['9'.repeat(50), undefined],
+    ['9'.repeat(50), Number.MAX_SAFE_INTEGER],
+    ['9'.repeat(65), undefined],
     [undefined, undefined],
   ])('%j is %j', (text, expected) => {
     expect(parseRetryAfter(text, NOW)).toBe(expected);
   });
+});
+
+test('row 7: a date counts from the time the server says it has: a clock of ours that is a day off changes nothing', () => {
+  const yesterday = { 'retry-after': 'Thu, 01 Jan 2026 00:00:30 GMT', date: 'Thu, 01 Jan 2026 00:00:10 GMT' };
+  expect(retryAfterMsOf(yesterday)).toBe(20_000);
+  expect(retryAfterMsOf({ 'retry-after': ['7', '9'], date: 'no date' })).toBe(7_000);
+  expect(retryAfterMsOf({ date: 'Thu, 01 Jan 2026 00:00:10 GMT' })).toBeUndefined();
 });
 
 describe('withRetry', () => {

@@ -9,24 +9,34 @@ export interface AuthorizerOptions {
   readonly http: HttpClient;
   /** `registry/repository`, what credentials are looked up by. */
   readonly name: string;
-  readonly scope: string;
+  readonly scope: TokenRequest['scope'];
   readonly credentials: CredentialProvider;
   readonly refusal: TokenRequest['refusal'];
   /** Of the whole source: a token serves many requests, and one reader that leaves must not take it from the others. */
   readonly signal: AbortSignal;
 }
 
+/** An answer that quotes a token is to one of the last. */
+const KEPT_TOKENS = 8;
+
 type Grant = { readonly authorization: string; readonly token?: BearerToken };
 
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   #grant: Grant | undefined;
+  /** The last tokens that were handed out. */
+  readonly #tokens: string[] = [];
   #challenge: { readonly challenge: Challenge; readonly registryUrl: URL } | undefined;
   /** The renewal under way: all requests that need one wait for the same. */
   #renewal: Promise<Grant | undefined> | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+  }
+
+  /** What no output may show. */
+  get secrets(): readonly string[] {
+    return this.#tokens;
   }
 
   /**
@@ -69,6 +79,8 @@ export class Authorizer {
     if (challenge.scheme === 'basic') return basicGrant(credentials);
     const { http, scope, refusal, signal } = this.#options;
     const token = await fetchBearerToken({ challenge, registryUrl, scope, credentials, http, signal, refusal });
+    this.#tokens.push(token.value);
+    if (this.#tokens.length > KEPT_TOKENS) this.#tokens.shift();
     return { authorization: `Bearer ${token.value}`, token };
   }
 }

@@ -28,9 +28,10 @@ export function isIdentityToken(credentials: Credentials): credentials is Identi
   return 'identityToken' in credentials;
 }
 
-/** The part that no output may show. */
-export function secretOf(credentials: Credentials): string {
-  return isIdentityToken(credentials) ? credentials.identityToken : credentials.password;
+/** What no output may show, in each form in which it is sent. */
+export function secretsOf(credentials: Credentials): readonly string[] {
+  if (isIdentityToken(credentials)) return [credentials.identityToken];
+  return [credentials.password, basicAuthorization(credentials).slice('Basic '.length)];
 }
 
 /** The value of an Authorization header (RFC 7617). */

@@ -9,6 +9,12 @@ export interface MirrorConnection {
   readonly connection: Pick<RegistryConnection, 'get'>;
 }
 
+/** A request that mirrors may answer. */
+export interface MirroredRequest extends RegistryRequest {
+  /** Mirrors are passed over: what came before was not what the digest says, and may have come from one. */
+  readonly skipsMirrors?: boolean;
+}
+
 /** What a mirror may say without being right for all: it may lack the image, the login, or be down. */
 const WORTH_THE_NEXT: ReadonlySet<ErrorClass> = new Set(['not-found', 'not-allowed', 'network', 'refused', 'integrity']);
 
@@ -27,9 +33,14 @@ export class MirroredConnection {
     if (mirrors.length > 0) onFallback(`asked in this order: ${[...mirrors, registry].map(({ name }) => name).join(', ')}`);
   }
 
+  get hasMirrors(): boolean {
+    return this.#mirrors.length > 0;
+  }
+
   /** @throws what the registry itself answers; the signal's reason when aborted */
-  async get(request: RegistryRequest): Promise<HttpResponse> {
-    for (const mirror of this.#mirrors) {
+  async get({ skipsMirrors = false, ...asked }: MirroredRequest): Promise<HttpResponse> {
+    const request = this.hasMirrors ? withoutValidator(asked) : asked;
+    for (const mirror of skipsMirrors ? [] : this.#mirrors) {
       if (this.#gone.has(mirror)) continue;
       try {
         return await mirror.connection.get(request);
@@ -43,4 +54,10 @@ export class MirroredConnection {
     }
     return this.#registry.connection.get(request);
   }
+}
+
+/** One server's validator means nothing to another, which would send the whole blob again. The digest decides. */
+function withoutValidator(request: RegistryRequest): RegistryRequest {
+  const { 'if-range': _, ...headers } = request.headers;
+  return { ...request, headers };
 }

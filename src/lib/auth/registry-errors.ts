@@ -1,6 +1,5 @@
 /** What a registry's refusal means to the user (distribution specification, "Error Codes"). */
 import { ClipctlError, type ErrorCode } from '../errors.ts';
-import { parseRetryAfter } from '../http/retry-after.ts';
 import { escapeUntrusted } from '../http/escape-untrusted.ts';
 import { redactText } from '../redact.ts';
 
@@ -11,7 +10,8 @@ export interface Refusal {
   readonly status: number;
   /** Code of a 404. */
   readonly missing: ErrorCode;
-  readonly retryAfter?: string | undefined;
+  /** How long the answer asks to wait. */
+  readonly retryAfterMs?: number | undefined;
   /** Start of the body, as received. */
   readonly body?: Uint8Array;
   /** What must not be shown, should the server echo it. */
@@ -25,11 +25,10 @@ const MAX_MESSAGE_CHARS = 300;
 
 /** The error for a status that is no success; retryable for 408, 429 and 5xx. */
 export function refusalError(refusal: Refusal): ClipctlError {
-  const { host, what, status } = refusal;
+  const { host, what, status, retryAfterMs } = refusal;
   const told = toldReason(refusal);
   const because = told === '' ? '' : `: ${told}`;
   const details = { host, status };
-  const retryAfterMs = parseRetryAfter(refusal.retryAfter);
   const retry = { retryable: isWorthRetrying(status), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   const options = { details: { ...details, retryAfterMs }, hint: hintFor(refusal, retryAfterMs), ...retry };
   return new ClipctlError(codeFor(status, refusal.missing), `${host} answered ${status} for ${what}${because}`, options);
@@ -56,6 +55,9 @@ function hintFor({ status, hasCredentials, host, redirectedBy }: Refusal, retryA
   if (status === 401) return 'The credentials were refused: check them, and that the image exists.';
   if (status === 403) return 'This user may not read the repository; some registries answer so for one that is not there.';
   if (status === 404) return 'Check the name, the tag and the spelling; some registries answer so when you are not logged in.';
+  if (status === 407) {
+    return 'A proxy wants a login: put user:password@ before its host in HTTP_PROXY, or exempt the registry with NO_PROXY.';
+  }
   if (status === 429) return rateLimitHint(retryAfterMs);
   return `Try again ${whenOf(retryAfterMs)}, or ask who runs ${host}.`;
 }

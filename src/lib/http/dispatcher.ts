@@ -4,8 +4,9 @@ import { AddressBook, type AskName } from './address-book.ts';
 import type { Clock } from './clock.ts';
 import { HostGates } from './host-gates.ts';
 import { RateLimit } from './rate-limit.ts';
+import { forwardingPool } from './forwarding-pool.ts';
 import { proxyFor } from './proxy-choice.ts';
-import { openTunnel, proxyAuthorization } from './proxy-tunnel.ts';
+import { openTunnel } from './proxy-tunnel.ts';
 import { trustOf, type TrustOptions } from './trust.ts';
 
 export interface DispatcherOptions {
@@ -23,6 +24,8 @@ export interface DispatcherOptions {
   readonly certsDirectories?: readonly string[];
   /** For tests: who resolves names. */
   readonly askName?: AskName;
+  /** For tests: how long answers of it are kept. */
+  readonly rememberedMs?: number;
   /** For tests: how the gates of hosts wait. */
   readonly clock?: Clock;
 }
@@ -46,12 +49,13 @@ export interface Dispatcher {
 /** So many connections to one host at once; a request beyond them waits for one. */
 const MAX_CONNECTIONS_PER_HOST = 64;
 
-/** undici takes 160 ms to import: only what goes to the network pays that. */
+/** undici takes a while to import: only what goes to the network pays that. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const addresses = new AddressBook(options.askName);
+  const addresses = new AddressBook(options.askName, options.rememberedMs);
   let agent: Promise<Agent> | undefined;
+  let stopping = new AbortController();
   return {
-    open: () => (agent ??= openAgent(options, addresses)),
+    open: () => (agent ??= openAgent(options, addresses, stopping.signal)),
     addresses,
     gates: new HostGates(options.clock),
     idleMs: options.timeoutMs,
@@ -60,6 +64,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     close: async () => {
       const opened = agent;
       agent = undefined;
+      stopping.abort(new DOMException('the connections are closed', 'AbortError'));
+      stopping = new AbortController();
       await (await opened)?.destroy();
     },
   };
@@ -72,8 +78,8 @@ interface Origin {
   readonly trust: TrustOptions;
 }
 
-async function openAgent(options: DispatcherOptions, addresses: AddressBook): Promise<Agent> {
-  const { Agent, Pool, ProxyAgent, buildConnector } = await import('undici');
+async function openAgent(options: DispatcherOptions, addresses: AddressBook, stopping: AbortSignal): Promise<Agent> {
+  const { Agent, Pool, buildConnector } = await import('undici');
   const { timeoutMs, environment = {} } = options;
   const insecure = new Set(options.insecureHosts.map((host) => host.toLowerCase()));
   const trust: TrustOptions = { ...options, environment };
@@ -94,25 +100,29 @@ async function openAgent(options: DispatcherOptions, addresses: AddressBook): Pr
       const direct = buildConnector(connect);
       if (proxy === undefined) return new Pool(origin, { ...pool, connect: direct });
       if (url.protocol === 'https:') {
-        const tunnel = throughTunnel(direct, { url, connect, proxy, trust: trusted }, timeoutMs);
+        const tunnel = throughTunnel(direct, { target: url, proxy, timeoutMs, trust: trusted, stopping });
         return new Pool(origin, { ...(pool as Pool.Options), connect: tunnel });
       }
-      const { 'proxy-authorization': token } = proxyAuthorization(proxy);
-      return new ProxyAgent({ uri: proxy.origin, proxyTunnel: false, ...(token === undefined ? {} : { token }) });
+      const connector = buildConnector({ timeout: timeoutMs, ...trustOf(proxy.host, trusted) });
+      return forwardingPool(Pool, { origin: url, proxy, connector, pool });
     },
   });
 }
 
+interface ThroughTunnel {
+  readonly target: URL;
+  readonly proxy: URL;
+  readonly timeoutMs: number;
+  readonly trust: TrustOptions;
+  readonly stopping: AbortSignal;
+}
+
 /** TLS to the origin inside a connection that the proxy made. */
-function throughTunnel(
-  direct: BuildConnector.connector,
-  { url, proxy, trust }: Origin,
-  timeoutMs: number,
-): BuildConnector.connector {
+function throughTunnel(direct: BuildConnector.connector, options: ThroughTunnel): BuildConnector.connector {
+  const { target, proxy, timeoutMs, trust, stopping } = options;
   return (options, callback) => {
-    if (proxy === undefined) return direct(options, callback);
-    const target = `${url.hostname}:${url.port === '' ? '443' : url.port}`;
-    openTunnel({ proxy, target, timeoutMs, trust: trustOf(proxy.host, trust) }).then(
+    const address = `${target.hostname}:${target.port === '' ? '443' : target.port}`;
+    openTunnel({ proxy, target: address, timeoutMs, trust: trustOf(proxy.host, trust), signal: stopping }).then(
       (socket) => direct({ ...options, httpSocket: socket }, callback),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
     );

@@ -5,11 +5,11 @@
  */
 import { ClipctlError } from '../errors.ts';
 import { REAL_CLOCK, type Clock } from './clock.ts';
-import { MAX_RETRY_AFTER_MS, parseRetryAfter } from './retry-after.ts';
+import { MAX_RETRY_AFTER_MS } from './retry-after.ts';
 import { waitOrAbort } from './wait-or-abort.ts';
 
 /** What came of a request: undefined where it brought no answer. */
-export type Outcome = { readonly status: number; readonly retryAfter: string | undefined } | undefined;
+export type Outcome = { readonly status: number; readonly retryAfterMs: number | undefined } | undefined;
 
 /** To be called once, with what came of the request. */
 export type Leave = (outcome: Outcome) => void;
@@ -56,9 +56,8 @@ export class HostGates {
   /** Closes the gate when the answer asks for it. */
   #hold(host: string, outcome: Outcome): boolean {
     if (outcome === undefined || (outcome.status !== 429 && outcome.status !== 503)) return false;
-    const waitMs = parseRetryAfter(outcome.retryAfter);
-    if (waitMs === undefined) return false;
-    const untilMs = this.#clock.nowMs() + waitMs;
+    if (outcome.retryAfterMs === undefined) return false;
+    const untilMs = this.#clock.nowMs() + outcome.retryAfterMs;
     const gate = this.#gates.get(host);
     if (gate === undefined) this.#gates.set(host, { untilMs, scout: undefined });
     else gate.untilMs = Math.max(gate.untilMs, untilMs);

@@ -11,6 +11,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { HostGates, Outcome } from './host-gates.ts';
 import { networkError } from './network-error.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { retryAfterMsOf } from './retry-after.ts';
 import { SentBody, type RequestBody } from './request-body.ts';
 
 export interface HttpRequest {
@@ -96,7 +97,10 @@ export function createHttpClient(dispatcher: Dispatcher, gates?: HostGates): Htt
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
       const response = await throughGate(gates, current, sendOnce);
       if (!REDIRECTS.has(response.status)) return response;
-      const next = await redirected(current, response, dispatcher);
+      const next = await redirected(current, response, dispatcher).catch((error: unknown) => {
+        response.body.destroy();
+        throw error;
+      });
       await discardBody(response);
       current = next;
     }
@@ -119,7 +123,7 @@ async function throughGate(gates: HostGates | undefined, request: HttpRequest, s
   let outcome: Outcome;
   try {
     const response = await send(request);
-    outcome = { status: response.status, retryAfter: headerOf(response, 'retry-after') };
+    outcome = { status: response.status, retryAfterMs: retryAfterMsOf(response.headers) };
     return response;
   } finally {
     leave?.(outcome);

@@ -55,7 +55,10 @@ export async function openParallelBody(options: ParallelBodyOptions): Promise<Re
     if (!isRangeRefused(error) || start > 0) throw error;
     return openResumingBody(options);
   }
-  return generatedStream(body.pieces(), abandon);
+  const stream = generatedStream(body.pieces(), abandon);
+  // Not waited for: a reader that leaves must not wait for what may never come.
+  stream.once('close', () => void body.close());
+  return stream;
 }
 
 /** 416 to what begins at 0 says nothing of the size: the server does not want to be asked for ranges. */
@@ -121,8 +124,6 @@ class ParallelBody {
       }
     } finally {
       leave();
-      // Not waited for: a reader that leaves must not wait for what may never come.
-      void this.close();
     }
   }
 

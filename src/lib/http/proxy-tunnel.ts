@@ -12,10 +12,12 @@ export interface TunnelOptions {
   readonly timeoutMs: number;
   /** For a proxy that is spoken to over TLS. */
   readonly trust: TlsTrust;
+  /** Ends the waiting for the proxy; what it has connected is the caller's. */
+  readonly signal: AbortSignal;
 }
 
 /** @throws ClipctlError UNAUTHORIZED (407), NETWORK for any other refusal; what the socket throws */
-export function openTunnel({ proxy, target, timeoutMs, trust }: TunnelOptions): Promise<Socket> {
+export function openTunnel({ proxy, target, timeoutMs, trust, signal }: TunnelOptions): Promise<Socket> {
   const isSecure = proxy.protocol === 'https:';
   const options: RequestOptions = {
     method: 'CONNECT',
@@ -25,6 +27,7 @@ export function openTunnel({ proxy, target, timeoutMs, trust }: TunnelOptions): 
     headers: { host: target, ...proxyAuthorization(proxy) },
     agent: false,
     timeout: timeoutMs,
+    signal,
   };
   return new Promise((resolve, reject) => {
     const request = isSecure ? httpsRequest({ ...options, ...trust }) : httpRequest(options);
@@ -46,9 +49,18 @@ export function openTunnel({ proxy, target, timeoutMs, trust }: TunnelOptions): 
 
 /** Out of the userinfo of the proxy's URL. */
 export function proxyAuthorization({ username, password }: URL): { readonly 'proxy-authorization'?: string } {
-  if (username === '') return {};
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  if (username === '' && password === '') return {};
+  const login = `${decoded(username)}:${decoded(password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` };
+}
+
+/** A % that begins no escape is meant as it stands. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function refusal(proxy: URL, status: number): ClipctlError {

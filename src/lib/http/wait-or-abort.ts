@@ -5,6 +5,8 @@ import { setMaxListeners } from 'node:events';
  * @throws what the work throws, or the signal's reason
  */
 export async function waitOrAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Told to stop already, nobody here hears how it ends: that must not end the process.
+  work.catch(() => undefined);
   signal.throwIfAborted();
   // Every request under way waits here; Node would warn of a leak at eleven.
   setMaxListeners(0, signal);

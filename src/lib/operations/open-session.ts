@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { openDiskCache, type DiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCache } from '../cache/disk/disk-cache.ts';
+import type { DiskCacheOptions } from '../cache/disk/disk-cache-options.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
 import type { RemoteUse } from '../cache/remote-cache.ts';
@@ -16,6 +17,7 @@ import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
+import { hashOnAllCores } from '../pipeline/hash-in-worker.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
 import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
@@ -33,6 +35,8 @@ export interface Session extends PipelineContext {
   readonly options: SessionOptions;
   /** What remotes that are no need may cost in all. */
   readonly waiting: WaitingAllowance;
+  /** The connections of the run; closed with it. */
+  readonly dispatcher: Dispatcher;
   /** Manifests and configs of registries; an operation that keeps what it brings keeps them too. */
   readonly documents: KeptDocuments;
   /**
@@ -59,7 +63,7 @@ export function openSession(options: SessionOptions): Session {
   const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
-  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
+  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, { budget, pool }));
   const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
@@ -77,6 +81,7 @@ export function openSession(options: SessionOptions): Session {
   return {
     options,
     waiting: new WaitingAllowance(WAITING_MS),
+    dispatcher,
     budget,
     pool,
     disk,
@@ -126,10 +131,14 @@ function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
-function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+function diskOptionsOf(
+  options: SessionOptions,
+  own: { readonly budget: MemoryBudget; readonly pool: WorkerPool },
+): DiskCacheOptions {
   const { maxCacheBytes, minFreeBytes, shared = false, durability, lockTimeoutMs, onProgress } = options;
   return {
-    budget,
+    budget: own.budget,
+    hashFile: (path, about) => hashOnAllCores(path, { ...about, ...own }),
     shared,
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
     ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
@@ -176,7 +185,7 @@ function remoteContextOf(
 }
 
 /** A password typed for one registry must not reach another that happens to be named in the same run. */
-function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
+export function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
   let first: string | undefined;
   return (name) => {
     if (credentials === undefined || /^(?:oci|oci-archive|docker-archive):/.test(name)) return;

@@ -1,5 +1,6 @@
 /** The compressed bytes of a layer that is taken up again: what was kept, then by Range the rest. */
 import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { openAheadFile } from '../cache/disk/ingest/ahead-file.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import { storageError } from '../errors.ts';
@@ -22,18 +23,19 @@ export interface ResumedBlob {
 export interface ResumeOptions {
   /** Undefined, or without anything kept: the whole layer. */
   readonly journal: IngestJournal | undefined;
-  /** False: over one connection, without a Range where nothing was kept. */
-  readonly isParallel: boolean;
+  /** The bytes that came before were wrong: once more over one connection, without a Range where nothing was kept. */
+  readonly isRefetch: boolean;
 }
 
 /** Prepares the bytes of a layer, the kept ones before the fetched ones; nothing is asked for before `open` is called. */
-export function openResumed(source: ImageSource, layer: LayerDescriptor, { journal, isParallel }: ResumeOptions): ResumedBlob {
+export function openResumed(source: ImageSource, layer: LayerDescriptor, options: ResumeOptions): ResumedBlob {
+  const { journal, isRefetch } = options;
   const resume = journal?.resume;
-  const ahead = isParallel && journal !== undefined ? openAheadFile(journal.aheadPath) : undefined;
+  const ahead = !isRefetch && journal !== undefined ? openAheadFile(journal.aheadPath) : undefined;
   const keptBytes = resume?.keptBytes ?? 0;
-  const fetchRest = (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
+  const fetchRest = (signal: AbortSignal): Promise<Readable> => {
     const range = keptBytes === 0 ? {} : { range: { start: keptBytes, end: layer.sizeBytes } };
-    return source.openBlob(layer, { signal, isParallel, ...range, ...(ahead && { ahead }) });
+    return source.openBlob(layer, { signal, isParallel: !isRefetch, isRefetch, ...range, ...(ahead && { ahead }) });
   };
   const isSpooled = journal !== undefined && resume?.kind === 'spool';
   const openSpooled = async (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
@@ -53,9 +55,14 @@ export function openResumed(source: ImageSource, layer: LayerDescriptor, { journ
   };
 }
 
-async function* joined(first: AsyncIterable<Uint8Array>, second: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  yield* first;
-  yield* second;
+async function* joined(first: AsyncIterable<Uint8Array>, second: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    yield* first;
+    yield* second as AsyncIterable<Uint8Array>;
+  } finally {
+    // It holds a connection, also when nobody came as far as reading it.
+    second.destroy();
+  }
 }
 
 async function* readSpool(path: string, bytes: number): AsyncGenerator<Uint8Array> {

@@ -50,6 +50,8 @@ export interface OpenBlobOptions {
   readonly isParallel?: boolean;
   /** With `isParallel`: where what comes before its turn outlives this process. It is closed with the stream. */
   readonly ahead?: AheadStore;
+  /** What came the first time was not what the digest says: what a mirror has is not asked for again. */
+  readonly isRefetch?: boolean;
 }
 
 /** Where an image comes from. Bytes are *not* verified here: the reader of a blob does that (pipeline, manifest fetch). */

@@ -1,7 +1,7 @@
 /** An image out of a registry (OCI distribution specification, "Pull"). */
 import { Readable } from 'node:stream';
 import type { CredentialProvider } from '../auth/credentials.ts';
-import { ClipctlError } from '../errors.ts';
+import { ClipctlError, errorClassOf, errorCodeOf } from '../errors.ts';
 import { headerOf, type HttpClient, type HttpResponse } from '../http/http-client.ts';
 import { readBody } from '../http/read-body.ts';
 import { openParallelBody, type ParallelOptions } from '../http/parallel-body.ts';
@@ -24,7 +24,7 @@ import type {
   ResolveOptions,
 } from './image-source.ts';
 import { ImageTree, type RootDocument } from './image-tree.ts';
-import { MirroredConnection } from '../auth/mirrored-connection.ts';
+import { MirroredConnection, type MirroredRequest } from '../auth/mirrored-connection.ts';
 import { RegistryConnection, type RegistryRequest } from '../auth/registry-connection.ts';
 import { repositoryAt, type Mirror } from './mirrors.ts';
 import { openRoot, platformsOf, resolveImage, type ImageRoot } from './resolve-image.ts';
@@ -90,7 +90,8 @@ class RegistrySource implements ImageSource {
     return platformsOf(this.#tree, await this.#openRoot(signal), signal);
   }
 
-  async openBlob(descriptor: Descriptor, { signal, range, isParallel = false, ahead }: OpenBlobOptions): Promise<Readable> {
+  async openBlob(descriptor: Descriptor, options: OpenBlobOptions): Promise<Readable> {
+    const { signal, range, isParallel = false, ahead, isRefetch: skipsMirrors = false } = options;
     signal.throwIfAborted();
     if ('diffId' in descriptor) assertUsableLayer(descriptor, this.#options);
     const { digest, sizeBytes } = descriptor;
@@ -108,7 +109,7 @@ class RegistrySource implements ImageSource {
       policy,
       signal,
       open: (headers, attempt) =>
-        this.#connection.get({ ...request, headers: { ...request.headers, ...headers }, signal: attempt }),
+        this.#connection.get({ ...request, headers: { ...request.headers, ...headers }, signal: attempt, skipsMirrors }),
     };
     if (parallel === undefined || !isParallel) return openResumingBody(body);
     return openParallelBody({ ...body, parallel, ahead, host: this.#reference.registry });
@@ -136,8 +137,7 @@ class RegistrySource implements ImageSource {
   }
 
   async #fetchRoot(name: string, pinned: Digest | undefined, signal: AbortSignal): Promise<RootDocument> {
-    const request = this.#manifestRequest(name, signal);
-    return this.#retrying(request, async () => {
+    return this.#retrying(this.#manifestRequest(name, signal), async (request) => {
       const response = await this.#connection.get(request);
       const mediaType = headerOf(response, 'content-type');
       const promised = pinned ?? promisedDigest(response);
@@ -151,15 +151,17 @@ class RegistrySource implements ImageSource {
     });
   }
 
-  async #readDocument({ digest }: Descriptor, kind: 'manifest' | 'config', signal: AbortSignal): Promise<Uint8Array> {
+  async #readDocument({ digest, sizeBytes }: Descriptor, kind: 'manifest' | 'config', signal: AbortSignal): Promise<Uint8Array> {
     const kept = await this.#readKept(digest);
     if (kept !== undefined) return kept;
     const request = kind === 'manifest' ? this.#manifestRequest(digest, signal) : { ...this.#blobRequest(digest), signal };
     const maxBytes = kind === 'manifest' ? MAX_MANIFEST_BYTES : MAX_CONFIG_BYTES;
-    const bytes = await this.#retrying(request, async () =>
-      readDocumentBody(await this.#connection.get(request), request, maxBytes),
-    );
-    if (digestOf(bytes) === digest) this.#options.documents?.offer(digest, bytes);
+    const bytes = await this.#retrying(request, async (asked) => {
+      const body = await readDocumentBody(await this.#connection.get(asked), asked, maxBytes);
+      assertBytes(body, { digest, sizeBytes }, asked.what);
+      return body;
+    });
+    this.#options.documents?.offer(digest, bytes);
     return bytes;
   }
 
@@ -169,8 +171,17 @@ class RegistrySource implements ImageSource {
     return kept !== undefined && digestOf(kept) === digest ? kept : undefined;
   }
 
-  #retrying<T>({ what, signal }: RegistryRequest, attempt: () => Promise<T>): Promise<T> {
-    return withRetry({ what: `${this.#reference.registry}: ${what}`, policy: this.#options.policy, signal }, attempt);
+  /** Wrong bytes may be a mirror's: then the registry itself is asked. */
+  async #retrying<T>(request: RegistryRequest, attempt: (request: MirroredRequest) => Promise<T>): Promise<T> {
+    const { what, signal } = request;
+    const context = { what: `${this.#reference.registry}: ${what}`, policy: this.#options.policy, signal };
+    try {
+      return await withRetry(context, () => attempt(request));
+    } catch (error) {
+      if (!this.#connection.hasMirrors || errorClassOf(errorCodeOf(error)) !== 'integrity') throw error;
+      context.policy.onRetry?.({ what: context.what, attempt: 1, most: 1, waitMs: 0, reason: errorCodeOf(error) });
+      return withRetry(context, () => attempt({ ...request, skipsMirrors: true }));
+    }
   }
 
   #manifestRequest(name: string, signal: AbortSignal): RegistryRequest {

@@ -1,9 +1,9 @@
 /** What the refusal of a web server means for a remote cache. */
 import { ClipctlError, type ErrorCode } from '../../../errors.ts';
 import { escapeUntrusted } from '../../../http/escape-untrusted.ts';
-import { headerOf, type HttpResponse } from '../../../http/http-client.ts';
+import type { HttpResponse } from '../../../http/http-client.ts';
 import { readBody } from '../../../http/read-body.ts';
-import { parseRetryAfter } from '../../../http/retry-after.ts';
+import { retryAfterMsOf } from '../../../http/retry-after.ts';
 import { redactText } from '../../../redact.ts';
 
 export interface Refused {
@@ -21,7 +21,7 @@ export async function refusalOf(response: HttpResponse, { what, hasLogin, secret
   const { status } = response;
   const { host } = response.url;
   const told = await reasonIn(response, secrets, signal);
-  const retryAfterMs = parseRetryAfter(headerOf(response, 'retry-after'));
+  const retryAfterMs = retryAfterMsOf(response.headers);
   return new ClipctlError(codeOf(status), `${host} answered ${status} for ${what}${told === '' ? '' : `: ${told}`}`, {
     details: { host, status },
     hint: hintOf(status, hasLogin, host),

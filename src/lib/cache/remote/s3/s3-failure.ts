@@ -1,6 +1,6 @@
 /** What the SDK throws, as errors of ours. What a server wrote is never shown: it may hold the request that was signed. */
 import { ClipctlError, type ErrorCode } from '../../../errors.ts';
-import { parseRetryAfter } from '../../../http/retry-after.ts';
+import { retryAfterMsOf } from '../../../http/retry-after.ts';
 
 /** What an answer says about a failure. */
 interface AnswerFacts {
@@ -38,7 +38,7 @@ export function s3Failure(error: unknown, where: string, signal: AbortSignal): E
   if (error instanceof ClipctlError) return error;
   const { status, name, headers } = factsOf(error);
   const { code, hint, retryable = false } = judge({ status, name, headers });
-  const retryAfterMs = parseRetryAfter(headers['retry-after']);
+  const retryAfterMs = retryAfterMsOf(headers);
   const answered = status === undefined ? name : `${status} ${name}`;
   return new ClipctlError(code, `${where} failed: ${answered}`, {
     details: { where, reason: name, ...(status === undefined ? {} : { status }) },
