@@ -15,8 +15,12 @@ export async function openSocket(address: RedisAddress, context: SocketContext):
   const { timeoutMs, environment, caFile } = context;
   const trust: TrustOptions = { environment, ...(caFile === undefined ? {} : { caFile }) };
   const proxy = proxyFor(new URL(`redis://${name}`), environment);
+  // One connection serves many calls: none of their signals ends it.
+  const { signal } = new AbortController();
   const tunnel =
-    proxy === undefined ? undefined : await openTunnel({ proxy, target: name, timeoutMs, trust: trustOf(proxy.host, trust) });
+    proxy === undefined
+      ? undefined
+      : await openTunnel({ proxy, target: name, timeoutMs, trust: trustOf(proxy.host, trust), signal });
   if (!tls && tunnel !== undefined) return tunnel;
   const way = tunnel === undefined ? { host, port } : { socket: tunnel };
   const socket = tls ? connectTls({ ...way, ...tlsOptions(address, context, trust) }) : connectPlain({ host, port });
