@@ -2,6 +2,7 @@
  * A layer that an index knows: fetched by parallel ranges, decompressed in parallel runs on all cores, straight into its
  * place in the ingest file. The compressed digest can't be computed that way; the layer is proven by its diffID.
  */
+import { EarlyFlush } from '../cache/early-flush.ts';
 import { hasKernel } from '../compression/gzip/kernel-inflate.ts';
 import { ClipctlError } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
@@ -46,8 +47,10 @@ export async function ingestSpans(context: PipelineContext, request: SpanRequest
   const ingest = await context.disk.beginIngest({ sizeBytes: map.uncompressedBytes, hash: contentHashOf(layer.diffId) });
   try {
     const hash = new PrefixHash(ingest.path);
-    const readBytes = await takeRuns(context, request, { path: ingest.path, hash });
+    const flush = new EarlyFlush(ingest.path, keep && ingest.durability === 'full');
+    const readBytes = await takeRuns(context, request, { path: ingest.path, hash, flush });
     const diffId = await hash.finish();
+    await flush.finish();
     if (diffId !== layer.diffId) {
       throw new ClipctlError('DIFF_ID_MISMATCH', `layer has the wrong diffID: expected ${layer.diffId}, got ${diffId}`, {
         details: { layer: layer.digest, expected: layer.diffId, actual: diffId, spans: runs.length },
@@ -63,6 +66,7 @@ export async function ingestSpans(context: PipelineContext, request: SpanRequest
 interface IngestTarget {
   readonly path: string;
   readonly hash: PrefixHash;
+  readonly flush: EarlyFlush;
 }
 
 /** Takes all runs; the first failure stops the others. Gives the bytes read. */
@@ -87,6 +91,7 @@ async function takeRuns(context: PipelineContext, request: SpanRequest, target: 
       signal.throwIfAborted();
       await takeRun({ ...context, signal }, request, { run, path: target.path, onBytes: (bytes) => report(at, bytes) });
       target.hash.complete(run.uncompressedStart, run.uncompressedEnd);
+      target.flush.start();
     } catch (error) {
       stopped.abort(error);
       throw error;
