@@ -67,7 +67,7 @@ const WORTH_A_NEW_START: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** How a layer can fail that says nothing against the bytes it has so far. */
-const INTERRUPTIONS: ReadonlySet<ErrorClass> = new Set(['aborted', 'network', 'not-allowed']);
+export const INTERRUPTIONS: ReadonlySet<ErrorClass> = new Set(['aborted', 'network', 'not-allowed']);
 
 /** One call of ingestLayer, over its attempts. */
 interface Attempts {

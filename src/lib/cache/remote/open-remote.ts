@@ -17,6 +17,7 @@ const DRIVERS: ReadonlyMap<string, OpenDriver> = new Map<string, OpenDriver>([
   ['redis:', openRedis],
   ['rediss:', openRedis],
   ['oci:', openRegistry],
+  ['blobcache:', openBlobcache],
 ]);
 
 const SUPPORTED = `Supported: ${[
@@ -26,6 +27,7 @@ const SUPPORTED = `Supported: ${[
   'redis://host/database',
   'rediss://host/database',
   'oci://host/repository',
+  'blobcache://host:port',
 ].join(', ')}`;
 
 /**
@@ -61,6 +63,11 @@ async function openS3(url: URL, context: RemoteContext): Promise<ContentCache> {
 async function openRegistry(url: URL, context: RemoteContext): Promise<ContentCache> {
   const { openRegistryRemote } = await import('./registry/registry-remote.ts');
   return openRegistryRemote(url, context);
+}
+
+async function openBlobcache(url: URL, context: RemoteContext): Promise<ContentCache> {
+  const { openBlobcacheRemote } = await import('./blobcache/blobcache-remote.ts');
+  return openBlobcacheRemote(url, context);
 }
 
 async function openHttp(url: URL, context: RemoteContext): Promise<ContentCache> {
