@@ -17,6 +17,10 @@ export const STATE_OUT: usize = 0x0004;
 /** Of the block that is being decoded: the bit its header starts at in BLOCK_HEADER, and its length in bits. */
 export const STATE_HEADER_BIT: usize = 0x0008;
 export const STATE_HEADER_BITS: usize = 0x000c;
+/** Of the fast loop, which has no register left for what it rarely needs. */
+export const LOOP_WINDOW_START: usize = 0x0010;
+export const LOOP_KEPT_END: usize = 0x0014;
+export const LOOP_NOTED_END: usize = 0x0018;
 
 /** 16 swizzle patterns of 16 bytes: pattern d repeats the first d bytes. */
 export const REPEAT_PATTERNS: usize = 0x0100;

@@ -4,7 +4,16 @@
  */
 import { DISTANCE_TABLE, KEPT_MARKS_END, LITLEN_TABLE, STATE_OUT, STATE_POSITION } from './layout';
 import { BAD_DISTANCE_CODE, BAD_LITLEN_CODE, BLOCK_ENDED, GO_ON, NEED_INPUT, TOO_FAR_BACK } from './status';
-import { DISTANCE_ROOT_BITS, INVALID, KIND_MASK, LITERAL, LITLEN_ROOT_BITS, SPECIAL, SUBTABLE } from './table-entries';
+import {
+  DISTANCE_ROOT_BITS,
+  INVALID,
+  KIND_MASK,
+  LITERAL,
+  LITLEN_ROOT_BITS,
+  SPARE_BITS,
+  SPECIAL,
+  SUBTABLE,
+} from './table-entries';
 
 /** Bits of the symbol at hand that are used so far, extra bits included. */
 let used: u32 = 0;
@@ -78,6 +87,6 @@ function lookUpDistance(bits: u64): u64 {
 }
 
 function matchDistance(far: u64, bits: u64): u32 {
-  const extraAt = used - ((<u32>far) & 63) + (((<u32>far) >> 8) & 15);
+  const extraAt = used - ((<u32>far) & 63) + (((<u32>far) >> 8) & 31) - SPARE_BITS;
   return ((<u32>far) >> 16) + ((<u32>(bits >> extraAt)) & (<u32>(far >> 32)));
 }

@@ -16,13 +16,15 @@ import { Output, type Surface } from './output.ts';
 import { createProgress } from './progress/create-progress.ts';
 import { readPassword } from './read-password.ts';
 import { fromParseError } from './report-error.ts';
-import { currentUser, resolveSettings, type Settings } from './settings.ts';
+import { currentUser, resolveSettings, type ConfigFileFacts, type Settings } from './settings.ts';
 
 /** What a command works with after its flags are resolved. */
 export interface Invocation {
   /** As the command declares them. */
   readonly args: Readonly<Record<string, unknown>>;
   readonly values: FlagValues;
+  readonly settings: Settings;
+  readonly configFile: ConfigFileFacts;
   readonly session: Session;
 }
 
@@ -46,6 +48,11 @@ export abstract class BaseCommand extends Command {
       this.#stopProgress();
       stopListening();
     }
+  }
+
+  /** What a command's session has instead of the settings. */
+  protected get sessionOptions(): Partial<Pick<SessionOptions, 'retries'>> {
+    return {};
   }
 
   /** Prints a result as text by `render`, or as the command's JSON document. */
@@ -75,15 +82,16 @@ export abstract class BaseCommand extends Command {
 
   async #run(): Promise<void> {
     const { args, raw } = await this.#parse();
-    const { settings, values, warnings } = await resolveSettings(raw, currentUser());
+    const { settings, values, configFile, warnings } = await resolveSettings(raw, currentUser());
     this.#output.configure(settings);
     for (const warning of warnings) this.#output.warn(warning);
     const credentials = await this.#credentials(settings);
     const onProgress = await this.#startProgress(settings);
     const { openSession } = await import('../lib/operations/open-session.ts');
-    const session = openSession({ ...settings, ...credentials, onProgress, signal: this.#interruption.signal });
+    const signal = this.#interruption.signal;
+    const session = openSession({ ...settings, ...this.sessionOptions, ...credentials, onProgress, signal });
     try {
-      await this.execute({ args, values, session });
+      await this.execute({ args, values, settings, configFile, session });
     } finally {
       await session.close();
     }

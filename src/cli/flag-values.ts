@@ -51,6 +51,13 @@ export class FlagValues {
     return this.#tokens.filter((token) => token.flag === name).length;
   }
 
+  /** Which of the sources before the config file names it. */
+  originOf(name: string): 'flag' | 'environment' | undefined {
+    const found = this.#find(name);
+    if (found === undefined) return undefined;
+    return found.code === 'USAGE' ? 'flag' : 'environment';
+  }
+
   text(name: string): string | undefined {
     const found = this.#find(name);
     return found === undefined ? undefined : requireText(found);

@@ -224,6 +224,9 @@ export const remoteFlag = option({
   value: 'MODE',
   fallback: 'optional',
 });
+const REACHED = { summary: 'Remote cache to reach; default: those of the config file', value: 'URL' };
+export const reachFromFlag = repeatable({ name: 'from', ...REACHED });
+export const reachToFlag = repeatable({ name: 'to', ...REACHED });
 export const noDiskFlag = toggle({ name: 'no-disk', summary: 'Stream straight into the remotes, keep nothing on disk' });
 export const compressFlag = option({
   name: 'compress',
@@ -271,6 +274,13 @@ export const imagesArg = Args.string({
   ignoreStdin: true,
   multiple: true,
   description: IMAGE_FORMS,
+});
+/** Whom `doctor` visits. */
+export const placesArg = Args.string({
+  name: 'place',
+  ignoreStdin: true,
+  multiple: true,
+  description: 'HOST of a registry, image in a registry, or FILE.clip',
 });
 /** What `index` reads: an index is what it makes. */
 export const indexableArg = Args.string({

@@ -15,6 +15,14 @@ import {
   PROGRESS_MODES,
 } from './flags.ts';
 
+/** What is known of the config file without its values. */
+export interface ConfigFileFacts {
+  /** Where it is looked for; absent when this user has no place for it. */
+  readonly path?: string;
+  readonly exists: boolean;
+  readonly unknownKeys: readonly string[];
+}
+
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 export type Durability = (typeof DURABILITIES)[number];
@@ -50,6 +58,7 @@ export interface Settings {
 export interface ResolvedSettings {
   readonly settings: Settings;
   readonly values: FlagValues;
+  readonly configFile: ConfigFileFacts;
   readonly warnings: readonly string[];
 }
 
@@ -69,7 +78,9 @@ export async function resolveSettings(tokens: readonly FlagToken[], user: UserEn
     ...registrySettings(values, config.values),
     ...outputSettings(values, config.values),
   };
-  return { settings, values, warnings: config.warnings };
+  const { path, expectedPath, unknownKeys, warnings } = config;
+  const place = expectedPath === undefined ? {} : { path: expectedPath };
+  return { settings, values, configFile: { ...place, exists: path !== undefined, unknownKeys }, warnings };
 }
 
 function limitSettings(values: FlagValues, config: ConfigValues, user: UserEnvironment) {

@@ -9,6 +9,7 @@ import { CachePruneCommand } from './cache/prune.ts';
 import { CacheRepairCommand } from './cache/repair.ts';
 import { CacheUnpinCommand } from './cache/unpin.ts';
 import { CacheVerifyCommand } from './cache/verify.ts';
+import { DoctorCommand } from './doctor.ts';
 import { IndexCommand } from './index/index.ts';
 import { InspectCommand } from './inspect.ts';
 import { PushCacheCommand } from './push-cache.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: Readonly<Record<string, Command.Class>> = {
   'cache:repair': CacheRepairCommand,
   'cache:unpin': CacheUnpinCommand,
   'cache:verify': CacheVerifyCommand,
+  doctor: DoctorCommand,
   help: helpPlugin.help,
   index: IndexCommand,
   inspect: InspectCommand,

@@ -20,8 +20,12 @@ export interface UserEnvironment {
 export interface LoadedConfig {
   /** The file that was read; `undefined` when there is none. */
   readonly path: string | undefined;
+  /** Where it was looked for; `undefined` when the user has no place for it. */
+  readonly expectedPath: string | undefined;
   readonly values: ConfigValues;
-  /** Unknown keys. */
+  /** Keys that nobody knows, cut to a length that can be shown. */
+  readonly unknownKeys: readonly string[];
+  /** Of the unknown keys. */
   readonly warnings: readonly string[];
 }
 
@@ -60,7 +64,8 @@ export async function loadConfig(user: UserEnvironment, explicitPath?: string): 
   const path = explicitPath === undefined ? defaultConfigPath(user) : resolve(explicitPath);
   const text = path === undefined ? undefined : await readCapped(path);
   if (path === undefined || text === undefined) {
-    if (path === undefined || explicitPath === undefined) return { path: undefined, values: {}, warnings: [] };
+    if (path === undefined || explicitPath === undefined)
+      return { path: undefined, expectedPath: path, values: {}, unknownKeys: [], warnings: [] };
     throw invalid(path, 'no such file', 'Check the path given with --config or CLIPCTL_CONFIG.');
   }
   return parseConfig(path, text, user.homeDir);
@@ -71,11 +76,13 @@ async function parseConfig(path: string, text: string, homeDir: string | undefin
   const document = parseJson(path, text);
   const parsed = parseConfigValues(document);
   if ('problem' in parsed) throw invalid(path, parsed.key === '' ? parsed.problem : `${parsed.key}: ${parsed.problem}`);
-  const unknown = Object.keys(document as object).filter((key) => !CONFIG_KEYS.includes(key));
-  const warnings = unknown.map((key) => `config file ${path}: unknown key ${JSON.stringify(key.slice(0, 100))} is ignored`);
+  const unknownKeys = Object.keys(document as object)
+    .filter((key) => !CONFIG_KEYS.includes(key))
+    .map((key) => key.slice(0, 100));
+  const warnings = unknownKeys.map((key) => `config file ${path}: unknown key ${JSON.stringify(key)} is ignored`);
   const { cacheDir, ...rest } = parsed.values;
-  if (cacheDir === undefined) return { path, values: rest, warnings };
-  return { path, values: { ...rest, cacheDir: resolveFrom(path, cacheDir, homeDir) }, warnings };
+  const values = cacheDir === undefined ? rest : { ...rest, cacheDir: resolveFrom(path, cacheDir, homeDir) };
+  return { path, expectedPath: path, values, unknownKeys, warnings };
 }
 
 /** No shell expands `~` here, and a relative path means "beside the file": the working directory changes by the run. */

@@ -7,8 +7,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   entrance: ['operations', 'pipeline', 'cache', 'clip', 'compression', 'layer-index', 'oci', 'source', 'tar'],
   commands: ['cli', 'operations'],
   cli: ['operations', 'pipeline', 'oci'],
-  // A session opens the one dispatcher of the process and hands it to sources.
-  operations: ['pipeline', 'cache', 'source', 'http', 'compression', 'clip', 'layer-index', 'tar', 'oci'],
+  // A session opens the one dispatcher of the process and hands it to sources; doctor says where logins come from.
+  operations: ['pipeline', 'cache', 'source', 'http', 'auth', 'compression', 'clip', 'layer-index', 'tar', 'oci'],
   pipeline: ['cache', 'source', 'compression', 'clip', 'layer-index', 'tar', 'oci'],
   // Archives are tars, and what they hold is sniffed.
   source: ['http', 'auth', 'compression', 'tar', 'oci'],

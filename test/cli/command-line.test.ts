@@ -10,7 +10,7 @@ import { makeHome, type Home } from '../e2e/run-cli.ts';
 import { createLayout, writeImage } from '../servers/layout-writer.ts';
 import { check, readSchema } from './json-schema.ts';
 
-const COMMANDS = ['index', 'inspect', 'push-cache', 'warm'];
+const COMMANDS = ['doctor', 'index', 'inspect', 'push-cache', 'verify', 'warm'];
 const CACHE_VERBS = ['du', 'ls', 'path', 'pin', 'prune', 'repair', 'unpin', 'verify'];
 const CACHE_COMMANDS = CACHE_VERBS.map((verb) => `cache ${verb}`);
 const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/lib/errors.ts';
 import { makeHome, type Home, type JsonDocument } from '../e2e/run-cli.ts';
 import { CACHE_LIST, CACHE_PATH, CACHE_USAGE, CACHE_VERIFIED, PINS, PRUNED } from './cache-documents.ts';
+import { DOCTOR } from './doctor-document.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from './documents.ts';
 import { VERIFIED } from './verify-documents.ts';
 import { check, readSchema } from './json-schema.ts';
@@ -20,6 +21,7 @@ describe('a document with every field of its type', () => {
     ['inspect', 'inspect', INSPECT],
     ['plan', 'warm', PLAN],
     ['verify', 'verify', VERIFIED],
+    ['doctor', 'doctor', DOCTOR],
     ['cache-du', 'cache du', CACHE_USAGE],
     ['cache-ls', 'cache ls', CACHE_LIST],
     ['cache-path', 'cache path', CACHE_PATH],

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ByteString } from '../../src/lib/byte-string.ts';
+import { ByteWriter } from '../../src/lib/clip/byte-writer.ts';
 import type { ClipFile, ClipNode } from '../../src/lib/clip/clip-file.ts';
 import { decodeClip } from '../../src/lib/clip/decode-clip.ts';
 import { encodeClip } from '../../src/lib/clip/encode-clip.ts';
+import type { GobCodec } from '../../src/lib/clip/gob/gob-codec.ts';
+import { nodeList, nodeListWriter } from '../../src/lib/clip/node-codec.ts';
 import { ClipctlError } from '../../src/lib/errors.ts';
 import { clipFile, clipNode } from './clip-arbitrary.ts';
 import { emptyStorageInfo, fileNode, smallClip } from './small-clip.ts';
@@ -24,6 +27,20 @@ describe('encodeClip', () => {
         expect(Buffer.compare(encodeClip(reversedMaps(file) as ClipFile), encodeClip(file))).toBe(0);
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it('writes nodes field by field as their codec does', () => {
+    const bytesBy = ({ write }: Pick<GobCodec<readonly ClipNode[]>, 'write'>, nodes: readonly ClipNode[]): Buffer => {
+      const out = new ByteWriter();
+      write(out, nodes);
+      return Buffer.from(out.toBytes());
+    };
+    fc.assert(
+      fc.property(fc.array(clipNode), (nodes) => {
+        expect(bytesBy(nodeListWriter, nodes)).toEqual(bytesBy(nodeList, nodes));
+      }),
+      { numRuns: 300 },
     );
   });
 

@@ -34,7 +34,13 @@ describe('directories', () => {
 
 describe('a config file', () => {
   it('may be missing', async () => {
-    expect(await loadConfig({ env: {}, homeDir: home })).toEqual({ path: undefined, values: {}, warnings: [] });
+    expect(await loadConfig({ env: {}, homeDir: home })).toEqual({
+      path: undefined,
+      expectedPath: join(home, '.config/clipctl/config.json'),
+      values: {},
+      unknownKeys: [],
+      warnings: [],
+    });
   });
 
   it('must be there when it was named', async () => {

@@ -19,7 +19,13 @@ describe('a user without a home directory', () => {
 
   it('has no config file', async () => {
     expect(defaultConfigPath(user)).toBeUndefined();
-    expect(await loadConfig(user)).toEqual({ path: undefined, values: {}, warnings: [] });
+    expect(await loadConfig(user)).toEqual({
+      path: undefined,
+      expectedPath: undefined,
+      values: {},
+      unknownKeys: [],
+      warnings: [],
+    });
   });
 
   it('must name a cache directory', () => {

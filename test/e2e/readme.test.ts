@@ -109,6 +109,7 @@ describe('examples', () => {
       '`warm`': `warm ${image}`,
       '`push-cache`': `push-cache ${image} --to file:///mnt/fields`,
       '`inspect`': `inspect ${image}`,
+      '`doctor`': 'doctor',
       'any, with `--dry-run`': `warm ${image} --to file:///mnt/fields --dry-run`,
       'any that failed': 'inspect oci:nowhere',
     };

@@ -13,6 +13,10 @@ const DOCKER_HUB_ADDRESS = 'https://index.docker.io/v1/';
 /** A file that was read; every question is about `registry/repository`, docker.io written out. */
 export interface AuthFile {
   readonly path: string;
+  /** What `auths` has entries for, as it is written there. */
+  readonly registries: readonly string[];
+  /** Helpers that the file names: for one registry, or for all. */
+  readonly helpers: readonly { readonly helper: string; readonly registry?: string }[];
   /** The helper for the registry (`credHelpers`), else the one for all (`credsStore`). */
   helperFor(name: string): { readonly helper: string; readonly serverAddress: string } | undefined;
   /** The entry of `auths` with the longest prefix of the name. @throws ClipctlError CONFIG_INVALID */
@@ -30,6 +34,8 @@ export async function readAuthFile(path: string): Promise<AuthFile | undefined> 
   const document = new FieldReader(parseStrictJson(bytes, options), options);
   return {
     path,
+    registries: document.keys('auths'),
+    helpers: helpersOf(document),
     helperFor: (name) => helperFor(document, name),
     entryFor: (name) => entryFor(document.optionalChild('auths'), name),
   };
@@ -52,6 +58,12 @@ async function readBytes(path: string, limit: Parameters<typeof tooLarge>[0]): P
       cause: error,
     });
   }
+}
+
+function helpersOf(document: FieldReader): AuthFile['helpers'] {
+  const store = document.optionalString('credsStore') ?? '';
+  const own = [...document.stringMap('credHelpers')].map(([registry, helper]) => ({ helper, registry }));
+  return [...own, ...(store === '' ? [] : [{ helper: store }])];
 }
 
 function helperFor(document: FieldReader, name: string): { helper: string; serverAddress: string } | undefined {

@@ -9,7 +9,7 @@ export interface AuthorizerOptions {
   readonly http: HttpClient;
   /** `registry/repository`, what credentials are looked up by. */
   readonly name: string;
-  readonly scope: string;
+  readonly scope: TokenRequest['scope'];
   readonly credentials: CredentialProvider;
   readonly refusal: TokenRequest['refusal'];
   /** Of the whole source: a token serves many requests, and one reader that leaves must not take it from the others. */

@@ -19,7 +19,8 @@ export interface TokenRequest {
   readonly challenge: Challenge;
   /** Of the registry that sent the challenge. */
   readonly registryUrl: URL;
-  readonly scope: string;
+  /** `repository:NAME:pull`; undefined asks for a login and nothing else. */
+  readonly scope: string | undefined;
   readonly credentials: Credentials | undefined;
   readonly http: HttpClient;
   readonly signal: AbortSignal;
@@ -39,7 +40,10 @@ export async function fetchBearerToken(request: TokenRequest): Promise<BearerTok
   const { challenge, registryUrl, scope, credentials, http, signal } = request;
   const url = await realmOf(challenge, registryUrl, http);
   const service = challenge.parameters.get('service');
-  const parameters = new URLSearchParams({ ...(service === undefined ? {} : { service }), scope });
+  const parameters = new URLSearchParams({
+    ...(service === undefined ? {} : { service }),
+    ...(scope === undefined ? {} : { scope }),
+  });
   const startedAtMs = performance.now();
   const asked = { url, signal, redirects: 'same-origin' } as const;
   const response =

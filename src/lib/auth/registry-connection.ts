@@ -1,28 +1,20 @@
 /** One repository of one registry over HTTP: base address, login, refusals as errors. Retrying is the caller's. */
 import { Authorizer } from './authorizer.ts';
 import { secretsOf, type CredentialProvider } from './credentials.ts';
-import { ClipctlError, type ErrorCode } from '../errors.ts';
-import { discardBody, type HttpClient, type HttpRequest, type HttpResponse } from '../http/http-client.ts';
+import type { ClipctlError, ErrorCode } from '../errors.ts';
+import type { HttpRequest, HttpResponse } from '../http/http-client.ts';
 import { holdBody, readBody } from '../http/read-body.ts';
 import type { RequestBody } from '../http/request-body.ts';
 import { retryAfterMsOf } from '../http/retry-after.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
-import { DEFAULT_REGISTRY } from '../oci/reference.ts';
+import { findRegistryBase, type RegistryPlace } from './registry-base.ts';
 import { refusalError } from './registry-errors.ts';
 
-export interface ConnectionOptions {
-  readonly http: HttpClient;
-  /** `host[:port]` */
-  readonly registry: string;
+export interface ConnectionOptions extends RegistryPlace {
   readonly repository: string;
   readonly credentials: CredentialProvider;
-  readonly insecureRegistries: readonly string[];
-  /** Scheme and host, where they are known (`--mirror`). */
-  readonly base?: URL;
   /** What is done there: `pull` unless told. */
   readonly actions?: 'pull' | 'pull,push';
-  /** Ends what is shared between requests. */
-  readonly signal: AbortSignal;
 }
 
 export interface RegistryRequest {
@@ -135,47 +127,15 @@ export class RegistryConnection {
   }
 
   #baseUrl(signal: AbortSignal): Promise<URL> {
-    this.#base ??= this.#findBase().catch((error: unknown) => {
+    this.#base ??= findRegistryBase(this.#options).catch((error: unknown) => {
       this.#base = undefined;
       throw error;
     });
     return waitOrAbort(this.#base, signal);
-  }
-
-  /** Where TLS may be missing (--insecure-registry), the registry is asked once which one it speaks. */
-  async #findBase(): Promise<URL> {
-    const { registry, http, insecureRegistries, signal, base } = this.#options;
-    if (base !== undefined) return base;
-    const host = apiHostOf(registry);
-    const isInsecure = insecureRegistries.includes(registry);
-    const secure = new URL(`https://${host}/`);
-    const plain = new URL(`http://${host}/`);
-    if (!isInsecure) return isLoopback(secure.hostname) ? plain : secure;
-    try {
-      await discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
-      return secure;
-    } catch (error) {
-      if (error instanceof ClipctlError && error.code === 'NETWORK' && !isUnresolved(error)) return plain;
-      throw error;
-    }
   }
 }
 
 /** What signs an address that we were sent on to: whoever answers there may quote it. */
 function signatureIn({ searchParams }: URL): readonly string[] {
   return [...searchParams].flatMap(([name, value]) => (SIGNATURES.test(name) ? [value] : []));
-}
-
-/** A name without an address says nothing about TLS. */
-function isUnresolved({ details }: ClipctlError): boolean {
-  return details['reason'] === 'EAI_AGAIN' || details['reason'] === 'ENOTFOUND';
-}
-
-/** Docker Hub answers under another name than it is called by. */
-function apiHostOf(registry: string): string {
-  return registry === DEFAULT_REGISTRY ? 'registry-1.docker.io' : registry;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]{1,3}){3}$/.test(hostname);
 }

@@ -6,6 +6,7 @@ export class ByteWriter {
   readonly #pieces: Uint8Array[] = [];
   #closedBytes = 0;
   #current = Buffer.allocUnsafe(FIRST_PIECE_BYTES);
+  #view = viewOf(this.#current);
   #used = 0;
 
   get byteLength(): number {
@@ -20,12 +21,14 @@ export class ByteWriter {
   /** `width` 1..6 bytes. */
   bigEndian(value: number, width: number): void {
     this.#reserve(width);
-    this.#used = this.#current.writeUIntBE(value, this.#used, width);
+    if (width > 4) this.#used = this.#current.writeUIntBE(value, this.#used, width);
+    else for (let shift = 8 * (width - 1); shift >= 0; shift -= 8) this.#current[this.#used++] = value >>> shift;
   }
 
   bigEndian64(value: bigint): void {
     this.#reserve(8);
-    this.#used = this.#current.writeBigUInt64BE(value, this.#used);
+    this.#view.setBigUint64(this.#used, value);
+    this.#used += 8;
   }
 
   /** Chars U+0000..U+00FF as bytes. */
@@ -79,6 +82,11 @@ export class ByteWriter {
       this.#closedBytes += this.#used;
     }
     this.#current = Buffer.allocUnsafe(nextBytes);
+    this.#view = viewOf(this.#current);
     this.#used = 0;
   }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }

@@ -2,8 +2,9 @@
 import type { ByteString } from '../byte-string.ts';
 import type { ClipAttr, ClipNode, ListOf } from './clip-file.ts';
 import { byteString, int, repeatedText, uint32, uint64 } from './gob/basic-codecs.ts';
-import { convert, pointer, slice, sliceWriter, struct } from './gob/composite-codecs.ts';
+import { convert, pointer, slice, struct } from './gob/composite-codecs.ts';
 import type { GobCodec } from './gob/gob-codec.ts';
+import { writeNodes } from './write-nodes.ts';
 
 interface GoAttr {
   readonly Ino: bigint;
@@ -77,7 +78,7 @@ export const nodeList: GobCodec<readonly ClipNode[]> = slice(clipNode, '[]*commo
 /** Writes what `nodeList` writes, out of any list. */
 export const nodeListWriter: Pick<GobCodec<ListOf<ClipNode>>, 'shape' | 'write'> = {
   shape: nodeList.shape,
-  write: sliceWriter(clipNode),
+  write: writeNodes,
 };
 
 function nodeOfGo(node: GoNode): ClipNode {

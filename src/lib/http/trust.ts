@@ -54,7 +54,7 @@ interface HostFiles {
 }
 
 function certsOf(host: string, { environment, certsDirectories }: TrustOptions): HostFiles {
-  for (const parent of certsDirectories ?? defaultDirectories(environment)) {
+  for (const parent of certsDirectories ?? certsDirectoriesOf(environment)) {
     const directory = join(parent, host);
     const names = listNames(directory);
     if (names === undefined) continue;
@@ -68,7 +68,8 @@ function certsOf(host: string, { environment, certsDirectories }: TrustOptions):
   return { authorities: [], identity: {} };
 }
 
-function defaultDirectories(environment: TrustOptions['environment']): readonly string[] {
+/** Where docker and podman keep files for a registry, whether they are there or not. */
+export function certsDirectoriesOf(environment: TrustOptions['environment']): readonly string[] {
   const home = homeOf(environment);
   const config = absolute(environment['XDG_CONFIG_HOME']) ?? (home === undefined ? undefined : join(home, '.config'));
   const own = config === undefined ? [] : [join(config, 'containers', 'certs.d')];

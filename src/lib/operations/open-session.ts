@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { openDiskCache, type DiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCache } from '../cache/disk/disk-cache.ts';
+import type { DiskCacheOptions } from '../cache/disk/disk-cache-options.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { RemoteUse } from '../cache/remote-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
@@ -15,11 +17,13 @@ import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
+import { hashOnAllCores } from '../pipeline/hash-in-worker.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
 import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
+import { peakRssBytes } from './peak-rss.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
 
@@ -31,6 +35,8 @@ export interface Session extends PipelineContext {
   readonly options: SessionOptions;
   /** What remotes that are no need may cost in all. */
   readonly waiting: WaitingAllowance;
+  /** The connections of the run; closed with it. */
+  readonly dispatcher: Dispatcher;
   /** Manifests and configs of registries; an operation that keeps what it brings keeps them too. */
   readonly documents: KeptDocuments;
   /**
@@ -39,7 +45,7 @@ export interface Session extends PipelineContext {
    */
   openSource(name: string, fresh?: 'fresh'): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
-  openRemote(url: string): Promise<ContentCache>;
+  openRemote(url: string, use?: RemoteUse): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
   requestCount(): number;
   /** Tries after a first one that this run has made, of sources and remotes. */
@@ -57,7 +63,7 @@ export function openSession(options: SessionOptions): Session {
   const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
-  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
+  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, { budget, pool }));
   const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
@@ -75,6 +81,7 @@ export function openSession(options: SessionOptions): Session {
   return {
     options,
     waiting: new WaitingAllowance(WAITING_MS),
+    dispatcher,
     budget,
     pool,
     disk,
@@ -88,10 +95,10 @@ export function openSession(options: SessionOptions): Session {
         requireOneRegistry(name);
         return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
-    openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
+    openRemote: (url, use) => once(remotes, url, () => openRemote(url, remoteContext, use)),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
-    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
+    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: peakRssBytes() }),
     close: () => closeSession({ pool, disk, dispatcher }, sources, remotes),
   };
 }
@@ -124,10 +131,14 @@ function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
-function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+function diskOptionsOf(
+  options: SessionOptions,
+  own: { readonly budget: MemoryBudget; readonly pool: WorkerPool },
+): DiskCacheOptions {
   const { maxCacheBytes, minFreeBytes, shared = false, durability, lockTimeoutMs, onProgress } = options;
   return {
-    budget,
+    budget: own.budget,
+    hashFile: (path, about) => hashOnAllCores(path, { ...about, ...own }),
     shared,
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
     ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
@@ -174,7 +185,7 @@ function remoteContextOf(
 }
 
 /** A password typed for one registry must not reach another that happens to be named in the same run. */
-function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
+export function credentialGuard({ credentials }: SessionOptions): (name: string) => void {
   let first: string | undefined;
   return (name) => {
     if (credentials === undefined || /^(?:oci|oci-archive|docker-archive):/.test(name)) return;

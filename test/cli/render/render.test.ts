@@ -4,6 +4,7 @@ import { renderCacheList } from '../../../src/cli/render/cache-list.ts';
 import { renderPrune } from '../../../src/cli/render/cache-prune.ts';
 import { renderUsage } from '../../../src/cli/render/cache-usage.ts';
 import { renderPins, renderVerify } from '../../../src/cli/render/cache-verify.ts';
+import { renderDoctor } from '../../../src/cli/render/doctor.ts';
 import { renderIndex } from '../../../src/cli/render/index-summary.ts';
 import { renderInspect } from '../../../src/cli/render/inspect.ts';
 import { renderPlan } from '../../../src/cli/render/plan.ts';
@@ -13,6 +14,7 @@ import { renderVerify as renderVerified } from '../../../src/cli/render/verify.t
 import { createStyle, PLAIN_STYLE } from '../../../src/cli/style.ts';
 import { CACHE_LIST, CACHE_USAGE, CACHE_VERIFIED, PINS, PRUNED } from '../cache-documents.ts';
 import { VERIFIED } from '../verify-documents.ts';
+import { DOCTOR } from '../doctor-document.ts';
 import { INDEX, INSPECT, PLAN, PUSH, WARM } from '../documents.ts';
 
 const surface: Surface = { columns: 80, unicode: true, style: PLAIN_STYLE, verbose: false };
@@ -30,6 +32,7 @@ const drawings: readonly (readonly [name: string, draw: (on: Surface) => string]
   ['push-cache-verbose', (on) => renderPush(PUSH, { ...on, verbose: true })],
   ['plan', (on) => renderPlan(PLAN, on)],
   ['verify', (on) => renderVerified(VERIFIED, on)],
+  ['doctor', (on) => renderDoctor(DOCTOR, on)],
   ['cache-du', (on) => renderUsage(CACHE_USAGE, on)],
   ['cache-ls', (on) => renderCacheList(CACHE_LIST, on)],
   ['cache-verify', (on) => renderVerify(CACHE_VERIFIED, on)],

@@ -1,11 +1,10 @@
 /** Codecs of gob's basic types, one for each way we keep a value. */
 import { EMPTY_BYTES, type ByteString } from '../../byte-string.ts';
-import { ClipctlError } from '../../errors.ts';
 import { clipInvalid } from '../clip-invalid.ts';
 import type { ByteCursor } from '../byte-cursor.ts';
 import type { ByteWriter } from '../byte-writer.ts';
 import { BASIC_TYPE, describeWireType, type BasicTypeName, type GobCodec, type GobRead } from './gob-codec.ts';
-import { readInt, readLength, readUint, readUint64, writeInt, writeUint, writeUint64 } from './numbers.ts';
+import { readInt, readLength, readUint, readUint64, writeInt, writeUint, writeUint32, writeUint64 } from './numbers.ts';
 
 const MAX_UINT32 = 2 ** 32 - 1;
 
@@ -79,11 +78,6 @@ function basicCodec<T>(name: BasicTypeName, { zero, read, write }: BasicCodecPar
 function readUint32(cursor: ByteCursor): number {
   const value = readUint(cursor);
   return value <= MAX_UINT32 ? value : cursor.fail(`${value} does not fit 32 bits`);
-}
-
-function writeUint32(out: ByteWriter, value: number): void {
-  if (value > MAX_UINT32) throw new ClipctlError('INTERNAL', `cannot write ${value} in 32 bits`);
-  writeUint(out, value);
 }
 
 function writeText(out: ByteWriter, value: string): void {

@@ -80,6 +80,12 @@ export function writeUint(out: ByteWriter, value: number): void {
   out.bigEndian(value % TWO_32, 4);
 }
 
+/** Go's uint32. @throws ClipctlError INTERNAL outside of 0..2^32 − 1 */
+export function writeUint32(out: ByteWriter, value: number): void {
+  if (value >= TWO_32) throw new ClipctlError('INTERNAL', `cannot write ${value} in 32 bits`);
+  writeUint(out, value);
+}
+
 /** @throws ClipctlError INTERNAL outside of 0..2^64 − 1 */
 export function writeUint64(out: ByteWriter, value: bigint): void {
   if (value >= 0n && value <= MAX_SAFE) return writeUint(out, Number(value));

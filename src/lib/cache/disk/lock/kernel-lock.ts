@@ -33,6 +33,11 @@ const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 
 let loading: Promise<NativeLocks | undefined> | undefined;
 
+/** Whether the optional package for them is there. */
+export async function hasNativeLocks(): Promise<boolean> {
+  return (await loadNative()) !== undefined;
+}
+
 /** Whether locks of the kernel work in `directory`. */
 export async function hasKernelLocks(directory: string): Promise<boolean> {
   if ((await loadNative()) === undefined) return false;

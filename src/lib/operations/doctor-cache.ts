@@ -1,0 +1,137 @@
+/** The disk cache as a run would find it. Nothing is made, touched or mended. */
+import type { Stats } from 'node:fs';
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CACHE_VERSION, isSharedDirectory, requireKnownVersion, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
+import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
+import type { SpaceLimits } from '../cache/disk/space-limits.ts';
+import { surveyCache } from '../cache/disk/survey.ts';
+import { errnoOf } from '../cache/errno.ts';
+import { storageError, type ClipctlError } from '../errors.ts';
+import { describeLimits } from './cache-usage.ts';
+import { failedCheck, type CacheFacts, type DoctorCheck, type Examined } from './doctor-results.ts';
+import type { Session } from './open-session.ts';
+
+export async function examineCache(session: Session): Promise<Examined<CacheFacts>> {
+  const { cacheDir: path, shared = false } = session.options;
+  const directory = await lookAtDirectory(path);
+  const limits = await session.disk.room.limits();
+  const content = directory.failure === undefined ? await lookAtContent(session) : { checks: [] };
+  const locks = await lockKind(path);
+  return {
+    found: {
+      path,
+      ...directory.facts,
+      shared: shared || (directory.failure === undefined && (await isSharedDirectory(path))),
+      layoutVersion: CACHE_VERSION,
+      locks,
+      ...content.facts,
+      ...describeLimits(limits),
+    },
+    checks: [
+      directory.failure === undefined ? directoryCheck(path, directory.facts) : failedCheck(directory.failure, { area: 'cache' }),
+      ...content.checks,
+      spaceCheck(limits, content.facts?.ownBytes ?? 0),
+      { area: 'cache', status: 'ok', message: describeLocks(locks) },
+    ],
+  };
+}
+
+type DirectoryFacts = Pick<CacheFacts, 'exists' | 'writable' | 'mode' | 'uid' | 'gid'>;
+
+interface DirectoryLook {
+  readonly facts: DirectoryFacts;
+  /** Why nothing could be kept there. */
+  readonly failure?: ClipctlError;
+}
+
+async function lookAtDirectory(path: string): Promise<DirectoryLook> {
+  let facts: DirectoryFacts = { exists: false, writable: false };
+  try {
+    const stats = await statOrNothing(path);
+    if (stats !== undefined) {
+      const { mode, uid, gid } = stats;
+      facts = { exists: true, writable: false, mode: (mode % 0o10000).toString(8).padStart(4, '0'), uid, gid };
+      if (!stats.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+    }
+    await access(stats === undefined ? await nearestParent(path) : path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return { facts: { ...facts, writable: true } };
+  } catch (error) {
+    return { facts, failure: storageError(error, path, facts.exists ? 'write' : 'create the cache directory') };
+  }
+}
+
+async function statOrNothing(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Where the directory would be made in. */
+async function nearestParent(path: string): Promise<string> {
+  const parent = dirname(path);
+  return parent === path || (await statOrNothing(parent)) !== undefined ? parent : nearestParent(parent);
+}
+
+function directoryCheck(path: string, { exists, mode, uid }: DirectoryFacts): DoctorCheck {
+  const owner = uid === undefined ? '' : `, uid ${uid}`;
+  const message = exists ? `${path}: writable, mode ${mode}${owner}` : `${path}: not there yet, the first run makes it`;
+  return { area: 'cache', status: 'ok', message };
+}
+
+interface ContentLook {
+  readonly facts?: Pick<CacheFacts, 'layers' | 'ownBytes'>;
+  readonly checks: readonly DoctorCheck[];
+}
+
+async function lookAtContent(session: Session): Promise<ContentLook> {
+  const { cacheDir, shared = false } = session.options;
+  try {
+    await requireKnownVersion(cacheDir);
+    await requireTrustedOwner(cacheDir, { shared });
+    const { layers, ownBytes, missing, odd } = await surveyCache(cacheDir, session);
+    const facts = { layers: layers.filter(({ state }) => state !== 'foreign').length, ownBytes };
+    const wrong = missing.length + odd.length + layers.filter(({ state }) => state === 'changed').length;
+    if (wrong === 0) return { facts, checks: [] };
+    const message = `${wrong} of the layers are missing or not the files that were committed`;
+    return { facts, checks: [{ area: 'cache', status: 'warning', message, hint: 'Mend them with: clipctl cache repair' }] };
+  } catch (error) {
+    return { checks: [failedCheck(error, { area: 'cache' })] };
+  }
+}
+
+/** The cache evicts what is its own to keep free what has to be; what others took it can't give back. */
+function spaceCheck({ freeBytes, minFreeBytes, maxCacheBytes }: SpaceLimits, ownBytes: number): DoctorCheck {
+  const area = 'cache';
+  if (freeBytes === undefined) return { area, status: 'ok', message: 'the file system does not tell how much is free' };
+  if (freeBytes + ownBytes < minFreeBytes) {
+    const hint = 'Free some space, lower --min-free, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.';
+    return {
+      area,
+      status: 'problem',
+      code: 'STORAGE_FULL',
+      message: 'no layer can be kept: less is free than --min-free leaves',
+      hint,
+    };
+  }
+  if (freeBytes < minFreeBytes || ownBytes > maxCacheBytes) {
+    const hint = 'clipctl cache prune --dry-run shows what would go.';
+    return { area, status: 'warning', message: 'the cache is above its limits: the next layer evicts others', hint };
+  }
+  return { area, status: 'ok', message: 'there is room for layers' };
+}
+
+async function lockKind(path: string): Promise<CacheFacts['locks']> {
+  if (process.env['CLIPCTL_LOCKS'] === 'lease') return 'lease';
+  const place =
+    (await statOrNothing(path).catch(() => undefined)) === undefined ? await nearestParent(path).catch(() => path) : path;
+  return (await hasKernelLocks(place)) ? 'kernel' : 'lease';
+}
+
+function describeLocks(locks: CacheFacts['locks']): string {
+  if (locks === 'kernel') return 'locks of the kernel: a process that dies holds nobody up';
+  return 'locks are lease files: a process that dies holds others up until its lease is old';
+}
