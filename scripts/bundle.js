@@ -65,7 +65,8 @@ function bundleEntries(entryPoints) {
     format: 'esm',
     target: 'node20',
     // oclif asks for the compiler only to transpile plugins, which src/cli/main.ts switches off: 10 MB for nothing.
-    external: ['typescript'],
+    // grpc-js asks for the loader of .proto files only to serve channelz and ORCA, which we don't.
+    external: ['typescript', '@grpc/proto-loader'],
     plugins: [namedCommonJsImports, undiciParts],
     chunkNames: 'chunk-[hash]',
     banner: { js: COMMONJS_NAMES },
