@@ -93,7 +93,7 @@ describe('row 7: Retry-After', () => {
     expect(run.blobs.length).toBeLessThanOrEqual(4);
   });
 
-  it.each(['-5'])('%j is no time: a 429 is asked twice at most, a 503 until it is served', async (value) => {
+  it.each(['-5', 'soon', '1e3', 'Thu, 99 Foo 2026 99:99:99 GMT'])('%j is no time: a 429 is asked twice at most, a 503 until it is served', async (value) => {
     const limited = await warm(() => told(value));
     expect(limited.code).toBe(6);
     for (const { digest } of image.layers) {
