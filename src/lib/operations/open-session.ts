@@ -22,6 +22,7 @@ import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
+import { peakRssBytes } from './peak-rss.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
 
@@ -96,7 +97,7 @@ export function openSession(options: SessionOptions): Session {
     openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
-    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
+    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: peakRssBytes() }),
     close: () => closeSession({ pool, disk, dispatcher }, sources, remotes),
   };
 }
