@@ -1,4 +1,5 @@
 /** A warm cache is recognised by its records: nothing is hashed, whatever its size. RELIABILITY §2 row 15, "default warm". */
+import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { makeSparseCache, type SparseImage } from '../cache/sparse-cache.ts';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
@@ -50,4 +51,11 @@ it('inspect --check-warm and a quick verify take the records too, and a full one
   const part = (Number.parseInt(first.slice(0, 8), 16) % 1000) + 1;
   const full = await home.run(['cache', 'verify', '--full', '--subset', `${part}/1000`, '--json']);
   expect([full.code, full.json<{ corrupt: { diffId: string }[] }>().corrupt]).toMatchObject([7, [{ diffId: `sha256:${first}` }]]);
+});
+
+it('cache du counts disk blocks, as du does, not sizes', async () => {
+  const { totalBytes, ownBytes } = (await home.run(['cache', 'du', '--json'])).json<{ totalBytes: number; ownBytes: number }>();
+  const du = Number.parseInt(execFileSync('du', ['-s', '--block-size=1', home.cacheDir], { encoding: 'utf8' }), 10);
+  expect(Math.abs(totalBytes - du) / du).toBeLessThan(0.01);
+  expect(ownBytes).toBeLessThan(16 * 1024 ** 2);
 });

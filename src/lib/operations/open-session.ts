@@ -4,6 +4,7 @@ import { openDiskCache, type DiskCache } from '../cache/disk/disk-cache.ts';
 import type { DiskCacheOptions } from '../cache/disk/disk-cache-options.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { RemoteUse } from '../cache/remote-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
@@ -44,7 +45,7 @@ export interface Session extends PipelineContext {
    */
   openSource(name: string, fresh?: 'fresh'): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
-  openRemote(url: string): Promise<ContentCache>;
+  openRemote(url: string, use?: RemoteUse): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
   requestCount(): number;
   /** Tries after a first one that this run has made, of sources and remotes. */
@@ -94,7 +95,7 @@ export function openSession(options: SessionOptions): Session {
         requireOneRegistry(name);
         return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
-    openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
+    openRemote: (url, use) => once(remotes, url, () => openRemote(url, remoteContext, use)),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: peakRssBytes() }),

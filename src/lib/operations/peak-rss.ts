@@ -1,19 +1,20 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * The most resident memory that this process had, in bytes. Linux counts into getrusage's maximum what whoever started us
- * had, from before exec; VmHWM of proc(5) is our own.
+ * The most memory this program has had resident, in bytes. Linux counts into getrusage's figure what the process had
+ * been before it became this program, so /proc is asked where there is one.
  */
 export function peakRssBytes(): number {
-  const own = /^VmHWM:\s+([0-9]+) kB$/m.exec(ownStatus())?.[1];
-  return (own === undefined ? process.resourceUsage().maxRSS : Number(own)) * 1024;
+  const kib = process.platform === 'linux' ? highWaterMark() : undefined;
+  return (kib ?? process.resourceUsage().maxRSS) * 1024;
 }
 
-/** Empty where there is no /proc. */
-function ownStatus(): string {
+function highWaterMark(): number | undefined {
   try {
-    return readFileSync('/proc/self/status', 'utf8');
+    const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+    return kib === undefined ? undefined : Number(kib);
   } catch {
-    return '';
+    // No /proc in this container: the other figure is at most too large.
+    return undefined;
   }
 }
