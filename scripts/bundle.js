@@ -5,6 +5,7 @@ import { KERNEL_NAME, KERNEL_PATH } from './build-kernel.js';
 import { namedCommonJsImports } from './commonjs-imports.js';
 import { collectLicenses } from './licenses.js';
 import { ROOT } from './root.js';
+import { undiciParts } from './undici-parts.js';
 
 const DIST = join(ROOT, 'dist');
 
@@ -64,8 +65,9 @@ function bundleEntries(entryPoints) {
     format: 'esm',
     target: 'node20',
     // oclif asks for the compiler only to transpile plugins, which src/cli/main.ts switches off: 10 MB for nothing.
-    external: ['typescript'],
-    plugins: [namedCommonJsImports],
+    // grpc-js asks for the loader of .proto files only to serve channelz and ORCA, which we don't.
+    external: ['typescript', '@grpc/proto-loader'],
+    plugins: [namedCommonJsImports, undiciParts],
     chunkNames: 'chunk-[hash]',
     banner: { js: COMMONJS_NAMES },
     legalComments: 'none',

@@ -22,11 +22,21 @@ export const namedCommonJsImports = {
       return { path: found.path, namespace: NAMESPACE };
     });
     build.onLoad({ filter: /./, namespace: NAMESPACE }, ({ path }) => ({
-      contents: `import whole from ${JSON.stringify(path)};\nexport const { ${namesOf(path).join(', ')} } = whole;\nexport default whole;\n`,
+      contents: moduleWithNames(path),
       resolveDir: dirname(path),
     }));
   },
 };
+
+/**
+ * The names come from the namespace: of a package that was an ES module once (`__esModule`) the default is something else.
+ * @param {string} path
+ */
+function moduleWithNames(path) {
+  const from = JSON.stringify(path);
+  const names = namesOf(path).join(', ');
+  return [`import whole, * as names from ${from};`, `export const { ${names} } = names;`, 'export default whole;', ''].join('\n');
+}
 
 /** @param {string} path */
 function namesOf(path) {

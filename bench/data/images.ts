@@ -7,7 +7,7 @@ import type { BenchContext } from '../claim.ts';
 import { MB } from './file-supply.ts';
 import { giantLayer } from './giant-layer.ts';
 import { mb, packTar, type PackedFile } from './pack.ts';
-import { libTar, mixedTar, smallTar, tarSeries } from './tars.ts';
+import { gibTar, libTar, mixedTar, smallTar, tarSeries } from './tars.ts';
 
 export const TAG = 'v1';
 
@@ -26,6 +26,11 @@ type Needs = Pick<BenchContext, 'data' | 'peers'>;
 /** One layer of 800 MB. */
 export async function oneLayerImage(needs: Needs): Promise<MadeImage> {
   return imageOf(needs, 'one-layer', [await packed(needs, await mixedTar(needs.data))]);
+}
+
+/** One layer of 1 GiB. */
+export async function gibImage(needs: Needs): Promise<MadeImage> {
+  return imageOf(needs, 'gib', [await packed(needs, await gibTar(needs.data))]);
 }
 
 /** Two layers of 400 MB. */

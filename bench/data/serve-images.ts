@@ -4,15 +4,17 @@ import { createInterface } from 'node:readline';
 import type { BenchContext } from '../claim.ts';
 import { TAG, type MadeImage } from './images.ts';
 
+type ServedImage = Pick<MadeImage, 'repository' | 'layout'>;
+
 export interface ServedImages {
   /** `127.0.0.1:port/name:tag` */
-  readonly referenceOf: (image: MadeImage) => string;
+  readonly referenceOf: (image: ServedImage) => string;
 }
 
 /** Serves images from a registry in its own process, whose time is nobody's, as long as `use` takes. */
 export async function withRegistry<T>(
   { program }: BenchContext,
-  images: readonly MadeImage[],
+  images: readonly ServedImage[],
   use: (served: ServedImages) => Promise<T>,
 ): Promise<T> {
   const [command = '', ...args] = program('registry', ...images.map(({ repository, layout }) => `${repository}=${layout}`));

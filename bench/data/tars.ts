@@ -26,9 +26,22 @@ export function smallTar(data: DataFolder): Promise<TarFile> {
 
 /** 800 MB, one half libraries, one half small files. */
 export function mixedTar(data: DataFolder): Promise<TarFile> {
-  return keepTar(data, { name: 'mixed.tar', description: 'half libraries, half small files' }, async function* () {
-    yield* new FileSupply(LIBRARIES).take(KIND_BYTES * data.scale);
-    yield* new FileSupply(SMALL_FILES).take(KIND_BYTES * data.scale);
+  return halvesTar(data, 'mixed.tar', { libraries: KIND_BYTES, small: KIND_BYTES });
+}
+
+/** 1 GiB; of small files machines have fewer. */
+export function gibTar(data: DataFolder): Promise<TarFile> {
+  return halvesTar(data, 'gib.tar', { libraries: 2 ** 30 - KIND_BYTES, small: KIND_BYTES });
+}
+
+function halvesTar(
+  data: DataFolder,
+  name: string,
+  { libraries, small }: { readonly libraries: number; readonly small: number },
+): Promise<TarFile> {
+  return keepTar(data, { name, description: 'half libraries, half small files' }, async function* () {
+    yield* new FileSupply(LIBRARIES).take(libraries * data.scale);
+    yield* new FileSupply(SMALL_FILES).take(small * data.scale);
   });
 }
 

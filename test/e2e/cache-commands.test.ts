@@ -15,7 +15,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canMount, inMountNamespace } from '../cache/cache-process.ts';
@@ -68,7 +68,7 @@ const DAMAGES: [string, string, (path: string) => Promise<void>][] = [
   ['no content', 'size', (path) => truncate(path, 0)],
 ];
 
-describe('row 15: a layer with', () => {
+describe('§2 row 15: a layer with', () => {
   it.each(DAMAGES)('%s is found by a quick verify (%s), exit 7, and repaired, exit 0', async (_what, reason, damage) => {
     expect((await home.run(['cache', 'verify'])).code).toBe(0);
     await damage(largest);
@@ -82,6 +82,36 @@ describe('row 15: a layer with', () => {
     expect([mended.code, (await home.run(['cache', 'verify', '--full'])).code]).toEqual([0, 0]);
     expect(await wrongFilesIn(home.cacheDir)).toEqual([]);
     expect((await lstat(largest)).mode & 0o777).toBe(0o444);
+  });
+});
+
+describe('row 15: a layer with a flipped bit behind its old time, size and inode', () => {
+  let remote: string;
+  beforeEach(async () => {
+    // A record knows whole milliseconds.
+    const seconds = (Math.floor((await stat(largest)).mtimeMs) + 0.5) / 1000;
+    await overwrite(largest, 100, Buffer.from([((await readFile(largest))[100] ?? 0) ^ 1]));
+    await chmod(largest, 0o444);
+    await utimes(largest, seconds, seconds);
+    remote = home.path('remote');
+    expect((await home.run(['cache', 'verify'])).code).toBe(0);
+  });
+
+  it('is found by verify --full and by warm --verify full, exit 7', async () => {
+    expect((await home.run(['warm', IMAGE])).code).toBe(0);
+    const warmed = await home.run(['warm', IMAGE, '--verify', 'full', '--json']);
+    expect([warmed.code, warmed.json().error?.code]).toEqual([7, 'CACHE_CORRUPT']);
+    expect((await home.run(['cache', 'verify', '--full'])).code).toBe(7);
+  });
+
+  it('is found while it is pushed, and the remote gets the other layers only', async () => {
+    const pushed = await home.run(['push-cache', IMAGE, '--to', `file://${remote}`]);
+    expect(pushed.code).not.toBe(0);
+    expect(pushed.stderr).toContain(largest.slice(-64));
+    const names = (await readdir(remote, { recursive: true })).map((name) => basename(name));
+    const good = (await cachedLayers(home)).filter((name) => name !== largest.slice(-64));
+    expect(names).toEqual(expect.arrayContaining(good));
+    expect(names.filter((name) => name.startsWith(largest.slice(-64)))).toEqual([]);
   });
 });
 
@@ -182,7 +212,7 @@ describe('cache du', () => {
   });
 });
 
-describe.skipIf(!canMount)('row 12: a read-only cache', () => {
+describe.skipIf(!canMount)('§2 row 12: a read-only cache', () => {
   it('serves a warm of a warm image, inspect and verify, exit 0', () => {
     const readOnly = `mount --bind '${home.cacheDir}' '${home.cacheDir}' && mount -o remount,bind,ro '${home.cacheDir}'`;
     for (const args of [
@@ -198,7 +228,7 @@ describe.skipIf(!canMount)('row 12: a read-only cache', () => {
   });
 });
 
-describe('row 23: a cache of a newer clipctl', () => {
+describe('§2 row 23: a cache of a newer clipctl', () => {
   it('is refused with exit 8 by each command', async () => {
     await mkdir(join(home.cacheDir, '.clipctl/v2'));
     for (const args of [['du'], ['ls'], ['verify'], ['prune'], ['pin', IMAGE]]) {

@@ -3,6 +3,9 @@ import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
+import { makeLayout, type MadeLayer } from '../servers/make-layout.ts';
+import { halfNoise, servedOf } from './mixed-image.ts';
 import { makeHome, type Home } from './run-cli.ts';
 
 const FIXTURES = ['odd-gzip', 'odd-zstd', 'odd-plain', 'odd-docker', 'odd-members', 'duplayer'];
@@ -47,6 +50,34 @@ describe('a second index', () => {
     expect([...(await index('odd-gzip', '--warm')).sources]).toEqual(['layout']);
     expect([...(await index('odd-gzip', '--warm')).sources]).toEqual(['layer-index']);
     expect((await home.run(['inspect', fixture('odd-gzip'), '--check-warm'])).code).toBe(0);
+  });
+});
+
+describe('an image that shares its base with one that was indexed', () => {
+  it('is indexed without a byte of the base, its own layer is fetched once, and the index is what a fresh cache gives', async () => {
+    const base: MadeLayer = { files: { 'base.bin': halfNoise(3_000_000, 1) } };
+    const one = await makeLayout(home.path('one'), [base, { files: { a: 'of the one' } }]);
+    const other = await makeLayout(home.path('other'), [base, { files: { b: 'of the other' } }]);
+    const registry = await startLoopbackRegistry({ repositories: { one: one.directory, other: other.directory } });
+    try {
+      const sourcesOf = async (name: string, ...more: string[]): Promise<string[]> => {
+        const command = ['index', `${registry.host}/${name}:v1`, '-o', home.path(`${name}.clip`), '--json', ...more];
+        const [platform] = (await home.run(command)).json<Indexed>().platforms;
+        return platform?.layers.map(({ source }) => source) ?? [];
+      };
+      const [baseDigest, ownDigest] = other.layers.map(({ digest }) => digest) as [string, string];
+      expect(await sourcesOf('one')).toEqual(['registry', 'registry']);
+      const served = servedOf(registry, baseDigest);
+      expect(served).toBe(one.layers[0]?.compressedBytes);
+      expect(await sourcesOf('other')).toEqual(['layer-index', 'registry']);
+      expect(servedOf(registry, baseDigest)).toBe(served);
+      expect(servedOf(registry, ownDigest)).toBe(other.layers[1]?.compressedBytes);
+      const shared = await readFile(home.path('other.clip'));
+      expect(await sourcesOf('other', '--cache-dir', home.path('fresh'))).toEqual(['registry', 'registry']);
+      expect((await readFile(home.path('other.clip'))).equals(shared)).toBe(true);
+    } finally {
+      await registry.close();
+    }
   });
 });
 

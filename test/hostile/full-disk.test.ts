@@ -67,7 +67,7 @@ async function warmOnTmpfs(layers: readonly MadeLayer[]): Promise<FullDisk> {
   };
 }
 
-describe.skipIf(!canMount)('row 11: a warm into 64 MiB', () => {
+describe.skipIf(!canMount)('§2 row 11: a warm into 64 MiB', () => {
   it('of eight layers that are known not to fit ends with 8 before a byte of one is asked for', async () => {
     const { code, stderr, layerRequests } = await warmOnTmpfs(eightLayers('none'));
     expect({ code, layerRequests }).toEqual({ code: 8, layerRequests: 0 });
@@ -94,22 +94,61 @@ describe.skipIf(!canMount)('row 11: a warm into 64 MiB', () => {
     ['that is known to need its place', { files: { 'a.bin': Buffer.from(noiseOf(3)) }, compression: 'none' }],
     ['that turns out to need its place', { files: { 'a.bin': Buffer.alloc(48 * MIB) } }],
   ])('evicts what was not used for long for a layer %s, and goes on', async (_which, layer) => {
-    const old: MadeLayer = { files: { 'a.bin': noiseOf(2) }, compression: 'none' };
-    const images = await Promise.all([old, layer].map((each, nth) => makeLayout(join(home, `image-${nth}`), [each])));
-    const cacheDir = join(home, 'cache');
-    await mkdir(cacheDir, { mode: 0o700 });
-    const warm = (nth: number): string =>
-      `'${process.execPath}' '${BIN}' warm '${images[nth]?.reference ?? ''}' --progress none --min-free 0 --max-cache-size 1GiB --cache-dir '${cacheDir}'`;
-    const age = `touch -d '1 day ago' '${cacheDir}'/.clipctl/v1/layers/*`;
-    const script = `${warm(0)} && ${age} && ${warm(1)} && ls '${cacheDir}' >'${home}/names'`;
-    const mount = `mount -t tmpfs -o size=64m,mode=700 none '${cacheDir}'`;
-    const [file = '', ...args] = inMountNamespace(mount, ['sh', '-c', script]);
-    const code = await new Promise((resolve) => {
-      const env = { PATH: process.env['PATH'] ?? '', HOME: home };
-      const child = execFile(file, args, { env, timeout: 60_000 }, () => resolve(child.exitCode));
-    });
-    expect(code).toBe(0);
-    const names = (await readFile(join(home, 'names'), 'utf8')).split('\n').filter((name) => name.length === 64);
-    expect(names).toEqual([images[1]?.layers[0]?.diffId.slice('sha256:'.length)]);
+    const { code, left, images } = await warmOneAfterTheOther([OLD, layer], '--min-free 0 --max-cache-size 1GiB');
+    expect([code, left]).toEqual([0, [images[1]]]);
+  });
+
+  it('evicts for the free-space floor, which holds afterwards, although there is room and the cap is far', async () => {
+    const small: MadeLayer = { files: { 'a.bin': noiseOf(3).subarray(0, 12 * MIB) }, compression: 'none' };
+    const { code, left, images, freeBytes } = await warmOneAfterTheOther([OLD, small], '--min-free 20MiB --max-cache-size 1GiB');
+    expect([code, left]).toEqual([0, [images[1]]]);
+    expect(freeBytes).toBeGreaterThan(20 * MIB);
+    const kept = await warmOneAfterTheOther([OLD, small], '--min-free 8MiB --max-cache-size 1GiB');
+    expect([kept.code, kept.left.length]).toEqual([0, 2]);
+  });
+
+  it('by default takes no more than half of the file system, and leaves a quarter of a small one free', async () => {
+    const small: MadeLayer = { files: { 'a.bin': noiseOf(3).subarray(0, 12 * MIB) }, compression: 'none' };
+    const half = await warmOneAfterTheOther([{ ...small, files: { 'b.bin': noiseOf(2).subarray(0, 24 * MIB) } }, small], '');
+    expect([half.code, half.left]).toEqual([0, [half.images[1]]]);
+    const refused = await warmOneAfterTheOther([OLD], '');
+    expect([refused.code, refused.left]).toEqual([8, []]);
   });
 });
+
+const OLD: MadeLayer = { files: { 'a.bin': noiseOf(2) }, compression: 'none' };
+
+interface WarmedInTurn {
+  readonly code: number;
+  /** Layers of 64 MiB afterwards, sorted. */
+  readonly left: readonly string[];
+  /** The one layer of each image. */
+  readonly images: readonly string[];
+  readonly freeBytes: number;
+}
+
+/** Images of one layer each are warmed; before each, what is there was last used a day ago. */
+async function warmOneAfterTheOther(layers: readonly MadeLayer[], flags: string): Promise<WarmedInTurn> {
+  const folder = await mkdtemp(join(home, 'turns-'));
+  const images = await Promise.all(layers.map((each, nth) => makeLayout(join(folder, `image-${nth}`), [each])));
+  const cacheDir = join(folder, 'cache');
+  await mkdir(cacheDir, { mode: 0o700 });
+  const age = `touch -d '1 day ago' '${cacheDir}'/.clipctl/v1/layers/*`;
+  const warms = images.map(
+    ({ reference }) => `'${process.execPath}' '${BIN}' warm '${reference}' --progress none ${flags} --cache-dir '${cacheDir}'`,
+  );
+  const look = `r=$?; ls '${cacheDir}' >'${folder}/names'; df --output=avail -B1 '${cacheDir}' >'${folder}/free'; exit $r`;
+  const script = `{ ${warms.join(` && ${age} && `)}; }; ${look}`;
+  const mount = `mount -t tmpfs -o size=64m,mode=700 none '${cacheDir}'`;
+  const [file = '', ...args] = inMountNamespace(mount, ['sh', '-c', script]);
+  const code = await new Promise<number>((resolve) => {
+    const env = { PATH: process.env['PATH'] ?? '', HOME: home };
+    const child = execFile(file, args, { env, timeout: 60_000 }, () => resolve(child.exitCode ?? -1));
+  });
+  return {
+    code,
+    left: (await readFile(join(folder, 'names'), 'utf8')).split('\n').filter((name) => name.length === 64),
+    images: images.map((image) => image.layers[0]?.diffId.slice('sha256:'.length) ?? ''),
+    freeBytes: Number((await readFile(join(folder, 'free'), 'utf8')).split('\n')[1]),
+  };
+}

@@ -6,24 +6,45 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canTrace } from '../cache/cache-process.ts';
 import { makeMixedImage } from '../e2e/mixed-image.ts';
 import { expectSound } from '../hostile/expect-fault.ts';
-import { warmWithFault } from '../hostile/failing-syscall.ts';
+import { warmWithFault, type Fault, type FaultyWarm } from '../hostile/failing-syscall.ts';
+import { serveStoppedImage, type StoppedImage } from '../hostile/stopped-transfer.ts';
 
 const MAX_CALLS = 200;
 
 let home: string;
 let image: string;
+let stopped: StoppedImage;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'clipctl-faults-'));
   image = (await makeMixedImage(join(home, 'image'), 6_000_000)).reference;
+  stopped = await serveStoppedImage(join(home, 'stopped'));
 });
-afterAll(() => rm(home, { recursive: true, force: true }));
+afterAll(async () => {
+  await stopped.close();
+  await rm(home, { recursive: true, force: true });
+});
 
-describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3', () => {
+/** Lets one after the other fail. */
+async function failEach(warm: FaultyWarm, layers: number, fault: Omit<Fault, 'nth'>): Promise<void> {
+  let nth = 1;
+  for (; nth <= MAX_CALLS; nth += 1) {
+    const report = await warmWithFault(warm, { ...fault, nth });
+    if (!report.isInjected) break;
+    expectSound({ ...fault, nth }, report, layers);
+  }
+  process.stderr.write(`${fault.call} ${fault.errno} ${fault.thread ?? ''}: ${nth - 1} calls\n`);
+  expect(nth).toBeGreaterThan(1);
+  expect(nth).toBeLessThan(MAX_CALLS);
+}
+
+describe.skipIf(process.arch !== 'x64' || !canTrace())('§2 row 3', () => {
   it.each([
     ['pwrite64', 'ENOSPC'],
     ['pwrite64', 'EDQUOT'],
     ['fsync', 'EIO'],
+    ['fsync', 'EINTR'],
     ['link', 'ENOSPC'],
+    ['link', 'EXDEV'],
     ['rename', 'EIO'],
     ['rename', 'EDQUOT'],
     ['fchmod', 'EROFS'],
@@ -31,14 +52,25 @@ describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3', () => {
     ['rmdir', 'EIO'],
     ['unlink', 'EIO'],
   ])('every %s of a warm fails with %s, one after the other: 8, one message, nothing wrong', async (call, errno) => {
-    let nth = 1;
-    for (; nth <= MAX_CALLS; nth += 1) {
-      const report = await warmWithFault(image, { call, errno, nth });
-      if (!report.isInjected) break;
-      expectSound({ call, errno, nth }, report, 3);
-    }
-    process.stderr.write(`${call} ${errno}: ${nth - 1} calls\n`);
-    expect(nth).toBeGreaterThan(1);
-    expect(nth).toBeLessThan(MAX_CALLS);
+    await failEach({ image }, 3, { call, errno });
+  });
+});
+
+describe('§2 row 3: of a warm that goes on with a stopped one', () => {
+  it.each([
+    ['open', 'EIO', 'main'],
+    ['open', 'EMFILE', 'main'],
+    ['open', 'EMFILE', 'worker'],
+    ['read', 'EIO', 'main'],
+    ['read', 'EIO', 'worker'],
+    ['write', 'ENOSPC', 'main'],
+    ['write', 'EIO', 'worker'],
+    ['fdatasync', 'EIO', 'worker'],
+    ['fsync', 'ENOSPC', 'main'],
+    ['ftruncate', 'EIO', 'main'],
+  ] as const)('every %s fails with %s in the %s thread, one after the other: 8 or success, nothing wrong', async (...how) => {
+    const [call, errno, thread] = how;
+    const warm = { image: stopped.reference, before: (cacheDir: string) => stopped.stopIn(cacheDir) };
+    await failEach(warm, 1, { call, errno, thread });
   });
 });

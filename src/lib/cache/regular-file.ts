@@ -5,7 +5,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, type FileHandle } from 'node:fs/promises';
 import { ClipctlError, storageError } from '../errors.ts';
-import { openRegular, type OpenedFile } from '../regular-file.ts';
+import { openRegular, readOpened, type OpenedFile } from '../regular-file.ts';
 import { errnoOf } from './errno.ts';
 
 /** What says, without reading it, that a file is still the one that was verified. */
@@ -73,16 +73,15 @@ export async function lookAtFile(path: string): Promise<FileIdentity | 'other' |
  * @throws ClipctlError STORAGE_DENIED, STORAGE_ERROR
  */
 export async function readSmallFile(path: string, maxBytes: number): Promise<{ text: string; modifiedMs: number } | undefined> {
-  const seen = await lookAtFile(path);
-  if (seen === undefined || seen === 'other') return undefined;
-  const file = await openRegularFile(path);
-  if (file === undefined) return undefined;
   try {
-    if (file.identity.sizeBytes > maxBytes) return undefined;
-    return { text: await file.handle.readFile('utf8'), modifiedMs: file.identity.mtimeMs };
-  } catch (error) {
-    throw storageError(error, path, 'read');
-  } finally {
+    const file = await openRegular(path, { refuseLinks: true });
+    if (file === 'other') return undefined;
+    if (file.sizeBytes <= maxBytes)
+      return { text: (await readOpened(file)).toString(), modifiedMs: identityOf(file.stats).mtimeMs };
     await file.handle.close();
+    return undefined;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw storageError(error, path, 'read');
   }
 }

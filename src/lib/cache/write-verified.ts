@@ -5,9 +5,10 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { ClipctlError, storageError } from '../errors.ts';
 import type { ContentHash } from '../oci/digest.ts';
 import type { ChunkSource } from './chunk-source.ts';
+import { EarlyFlush } from './early-flush.ts';
 
 /** Dirty pages go out while the rest still comes in, so the last fsync is short (RELIABILITY §1.1, fsync cost). */
-const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
+const FLUSH_EVERY_BYTES = 16 * 1024 * 1024;
 
 export interface ExpectedContent {
   readonly hash: ContentHash;
@@ -44,7 +45,8 @@ async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, ex
   const { hash, sizeBytes, signal, onPiece, isFlushed = true } = expected;
   const sha = createHash('sha256');
   let writtenBytes = 0;
-  let unsyncedBytes = 0;
+  let unflushedBytes = 0;
+  const flush = new EarlyFlush(file.path, isFlushed);
   for await (const piece of pieces) {
     signal.throwIfAborted();
     if (sizeBytes !== undefined && writtenBytes + piece.length > sizeBytes)
@@ -54,16 +56,17 @@ async function writePieces(file: OpenFile, pieces: AsyncIterable<Uint8Array>, ex
     onPiece?.(piece);
     await writing;
     writtenBytes += piece.length;
-    unsyncedBytes += piece.length;
-    if (isFlushed && unsyncedBytes >= SYNC_EVERY_BYTES) {
-      await syncData(file);
-      unsyncedBytes = 0;
+    unflushedBytes += piece.length;
+    if (unflushedBytes >= FLUSH_EVERY_BYTES) {
+      flush.start();
+      unflushedBytes = 0;
     }
   }
   signal.throwIfAborted();
   if (sizeBytes !== undefined && writtenBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, writtenBytes);
   const found = sha.digest('hex');
   if (found !== hash) throw digestMismatch(hash, found);
+  await flush.finish();
 }
 
 async function writeFully({ handle, path }: OpenFile, piece: Uint8Array, offset: number): Promise<void> {
@@ -74,14 +77,6 @@ async function writeFully({ handle, path }: OpenFile, piece: Uint8Array, offset:
     }
   } catch (error) {
     throw storageError(error, path, 'write');
-  }
-}
-
-async function syncData({ handle, path }: OpenFile): Promise<void> {
-  try {
-    await handle.datasync();
-  } catch (error) {
-    throw storageError(error, path, 'flush');
   }
 }
 

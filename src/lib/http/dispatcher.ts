@@ -49,7 +49,7 @@ export interface Dispatcher {
 /** So many connections to one host at once; a request beyond them waits for one. */
 const MAX_CONNECTIONS_PER_HOST = 64;
 
-/** undici takes 160 ms to import: only what goes to the network pays that. */
+/** undici takes a while to import: only what goes to the network pays that. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const addresses = new AddressBook(options.askName, options.rememberedMs);
   let agent: Promise<Agent> | undefined;

@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
-import { openDiskCache, type DiskCache, type DiskCacheOptions } from '../cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCache } from '../cache/disk/disk-cache.ts';
+import type { DiskCacheOptions } from '../cache/disk/disk-cache-options.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { RemoteUse } from '../cache/remote-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
@@ -15,11 +17,13 @@ import { digestOfHash } from '../oci/digest.ts';
 import { parseReference } from '../oci/reference.ts';
 import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import type { PipelineContext } from '../pipeline/ingest-layer.ts';
+import { hashOnAllCores } from '../pipeline/hash-in-worker.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
 import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
+import { peakRssBytes } from './peak-rss.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
 
@@ -41,7 +45,7 @@ export interface Session extends PipelineContext {
    */
   openSource(name: string, fresh?: 'fresh'): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
-  openRemote(url: string): Promise<ContentCache>;
+  openRemote(url: string, use?: RemoteUse): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
   requestCount(): number;
   /** Tries after a first one that this run has made, of sources and remotes. */
@@ -59,7 +63,7 @@ export function openSession(options: SessionOptions): Session {
   const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
-  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, budget));
+  const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, { budget, pool }));
   const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
@@ -93,10 +97,10 @@ export function openSession(options: SessionOptions): Session {
         requireOneRegistry(name);
         return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
-    openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
+    openRemote: (url, use) => once(remotes, url, () => openRemote(url, remoteContext, use)),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
-    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
+    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: peakRssBytes() }),
     close: () => closeSession({ pool, disk, dispatcher }, sources, remotes),
   };
 }
@@ -129,10 +133,14 @@ function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
-function diskOptionsOf(options: SessionOptions, budget: MemoryBudget): DiskCacheOptions {
+function diskOptionsOf(
+  options: SessionOptions,
+  own: { readonly budget: MemoryBudget; readonly pool: WorkerPool },
+): DiskCacheOptions {
   const { maxCacheBytes, minFreeBytes, shared = false, durability, lockTimeoutMs, onProgress } = options;
   return {
-    budget,
+    budget: own.budget,
+    hashFile: (path, about) => hashOnAllCores(path, { ...about, ...own }),
     shared,
     ...(maxCacheBytes === undefined ? {} : { maxCacheBytes }),
     ...(minFreeBytes === undefined ? {} : { minFreeBytes }),

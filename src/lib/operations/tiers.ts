@@ -3,12 +3,12 @@ import type { ContentCache } from '../cache/content-cache.ts';
 import { hasStoppedTransfer } from '../cache/disk/ingest/begin-transfer.ts';
 import type { LockHolder } from '../cache/disk/lock/lock-holder.ts';
 import { fillFromRemotes, type TierFill } from '../cache/tiered.ts';
-import { errorClassOf, errorCodeOf, type ErrorClass } from '../errors.ts';
+import { errorClassOf, errorCodeOf, isRetryable } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
-import { ingestSpans, runsWorthTaking, type SpanIngest } from '../pipeline/ingest-spans.ts';
-import type { LayerMap } from '../pipeline/span-plan.ts';
+import { ingestSpans, runsWorthTaking, spanTransferKey, type SpanIngest } from '../pipeline/ingest-spans.ts';
+import type { LayerMap, SpanRun } from '../pipeline/span-plan.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { labelProblem } from './label-problem.ts';
 import type { Session } from './open-session.ts';
@@ -38,18 +38,12 @@ export interface ServedLayer {
 }
 
 /** Size of the layer when it stands verified on disk; a file nobody vouches for is hashed first. */
-export async function sizeOnDisk(session: Session, layer: LayerDescriptor): Promise<number | undefined> {
+export async function sizeOnDisk({ disk, signal }: Session, layer: LayerDescriptor): Promise<number | undefined> {
   const hash = contentHashOf(layer.diffId);
-  await session.disk.holdLayers([hash]);
-  const state = await session.disk.checkLayer(hash);
-  if (state === 'missing' || state === 'bad') return undefined;
-  if (state === 'unverified' && (await session.disk.verifyLayer(hash, { signal: session.signal })) !== 'verified')
-    return undefined;
-  const found = await session.disk.contentExists(hash, { signal: session.signal });
-  if (found === undefined) return undefined;
-  await session.disk.touchLayer(hash);
-  await session.disk.recordDigest(hash, layer.digest, layer.sizeBytes);
-  return found.sizeBytes;
+  const seen = { digest: layer.digest, compressedBytes: layer.sizeBytes };
+  const sizeBytes = await disk.useLayer(hash, seen);
+  if (sizeBytes !== undefined || (await disk.checkLayer(hash)) !== 'unverified') return sizeBytes;
+  return (await disk.verifyLayer(hash, { signal })) === 'verified' ? disk.useLayer(hash, seen) : undefined;
 }
 
 /** Brings a layer into the disk cache. @throws ClipctlError of the last tier asked */
@@ -99,11 +93,11 @@ async function takeFromSource(
   { layer, isLast, map }: WarmLayerRequest,
   source: ImageSource,
 ): Promise<SpanIngest> {
-  const parallel = session.options.jobs;
-  const runs = map === undefined ? undefined : runsWorthTaking(map, parallel);
-  if (map !== undefined && runs !== undefined && !(await isBegun(session, layer, source))) {
-    const spans = await ingestSpans(session, { layer, source, map, runs, parallel }).catch((error: unknown) => {
-      if (!WORTH_ONE_STREAM.has(errorClassOf(errorCodeOf(error)))) throw error;
+  const runs = map === undefined ? undefined : await runsToTake(session, { layer, map }, source);
+  if (map !== undefined && runs !== undefined) {
+    const parallel = session.options.jobs;
+    const spans = await ingestSpans(session, { layer, source, map, runs, parallel }).catch(async (error: unknown) => {
+      if (!(await isWorthOneStream(session, layer, error))) throw error;
       session.onProgress({ type: 'retry', what: layer.digest, attempt: 1, most: 1, waitMs: 0, reason: errorCodeOf(error) });
       return undefined;
     });
@@ -115,15 +109,28 @@ async function takeFromSource(
   return { uncompressedBytes: facts.uncompressedBytes, resumedBytes: facts.resumedBytes, readBytes };
 }
 
-/** One stream has brought a part of the layer already, and can go on: what is here is not fetched again. */
-async function isBegun(session: Session, { digest, sizeBytes, diffId }: LayerDescriptor, source: ImageSource): Promise<boolean> {
-  if (source.kind !== 'registry') return false;
-  const key = { digest, sizeBytes, diffId, checkpointIntervalBytes: 0 };
-  return hasStoppedTransfer(session.disk.directory, contentHashOf(diffId), key);
+/** `undefined`: one stream. What a stopped run has brought decides: it is gone on with as it was begun. */
+async function runsToTake(
+  { disk, options }: Session,
+  { layer, map }: { readonly layer: LayerDescriptor; readonly map: LayerMap },
+  source: ImageSource,
+): Promise<readonly SpanRun[] | undefined> {
+  if (source.kind !== 'registry') return runsWorthTaking(map, options.jobs);
+  const { digest, sizeBytes, diffId } = layer;
+  const hash = contentHashOf(diffId);
+  const oneStream = { digest, sizeBytes, diffId, checkpointIntervalBytes: 0 };
+  if (await hasStoppedTransfer(disk.directory, hash, oneStream)) return undefined;
+  const isBegun = await hasStoppedTransfer(disk.directory, hash, spanTransferKey(layer));
+  return runsWorthTaking(map, isBegun ? Infinity : options.jobs);
 }
 
 /** A registry without ranges, an index of another build, bytes that are wrong: one stream finds out, or serves. */
-const WORTH_ONE_STREAM: ReadonlySet<ErrorClass> = new Set(['network', 'integrity']);
+async function isWorthOneStream({ disk }: Session, layer: LayerDescriptor, error: unknown): Promise<boolean> {
+  const errorClass = errorClassOf(errorCodeOf(error));
+  if (errorClass !== 'network') return errorClass === 'integrity';
+  // The line is down, not the registry odd: one stream would drop what came so far, which the next command goes on with.
+  return !isRetryable(error) || !(await hasStoppedTransfer(disk.directory, contentHashOf(layer.diffId), spanTransferKey(layer)));
+}
 
 /** What one fill from a remote has in memory: the stream's read-ahead and the piece that is hashed and written. */
 const FILL_BYTES = 512 * 1024;

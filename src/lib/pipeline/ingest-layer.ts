@@ -9,6 +9,7 @@ import { errorClassOf, errorCodeOf } from '../errors.ts';
 import type { ErrorClass, ErrorCode } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
+import { layerTypeOf } from '../oci/media-types.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import type { LayerFacts } from './layer-job.ts';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -66,7 +67,7 @@ const WORTH_A_NEW_START: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** How a layer can fail that says nothing against the bytes it has so far. */
-const INTERRUPTIONS: ReadonlySet<ErrorClass> = new Set(['aborted', 'network', 'not-allowed']);
+export const INTERRUPTIONS: ReadonlySet<ErrorClass> = new Set(['aborted', 'network', 'not-allowed']);
 
 /** One call of ingestLayer, over its attempts. */
 interface Attempts {
@@ -114,11 +115,11 @@ async function ingestOnce(context: PipelineContext, request: IngestRequest, atte
 
 /** What is at hand locally need not be kept half. */
 function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }: IngestRequest): IngestWish {
-  const hash = contentHashOf(layer.diffId);
-  const atLeastBytes = layer.sizeBytes;
-  if (source.kind !== 'registry') return { hash, atLeastBytes };
   const { digest, sizeBytes, diffId } = layer;
-  return { hash, atLeastBytes, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
+  const isPlain = layerTypeOf(layer.mediaType)?.compression === 'none';
+  const wish = { hash: contentHashOf(diffId), ...(isPlain ? { sizeBytes } : { atLeastBytes: sizeBytes }) };
+  if (source.kind !== 'registry') return wish;
+  return { ...wish, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
 }
 
 async function runPass(

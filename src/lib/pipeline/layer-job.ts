@@ -79,6 +79,7 @@ export type ToWorker =
   | { readonly type: 'piece'; readonly slot: number; readonly length: number }
   | { readonly type: 'end' }
   | { readonly type: 'begin-span'; readonly job: SpanJob; readonly shared: SharedArrayBuffer }
+  | { readonly type: 'begin-hash'; readonly path: string; readonly shared: SharedArrayBuffer }
   | { readonly type: 'begin-through'; readonly job: LayerJob; readonly link: OutputLink }
   | { readonly type: 'begin-outputs'; readonly job: LayerJob; readonly link: OutputLink };
 
@@ -87,6 +88,7 @@ export type FromWorker =
   | { readonly type: 'decoded'; readonly facts: DecodedFacts }
   | { readonly type: 'outputs'; readonly facts: OutputFacts }
   | { readonly type: 'span' }
+  | { readonly type: 'hashed'; readonly hex: string | undefined }
   | { readonly type: 'failed'; readonly error: PlainError };
 
 /** An error as it crosses threads (structured clone would drop its class). */

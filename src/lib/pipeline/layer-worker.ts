@@ -14,6 +14,7 @@ import {
   type WorkerData,
 } from './layer-job.ts';
 import { pageBuffersOf } from '../tar/packed-entries.ts';
+import { hashFileThrough } from './file-hash.ts';
 import { HandoverReader, HandoverWriter } from './handover.ts';
 import { LayerOutputs } from './layer-outputs.ts';
 import { LayerPass } from './layer-pass.ts';
@@ -52,6 +53,7 @@ async function handle(message: ToWorker): Promise<void> {
   if (message.type === 'begin') {
     stages = message.link === undefined ? openWhole(message.job, message.shared) : openInflating(message.job, message.link);
   } else if (message.type === 'begin-span') stages = openSpan(message.job, message.shared);
+  else if (message.type === 'begin-hash') stages = openHash(message.path, message.shared);
   else if (message.type === 'begin-through') stages = openThrough(message.job, message.link);
   else if (message.type === 'piece') await takePiece(message.slot, message.length);
   else if (message.type === 'end') await finish();
@@ -157,6 +159,17 @@ function openSpan(job: SpanJob, shared: SharedArrayBuffer): Stages {
       return [{ type: 'span' }];
     },
     close: () => pass.close(),
+  };
+}
+
+/** No piece comes: the file is read at the end, through the memory that pieces would come in. */
+function openHash(path: string, shared: SharedArrayBuffer): Stages {
+  const slots = new Uint8Array(shared);
+  return {
+    slots,
+    write: () => Promise.resolve(),
+    finish: () => Promise.resolve([{ type: 'hashed', hex: hashFileThrough(path, slots) }]),
+    close: () => undefined,
   };
 }
 

@@ -28,7 +28,7 @@ describe('a remote cache URL', () => {
 
   it.each([
     'https://cache.example/prefix?token=x',
-    'blobcache://host:2049',
+    'blobcaches://host:2049',
     'ftp://host/dir',
     'javascript:alert(1)',
     '/no/scheme',

@@ -5,7 +5,6 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { ContentHash, Digest } from '../../oci/digest.ts';
-import type { BufferBudget } from '../buffer-budget.ts';
 import type { ChunkSource } from '../chunk-source.ts';
 import type {
   CacheCallOptions,
@@ -18,11 +17,13 @@ import type {
   Unverified,
 } from '../content-cache.ts';
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
+import { hashFile, type FileHash } from '../hash-file.ts';
 import { listContentFiles } from '../list-content-files.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
 import { locksDirectory } from './cache-layout.ts';
-import { CacheRoom, type RoomOptions } from './cache-room.ts';
+import { CacheRoom } from './cache-room.ts';
+import type { DiskCacheOptions } from './disk-cache-options.ts';
 import { DirectoryGuard } from './directory-guard.ts';
 import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import {
@@ -43,7 +44,7 @@ import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
 import { removeLeftovers } from './ingest/leftovers.ts';
 import { Lease } from './lease.ts';
-import { UseClock, type UseClockOptions } from './use-clock.ts';
+import { UseClock } from './use-clock.ts';
 import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
 
 /**
@@ -51,19 +52,6 @@ import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
  * CLIP or a copy made it). `bad`: no regular file.
  */
 export type LayerState = 'verified' | 'unverified' | 'bad' | 'missing';
-
-export interface DiskCacheOptions extends Omit<RoomOptions, 'clock' | 'lease'>, UseClockOptions {
-  /** Lends the buffers that verifyLayer hashes with. */
-  readonly budget: BufferBudget;
-  /** Of a group: the directory is made for it, and may belong to another member. */
-  readonly shared?: boolean;
-  /** `none`: no flush; a power loss may leave wrong files, which `verify` finds. Default `full`. */
-  readonly durability?: Durability;
-  /** `lease` leaves the kernel's locks out. Default `auto`. */
-  readonly locks?: 'auto' | 'lease';
-  /** Waiting for another process ends with LOCK_TIMEOUT after so long; default: as long as it lives. */
-  readonly lockTimeoutMs?: number;
-}
 
 /** Opens without touching the disk; the directory is made by the first write. */
 export function openDiskCache(directory: string, options: DiskCacheOptions): DiskCache {
@@ -73,7 +61,7 @@ export function openDiskCache(directory: string, options: DiskCacheOptions): Dis
 export class DiskCache implements ContentCache {
   readonly directory: string;
   readonly capabilities: CacheCapabilities = { ranges: true, list: true, delete: true, conditionalPut: true };
-  readonly #budget: BufferBudget;
+  readonly #hashFile: FileHash;
   readonly #turns = new KeyedTurns();
   readonly #durability: Durability;
   readonly #records: LayerRecords;
@@ -87,7 +75,7 @@ export class DiskCache implements ContentCache {
   constructor(directory: string, options: DiskCacheOptions) {
     const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity, shared = false } = options;
     this.directory = directory;
-    this.#budget = budget;
+    this.#hashFile = options.hashFile ?? ((path, { signal }) => hashFile(path, { budget, signal }));
     this.#durability = durability;
     this.#guard = new DirectoryGuard(directory, { shared });
     this.#layerTurns = new LayerTurns(locksDirectory(directory), { kind: locks, timeoutMs: lockTimeoutMs });
@@ -223,6 +211,16 @@ export class DiskCache implements ContentCache {
     return (await this.#records.isVerified(hash, found)) ? found.sizeBytes : undefined;
   }
 
+  /** Size of a verified layer that is used now, as the content of `seen`; `undefined` = there is none. Throws as sizeOf does. */
+  async useLayer(hash: ContentHash, seen: DigestSeen): Promise<number | undefined> {
+    await this.holdLayers([hash]);
+    const found = await lookAtFile(this.layerPath(hash));
+    if (found === undefined || found === 'other') return undefined;
+    const outcome = await this.#records.use(hash, found, seen);
+    if (outcome === 'newForm') await this.recordDigest(hash, seen.digest, seen.compressedBytes);
+    return outcome === false ? undefined : found.sizeBytes;
+  }
+
   /**
    * Hashes the layer, and vouches for it from then on when its sha256 is its name. A bad file stays where it is: the
    * next commit replaces it.
@@ -235,7 +233,7 @@ export class DiskCache implements ContentCache {
 
   #hashAndAdopt(hash: ContentHash, signal: AbortSignal): Promise<'verified' | 'bad' | 'missing'> {
     const prepare = (): Promise<void> => this.#guard.prepare();
-    return hashAndAdopt(this.directory, hash, { records: this.#records, budget: this.#budget, prepare, signal });
+    return hashAndAdopt(this.directory, hash, { records: this.#records, hashFile: this.#hashFile, prepare, signal });
   }
 
   /** Notes that a verified layer is the content of a compressed digest. @throws ClipctlError STORAGE_*, CACHE_VERSION */

@@ -2,14 +2,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import type { BufferBudget } from '../buffer-budget.ts';
-import { hashFile } from '../hash-file.ts';
+import type { FileHash } from '../hash-file.ts';
 import { isSameIdentity, lookAtFile } from '../regular-file.ts';
 import type { LayerRecords } from './layer-records.ts';
 
 export interface LayerCheckOptions {
   readonly records: LayerRecords;
-  readonly budget: BufferBudget;
+  readonly hashFile: FileHash;
   /** Makes the directories of our own state. */
   readonly prepare: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -25,14 +24,14 @@ const MAX_TRIES = 4;
 export async function hashAndAdopt(
   cacheDir: string,
   hash: ContentHash,
-  { records, budget, prepare, signal }: LayerCheckOptions,
+  { records, hashFile, prepare, signal }: LayerCheckOptions,
 ): Promise<'verified' | 'bad' | 'missing'> {
   const path = join(cacheDir, hash);
   for (let tries = 1; ; tries += 1) {
     const before = await lookAtFile(path);
     if (before === undefined) return 'missing';
     if (before === 'other') return 'bad';
-    const found = await hashFile(path, { budget, signal });
+    const found = await hashFile(path, { sizeBytes: before.sizeBytes, signal });
     const after = await lookAtFile(path);
     if (after === undefined) return 'missing';
     if (after === 'other') return 'bad';

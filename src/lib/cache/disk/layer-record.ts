@@ -8,7 +8,7 @@ import { lutimes } from 'node:fs/promises';
 import { storageError } from '../../errors.ts';
 import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import { lookAtFile, type FileIdentity } from '../regular-file.ts';
+import type { FileIdentity } from '../regular-file.ts';
 import { recordPath } from './cache-layout.ts';
 import { readStateFile, removeStateFile, writeStateFile } from './state-file.ts';
 
@@ -104,11 +104,9 @@ export async function removeLayerRecord(cacheDir: string, hash: ContentHash): Pr
   await removeStateFile(recordPath(cacheDir, hash));
 }
 
-/** Notes a use. A cache that can't be written still serves: then the use is not noted. @throws ClipctlError STORAGE_ERROR */
+/** Notes a use in a record that was read. A cache that can't be written still serves: then the use is not noted. @throws ClipctlError STORAGE_ERROR */
 export async function touchLayerRecord(cacheDir: string, hash: ContentHash, usedAtMs: number): Promise<void> {
   const path = recordPath(cacheDir, hash);
-  const found = await lookAtFile(path);
-  if (found === undefined || found === 'other') return;
   try {
     await lutimes(path, usedAtMs / 1000, usedAtMs / 1000);
   } catch (error) {

@@ -37,6 +37,20 @@ export class LayerRecords {
     return record !== undefined && isSameIdentity(record.identity, found);
   }
 
+  /**
+   * Notes a use of `found`, which has the content `hash`, when it is the file that was verified; false when it is not.
+   * `newForm`: it was not seen in the compressed form `seen` before, which is for the caller to note.
+   * @throws ClipctlError STORAGE_*
+   */
+  async use(hash: ContentHash, found: FileIdentity, seen: DigestSeen): Promise<'used' | 'newForm' | false> {
+    const record = await readLayerRecord(this.#directory, hash);
+    const vouched = [this.#verifiedHere.get(hash), record?.identity];
+    if (!vouched.some((identity) => identity !== undefined && isSameIdentity(identity, found))) return false;
+    if (record === undefined) return 'used';
+    await this.#touchRecord(hash);
+    return record.digestsSeen.some(({ digest }) => digest === seen.digest) ? 'used' : 'newForm';
+  }
+
   /** Vouches for a file that was just committed. @throws ClipctlError STORAGE_* */
   async write(hash: ContentHash, identity: FileIdentity, digestSeen?: DigestSeen): Promise<void> {
     const before = await readLayerRecord(this.#directory, hash);
@@ -84,10 +98,18 @@ export class LayerRecords {
 
   /** Notes a use, for each layer at most once a minute. @throws ClipctlError STORAGE_ERROR, STORAGE_FULL */
   async touch(hash: ContentHash): Promise<void> {
+    if (this.#isTouched(hash) || (await readLayerRecord(this.#directory, hash)) === undefined) return;
+    await this.#touchRecord(hash);
+  }
+
+  #isTouched(hash: ContentHash): boolean {
     const last = this.#touched.get(hash);
-    if (last !== undefined && performance.now() - last < TOUCH_EVERY_MS) return;
+    return last !== undefined && performance.now() - last < TOUCH_EVERY_MS;
+  }
+
+  async #touchRecord(hash: ContentHash): Promise<void> {
+    if (this.#isTouched(hash)) return;
     this.#touched.set(hash, performance.now());
-    if ((await readLayerRecord(this.#directory, hash)) === undefined) return;
     await touchLayerRecord(this.#directory, hash, await this.#clock.tick());
   }
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
@@ -106,6 +106,10 @@ async function append(path: string, { text, flags }: { readonly text: string; re
     const handle = await open(path, flags, 0o644);
     try {
       await handle.appendFile(text);
+    } catch (error) {
+      // Without the line that says whose it is, nobody could tell when it has ended.
+      if ((flags & constants.O_CREAT) !== 0) await rm(path, { force: true });
+      throw error;
     } finally {
       await handle.close();
     }

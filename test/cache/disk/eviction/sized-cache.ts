@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDiskCache, type DiskCache, type DiskCacheOptions } from '../../../../src/lib/cache/disk/disk-cache.ts';
+import { openDiskCache, type DiskCache } from '../../../../src/lib/cache/disk/disk-cache.ts';
+import type { DiskCacheOptions } from '../../../../src/lib/cache/disk/disk-cache-options.ts';
 import { readdir } from 'node:fs/promises';
 import { makeCacheDirectory, storeIn, type CacheDirectory } from '../../cache-directory.ts';
 import { seededContent, type SeededContent } from '../../seeded-content.ts';

@@ -11,10 +11,14 @@ import { crc32 } from 'node:zlib';
 import { storageError } from '../../../errors.ts';
 import type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
 
+export type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
+
 /** For the pieces of http/parallel-body.ts, and those that were read a moment ago. */
 const SHELVES = 8;
+/** Shelves are found again by looking at each: a file with more of them is none of ours. */
+const MOST_SHELVES = 65_536;
 /** As long as what one request asks for (http/ahead-piece.ts). */
-const SHELF_BYTES = 4 * 1024 * 1024;
+export const SHELF_BYTES = 4 * 1024 * 1024;
 const HEAD_BYTES = 4096;
 /** What a kill may cost of each piece. */
 const STEP_BYTES = 64 * 1024;
@@ -25,9 +29,16 @@ const MAGIC = 0x41484431;
 const MIN_FREE_BYTES = 512 * 1024 * 1024;
 const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+export interface AheadFileOptions {
+  /** Bytes of a piece that may wait to be written: what a kill costs of it. Default 64 KiB. */
+  readonly stepBytes?: number;
+  /** Pieces at once. Default 8. */
+  readonly shelves?: number;
+}
+
 /** @param path in the directory of a transfer; it need not exist */
-export function openAheadFile(path: string): AheadStore {
-  return new AheadFile(path);
+export function openAheadFile(path: string, options: AheadFileOptions = {}): AheadStore {
+  return new AheadFile(path, options);
 }
 
 interface Head {
@@ -38,12 +49,16 @@ interface Head {
 
 class AheadFile implements AheadStore {
   readonly #path: string;
+  readonly #stepBytes: number;
+  readonly #shelves: number;
   readonly #used = new Set<number>();
   #file: Promise<FileHandle | undefined> | undefined;
   #replayedBytes = 0;
 
-  constructor(path: string) {
+  constructor(path: string, { stepBytes = STEP_BYTES, shelves = SHELVES }: AheadFileOptions) {
     this.#path = path;
+    this.#stepBytes = stepBytes;
+    this.#shelves = Math.min(shelves, MOST_SHELVES);
   }
 
   get replayedBytes(): number {
@@ -55,7 +70,8 @@ class AheadFile implements AheadStore {
     if (file === undefined) return [];
     this.#file = Promise.resolve(file);
     const found: KeptRange[] = [];
-    for (let shelf = 0; shelf < SHELVES; shelf++) {
+    const there = Math.ceil((await sizeOf(file)) / (HEAD_BYTES + SHELF_BYTES));
+    for (let shelf = 0; shelf < Math.min(there, this.#shelves); shelf++) {
       const head = await readShelf(file, shelf).catch(() => undefined);
       if (head !== undefined) found.push(this.#keptRange(file, shelf, head));
     }
@@ -64,12 +80,13 @@ class AheadFile implements AheadStore {
 
   async take(start: number): Promise<AheadShelf | undefined> {
     this.#file ??= this.#create();
-    const shelf = Array.from({ length: SHELVES }, (_, at) => at).find((at) => !this.#used.has(at));
-    if (shelf === undefined) return undefined;
+    let shelf = 0;
+    while (this.#used.has(shelf)) shelf += 1;
+    if (shelf >= this.#shelves) return undefined;
     this.#used.add(shelf);
     const file = await this.#file;
     const release = (): void => void this.#used.delete(shelf);
-    if (file !== undefined) return new Shelf({ file, base: baseOf(shelf), start, release });
+    if (file !== undefined) return new Shelf({ file, base: baseOf(shelf), start, release, stepBytes: this.#stepBytes });
     release();
     return undefined;
   }
@@ -116,6 +133,7 @@ interface ShelfPlace {
   /** Where its head is. */
   readonly base: number;
   readonly start: number;
+  readonly stepBytes: number;
   readonly release: () => void;
 }
 
@@ -137,7 +155,7 @@ class Shelf implements AheadShelf {
   async add(bytes: Buffer): Promise<void> {
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.byteLength;
-    if (this.#waitingBytes >= STEP_BYTES) await this.end();
+    if (this.#waitingBytes >= this.#place.stepBytes) await this.end();
   }
 
   async end(): Promise<void> {
@@ -174,6 +192,13 @@ class Shelf implements AheadShelf {
     head.writeUInt32BE(crc32(head.subarray(4)), 0);
     await this.#place.file.write(head, 0, head.byteLength, this.#place.base);
   }
+}
+
+function sizeOf(file: FileHandle): Promise<number> {
+  return file.stat().then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 function baseOf(shelf: number): number {

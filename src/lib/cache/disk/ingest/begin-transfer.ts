@@ -1,14 +1,14 @@
 /** Begins a transfer, or takes up one that was stopped. The caller has the lock of the layer. */
 import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { lookAtFile } from '../../regular-file.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
-import { findResume, TRANSFER_FILES, type ResumeState } from './find-resume.ts';
+import { findResume, type ResumeState } from './find-resume.ts';
 import { headerLine, type TransferKey } from './journal.ts';
-import { listTransfers, newTransferPath, removeTransfer } from './transfers.ts';
+import { isUnpublished, listTransfers, newTransferPath, removeTransfer, TRANSFER_FILES } from './transfers.ts';
 
 export interface BeginOptions {
   /** Undefined: it is under no lock, and nothing is taken up. */
@@ -50,7 +50,7 @@ async function takeUp(
   for (const { path, hash: its } of await listTransfers(cacheDir)) {
     if (its !== hash) continue;
     const resume = mayResume && key !== undefined && (await isUnpublished(path)) ? await findResume(path, key) : undefined;
-    const isBetter = resume !== undefined && resume.keptBytes > (best?.resume.keptBytes ?? 0);
+    const isBetter = resume !== undefined && resume.keptBytes > (best?.resume.keptBytes ?? -1);
     const loser = isBetter ? best?.path : path;
     if (isBetter) best = { path, resume };
     if (loser !== undefined) await removeTransfer(loser);
@@ -59,16 +59,6 @@ async function takeUp(
   const path = lockKind === 'kernel' ? best.path : await copyTransfer(cacheDir, best.path, hash);
   await openForWriting(path, best.resume);
   return { path, resume: best.resume };
-}
-
-/** A layer that has its final name already must never be written to again. */
-async function isUnpublished(path: string): Promise<boolean> {
-  try {
-    const { nlink } = await lstat(join(path, TRANSFER_FILES.layer));
-    return nlink === 1;
-  } catch {
-    return false;
-  }
 }
 
 /** A lease does not prove that its last holder is dead: what that one may still write to is left to it. */
@@ -93,6 +83,7 @@ async function openForWriting(path: string, resume: ResumeState): Promise<void> 
   try {
     // It was read-only already when it was killed right before its commit.
     await chmod(layer, 0o600);
+    if (resume.kind === 'spans') return;
     await truncate(layer, resume.kind === 'points' ? resume.point.uncompressedOffset : 0);
     if (resume.kind === 'spool') await truncate(join(path, TRANSFER_FILES.spool), resume.keptBytes);
   } catch (error) {

@@ -40,6 +40,15 @@ export interface TransferKey {
   readonly diffId: DiffId;
   /** As in LayerJob: the list of checkpoints must come out the same. */
   readonly checkpointIntervalBytes: number;
+  /** Its parts come side by side (pipeline/ingest-spans.ts): nothing but its diffID tells where it is whole. */
+  readonly isInSpans?: boolean;
+}
+
+/** A part of a layer in spans that stands in the partial file: compressed bytes [start, end) gave these. */
+export interface DoneSpan {
+  readonly uncompressedStart: number;
+  readonly uncompressedEnd: number;
+  readonly compressedBytes: number;
 }
 
 export interface Journal {
@@ -50,13 +59,16 @@ export interface Journal {
   readonly checkpoints: readonly JournalCheckpoint[];
   /** Bytes of the partial file (or of the spool) that reached the disk. */
   readonly syncedBytes: number;
+  /** Of a layer in spans; those that reached the disk, or were written since this machine was started. */
+  readonly spans: readonly DoneSpan[];
 }
 
 type Line =
   | ({ readonly v: number; readonly boot: string } & TransferKey)
   | { readonly p: readonly number[]; readonly z: string; readonly h?: string }
   | { readonly k: readonly number[]; readonly w: string }
-  | { readonly s: number };
+  | { readonly s: number }
+  | { readonly d: readonly number[]; readonly f: boolean };
 
 export function headerLine(key: TransferKey): string {
   return lineOf({ v: JOURNAL_VERSION, boot: bootId(), ...key });
@@ -81,26 +93,37 @@ function lineOf(line: Line): string {
   return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
 }
 
+/** @param isFlushed the part was brought to disk before */
+export function spanLine({ uncompressedStart, uncompressedEnd, compressedBytes }: DoneSpan, isFlushed: boolean): string {
+  return lineOf({ d: [uncompressedStart, uncompressedEnd, compressedBytes], f: isFlushed });
+}
+
 /** `undefined` = no journal of this version, or a torn beginning. */
 export function parseJournal(text: string): Journal | undefined {
   const lines = readLines(text);
   const header = lines.next().value;
   if (header === undefined || !('v' in header) || header.v !== JOURNAL_VERSION) return undefined;
-  const { digest, sizeBytes, diffId, checkpointIntervalBytes, boot } = header;
+  const { boot } = header;
+  const isOfThisBoot = boot !== '' && boot === bootId();
   const points: ResumePlace[] = [];
   const checkpoints: JournalCheckpoint[] = [];
+  const spans: DoneSpan[] = [];
   let syncedBytes = 0;
   for (const line of lines) {
     if ('s' in line) syncedBytes = line.s;
     else if ('k' in line) checkpoints.push(checkpointOf(line));
+    else if ('d' in line) spans.push(...(line.f || isOfThisBoot ? spansOf(line) : []));
     else if ('p' in line) {
       const point = pointOf(line, points.at(-1));
       if (point === undefined) break;
       points.push(point);
     }
   }
-  const isOfThisBoot = boot !== '' && boot === bootId();
-  return { key: { digest, sizeBytes, diffId, checkpointIntervalBytes }, isOfThisBoot, points, checkpoints, syncedBytes };
+  return { key: keyOf(header), isOfThisBoot, points, checkpoints, syncedBytes, spans };
+}
+
+function keyOf({ digest, sizeBytes, diffId, checkpointIntervalBytes, isInSpans = false }: TransferKey): TransferKey {
+  return { digest, sizeBytes, diffId, checkpointIntervalBytes, isInSpans };
 }
 
 function* readLines(text: string): Generator<Line, undefined, undefined> {
@@ -129,6 +152,13 @@ function pointOf({ p, z, h }: Extract<Line, { p: readonly number[] }>, before: R
     ...(windowBytes < 0 ? {} : { windowBytes }),
     ...(blockHeader === undefined ? {} : { blockHeader }),
   };
+}
+
+/** One, or none when it says nothing. */
+function spansOf({ d }: Extract<Line, { d: readonly number[] }>): DoneSpan[] {
+  const [uncompressedStart = -1, uncompressedEnd = -1, compressedBytes = -1] = d;
+  const isSpan = [uncompressedStart, uncompressedEnd, compressedBytes].every(isOffset) && uncompressedStart < uncompressedEnd;
+  return isSpan ? [{ uncompressedStart, uncompressedEnd, compressedBytes }] : [];
 }
 
 function checkpointOf({ k, w }: Extract<Line, { k: readonly number[] }>): JournalCheckpoint {

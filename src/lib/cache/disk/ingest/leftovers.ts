@@ -1,12 +1,15 @@
-/** What killed processes left in `ingest/`: it goes when nobody works on it and nobody will. */
-import { lstat, readdir, rm, writeFile } from 'node:fs/promises';
+/** What killed processes left in `ingest/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
-import { isOwnerRunning, newOwnedName } from '../owned-name.ts';
+import { fileSystemTimeMs } from '../file-system-time.ts';
+import { isOwnerRunning } from '../owned-name.ts';
+import { removeDeadLocks } from '../lock/dead-locks.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
-import { listTransfers, removeTransfer } from './transfers.ts';
+import { readLeases } from '../read-leases.ts';
+import { isUnpublished, listTransfers, removeTransfer, type Transfer } from './transfers.ts';
 
 /** Nobody goes on with a transfer that has not moved for so long. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;
@@ -22,29 +25,35 @@ export interface LeftoverOptions {
 /** Never fails: what can't be removed now stays for the next run. */
 export async function removeLeftovers(cacheDir: string, options: LeftoverOptions): Promise<void> {
   try {
-    const directory = ingestDirectory(cacheDir);
-    const transfers = await listTransfers(cacheDir);
-    const unlocked = await namesOf(directory);
-    if (transfers.length + unlocked.length === 0) return;
-    const nowMs = await fileSystemTimeMs(directory);
-    for (const { hash, path } of transfers) {
-      if ((await options.stateOf(hash)) === 'verified' || (await isOld(path, nowMs)))
-        await removeUnderLock(cacheDir, { hash, path }, options);
+    // The file system is asked only where something is left.
+    let now: Promise<number> | undefined;
+    const nowMs = (): Promise<number> => (now ??= fileSystemTimeMs(cacheDir));
+    for (const transfer of await listTransfers(cacheDir)) {
+      const isOver = (await isFinished(transfer, options)) || (await isOld(transfer.path, await nowMs()));
+      if (isOver) await removeUnderLock(cacheDir, transfer, options);
     }
-    for (const name of unlocked) {
-      const path = join(directory, name);
-      if ((await isOwnerRunning(name)) === false || (await isOld(path, nowMs))) await removeTransfer(path);
-    }
+    await removeUnlocked(ingestDirectory(cacheDir), nowMs);
+    await removeDeadLocks(locksDirectory(cacheDir), { lockKind: options.lockKind, nowMs });
+    // Reading them takes away those of dead processes.
+    await readLeases(cacheDir);
   } catch (error) {
     if (!(error instanceof ClipctlError) && !(error instanceof Error && 'syscall' in error)) throw error;
   }
 }
 
-async function removeUnderLock(
-  cacheDir: string,
-  { hash, path }: { readonly hash: ContentHash; readonly path: string },
-  { lockKind }: LeftoverOptions,
-): Promise<void> {
+/** Its layer is there: also when whoever brought it was killed before it could vouch for it. */
+async function isFinished({ hash, path }: Transfer, { stateOf }: LeftoverOptions): Promise<boolean> {
+  return (await stateOf(hash)) === 'verified' || !(await isUnpublished(path));
+}
+
+async function removeUnlocked(directory: string, nowMs: () => Promise<number>): Promise<void> {
+  for (const name of await namesOf(directory)) {
+    const path = join(directory, name);
+    if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+  }
+}
+
+async function removeUnderLock(cacheDir: string, { hash, path }: Transfer, { lockKind }: LeftoverOptions): Promise<void> {
   const lock = await tryLockLayer(locksDirectory(cacheDir), hash, lockKind);
   if (lock === undefined) return;
   try {
@@ -65,15 +74,4 @@ async function isOld(path: string, nowMs: number): Promise<boolean> {
     [path, ...names.map((name) => join(path, name))].map(async (each) => (await lstat(each)).mtimeMs),
   );
   return nowMs - Math.max(...times) > MAX_AGE_MS;
-}
-
-/** mtimes are compared with an mtime of the same file system, never with this machine's clock. */
-async function fileSystemTimeMs(directory: string): Promise<number> {
-  const path = join(directory, `${await newOwnedName()}.record`);
-  try {
-    await writeFile(path, '', { flag: 'wx' });
-    return (await lstat(path)).mtimeMs;
-  } finally {
-    await rm(path, { force: true });
-  }
 }

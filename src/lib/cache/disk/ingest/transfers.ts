@@ -1,11 +1,13 @@
 /** The directories of transfers under way, `ingest/<64 hex of the layer>.<32 hex>`: whose lock guards one, its name tells. */
 import { randomBytes } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { errnoOf } from '../../errno.ts';
 import { ingestDirectory } from '../cache-layout.ts';
+
+export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spool', ahead: 'ahead' } as const;
 
 const NAME = /^([0-9a-f]{64})\.[0-9a-f]{32}$/;
 
@@ -33,6 +35,16 @@ export async function listTransfers(cacheDir: string): Promise<Transfer[]> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw storageError(error, directory, 'read');
+  }
+}
+
+/** A layer that has its final name already must never be written to again. */
+export async function isUnpublished(path: string): Promise<boolean> {
+  try {
+    const { nlink } = await lstat(join(path, TRANSFER_FILES.layer));
+    return nlink === 1;
+  } catch {
+    return false;
   }
 }
 

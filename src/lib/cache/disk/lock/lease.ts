@@ -12,7 +12,7 @@ import { lifeOf, parseHolder, type LeaseHolder } from './lock-holder.ts';
 const HEARTBEAT_MS = 1000;
 /** A holder that can't be seen otherwise is dead when its lease has not moved for so long. */
 export const STALE_MS = 10_000;
-const MAX_LEASE_BYTES = 4096;
+export const MAX_LEASE_BYTES = 4096;
 
 export interface Lease {
   release(): Promise<void>;
@@ -68,7 +68,8 @@ export function isStale({ holder, sinceMs }: LeaseSight, { hasKernelLock, staleM
 
 /** Takes a stale lease away; one that somebody else took meanwhile is put back. */
 export async function breakLease(path: string, stale: LeaseSight): Promise<void> {
-  const aside = `${path}.${randomBytes(8).toString('hex')}`;
+  // Not named like one on its way: those of dead holders go (dead-locks.ts), and here we are at work.
+  const aside = `${path.replace(/\.lease$/, '')}.aside.${randomBytes(8).toString('hex')}`;
   try {
     await rename(path, aside);
   } catch (error) {

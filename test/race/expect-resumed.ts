@@ -1,0 +1,40 @@
+/** What must hold after a kill -9, whatever the point. */
+import { expect } from 'vitest';
+import { killPoint } from './crash-images.ts';
+import { crash, type CrashCase, type CrashReport, type KillPoint } from './crash-loop.ts';
+
+const MIB = 1024 * 1024;
+/** A checkpoint inside of a byte makes the runs on both sides fetch it. */
+const SHARED_BYTES = 64;
+
+export interface CrashFigures {
+  readonly point: KillPoint;
+  /** The most that was served twice of one layer. */
+  readonly mostServedTwice: number;
+  readonly finished: number;
+}
+
+export async function expectResumed(target: CrashCase, seed: number): Promise<CrashFigures> {
+  const [point, report] = await crashSomewhere(target, killPoint(seed, target));
+  const about = JSON.stringify({ point, report });
+  expect(report.wrong, about).toEqual([]);
+  expect(report.nextCode, about).toBe(0);
+  expect(report.nextLayers, about).toBe(target.layers.length);
+  expect(report.temporariesOfOneLayer, about).toBeLessThanOrEqual(1);
+  expect(report.leftovers, about).toEqual([]);
+  for (const { wasFinished, servedAfterwards, servedTwice } of report.layers) {
+    if (wasFinished) expect(servedAfterwards, about).toBe(0);
+    expect(servedTwice, about).toBeLessThanOrEqual(2 * MIB + SHARED_BYTES);
+  }
+  const mostServedTwice = Math.max(...report.layers.map(({ servedTwice }) => servedTwice));
+  return { point, mostServedTwice, finished: report.layers.filter(({ wasFinished }) => wasFinished).length };
+}
+
+/** Where there are not so many calls of a kind, the first; where there is none, half-way. */
+async function crashSomewhere(target: CrashCase, point: KillPoint): Promise<readonly [KillPoint, CrashReport]> {
+  const report = await crash(target, point);
+  if (report.isKilled) return [point, report];
+  if (point.kind === 'call' && point.nth > 1) return crashSomewhere(target, { ...point, nth: 1 });
+  const bytes = target.layers.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0);
+  return crashSomewhere(target, { kind: 'bytes', bytes: Math.floor(bytes / 2) });
+}
