@@ -6,6 +6,8 @@ import { indexImage, indexLayer } from './index-image.ts';
 import { indexSize } from './index-size.ts';
 import { inflate } from './inflate.ts';
 import { memory } from './memory.ts';
+import { push } from './push.ts';
+import { remotes } from './remotes.ts';
 import { s3 } from './s3.ts';
 import { spans } from './spans.ts';
 import { tarScan } from './tar-scan.ts';
@@ -28,7 +30,9 @@ export const CLAIMS: readonly Claim[] = [
   durability,
   cacheVerify,
   s3,
+  remotes,
   warmClip,
   indexSize,
   memory,
+  push,
 ];

@@ -10,7 +10,14 @@ import {
   pushToFlag,
   verifyFlag,
 } from '../cli/flags.ts';
-import { compressRequest, imagesRequest, platformChoice, toRequest, verifyRequest } from '../cli/request-values.ts';
+import {
+  compressRequest,
+  imagesRequest,
+  platformChoice,
+  readOnlyRequest,
+  toRequest,
+  verifyRequest,
+} from '../cli/request-values.ts';
 import { ClipctlError } from '../lib/errors.ts';
 
 export class PushCacheCommand extends BaseCommand {
@@ -40,6 +47,7 @@ export class PushCacheCommand extends BaseCommand {
       images: await imagesRequest(args, values, session.signal),
       ...platformChoice(values),
       to: toRequest(values),
+      readOnly: readOnlyRequest(values),
       ...compressRequest(values),
       verify: verifyRequest(values),
       noDisk: values.toggle('no-disk'),

@@ -64,6 +64,7 @@ export const WARM: WarmResult = {
     {
       image: 'ghcr.io/acme/shop:2.4',
       platform: 'linux/amd64',
+      manifestDigest: digestOf('a'),
       layers: [
         {
           digest: digestOf('1'),

@@ -9,6 +9,7 @@ import { ClipctlError, errorCodeOf } from '../../src/lib/errors.ts';
 import { drain, seededContent, sourceOf } from '../cache/seeded-content.ts';
 import { expectNoSecret, expectNothingVisible, listOf, readAll, signal, store } from './given-cache.ts';
 import type { CacheUnderTest, Given } from './given-cache.ts';
+import { sharing } from './shared-content.ts';
 
 export interface SuiteOptions {
   /** Strings that no error may show. */
@@ -252,43 +253,5 @@ function aborts(given: Given, { refuses = {} }: SuiteOptions): void {
     unread?.destroy();
     range?.destroy();
     expect(await given.under().heldHandles()).toEqual([]);
-  });
-}
-
-function sharing(given: Given): void {
-  const content = seededContent(10, CHUNK_BYTES + 5);
-  const { sizeBytes, hash, slice } = content;
-
-  it('lets two stores of one content both succeed', async () => {
-    await Promise.all([store(given.cache(), content), store(given.cache(), content)]);
-    expect(await readAll(given.cache(), content)).toEqual({ sizeBytes, hash });
-    expect(await given.cache().contentExists(hash, { signal })).toEqual({ sizeBytes });
-  });
-
-  it('does not let a wrong store disturb a right one of the same hash', async () => {
-    const wrong = given.cache().storeContent(sourceOf(sizeBytes - 1, slice), hash, { sizeBytes, signal });
-    const [refused] = await Promise.all([given.failure(wrong), store(given.cache(), content)]);
-    expect(errorCodeOf(refused)).toBe('SIZE_MISMATCH');
-    expect(await readAll(given.cache(), content)).toEqual({ sizeBytes, hash });
-  });
-
-  it('skips what is there, and asks the source for nothing', async () => {
-    await store(given.cache(), content);
-    const source = sourceOf(sizeBytes, slice, () => {
-      throw new Error('the source was read');
-    });
-    const again = await given.cache().storeContent(source, hash, { sizeBytes, signal });
-    expect(again).toEqual({ sentBytes: 0, chunks: 0, skipped: true });
-  });
-
-  it('serves readers at once, each its own bytes', async () => {
-    await store(given.cache(), content);
-    const reads = await Promise.all(Array.from({ length: 8 }, () => readAll(given.cache(), content)));
-    expect(reads).toEqual(Array.from({ length: 8 }, () => ({ sizeBytes, hash })));
-  });
-
-  it('is still complete when it is opened again', async () => {
-    await store(given.cache(), content);
-    expect(await readAll(await given.under().reopen(), content)).toEqual({ sizeBytes, hash });
   });
 }

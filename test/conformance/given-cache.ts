@@ -10,6 +10,8 @@ export interface CacheUnderTest {
   readonly cache: ContentCache;
   /** The same cache seen by a process that starts now; a server behind it was restarted. */
   reopen(): Promise<ContentCache>;
+  /** Ends the server and starts it again, with what it has; absent where there is none. */
+  restartServer?(): Promise<void>;
   /** What a failed store left behind: temporary files, open uploads, keys. */
   leftovers(): Promise<readonly string[]>;
   /** Handles or connections that are still held although nobody reads. */

@@ -131,16 +131,21 @@ describe('push-cache to blobcache://', () => {
     expect(server.calls).toEqual([]);
   });
 
-  it('sends 300 MB in 32 MiB of buffers and 112 MiB over an idle process', async () => {
+  it('sends and reads 300 MB in 32 MiB of buffers and 112 MiB over an idle process', async () => {
     const large = await makeLayout(home.path('large'), [
       { files: { a: randomBytes(150 * MIB), b: randomBytes(136 * MIB) }, compression: 'none' },
     ]);
     expect((await home.run(['warm', large.reference])).code).toBe(0);
     const pushed = await run('push-cache', large.reference, '--to', server.url);
-    expect(pushed.code, pushed.stderr).toBe(0);
     const idle = await run('push-cache', large.reference, '--to', server.url);
-    const { peakBufferedBytes = Infinity, peakRssBytes = Infinity } = pushed.json();
-    expect(peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
-    expect(peakRssBytes - (idle.json().peakRssBytes ?? 0)).toBeLessThanOrEqual(112 * MIB);
-  }, 60_000);
+    await rm(home.cacheDir, { recursive: true, force: true });
+    const warmed = await run('warm', large.reference, '--from', server.url);
+    expect(servedBy(warmed.json())).toEqual(['remote']);
+    for (const result of [pushed, warmed]) {
+      expect(result.code, result.stderr).toBe(0);
+      const { peakBufferedBytes = Infinity, peakRssBytes = Infinity } = result.json();
+      expect(peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
+      expect(peakRssBytes - (idle.json().peakRssBytes ?? 0)).toBeLessThanOrEqual(112 * MIB);
+    }
+  }, 120_000);
 });

@@ -68,7 +68,7 @@ const DAMAGES: [string, string, (path: string) => Promise<void>][] = [
   ['no content', 'size', (path) => truncate(path, 0)],
 ];
 
-describe('row 15: a layer with', () => {
+describe('§2 row 15: a layer with', () => {
   it.each(DAMAGES)('%s is found by a quick verify (%s), exit 7, and repaired, exit 0', async (_what, reason, damage) => {
     expect((await home.run(['cache', 'verify'])).code).toBe(0);
     await damage(largest);
@@ -214,7 +214,7 @@ describe('cache du', () => {
   });
 });
 
-describe.skipIf(!canMount)('row 12: a read-only cache', () => {
+describe.skipIf(!canMount)('§2 row 12: a read-only cache', () => {
   it('serves a warm of a warm image, inspect and verify, exit 0', () => {
     const readOnly = `mount --bind '${home.cacheDir}' '${home.cacheDir}' && mount -o remount,bind,ro '${home.cacheDir}'`;
     for (const args of [
@@ -230,7 +230,7 @@ describe.skipIf(!canMount)('row 12: a read-only cache', () => {
   });
 });
 
-describe('row 23: a cache of a newer clipctl', () => {
+describe('§2 row 23: a cache of a newer clipctl', () => {
   it('is refused with exit 8 by each command', async () => {
     await mkdir(join(home.cacheDir, '.clipctl/v2'));
     for (const args of [['du'], ['ls'], ['verify'], ['prune'], ['pin', IMAGE]]) {

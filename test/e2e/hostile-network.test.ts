@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { blobPath } from '../servers/layout-writer.ts';
+import { changeManifest } from '../servers/change-manifest.ts';
 import { startLoopbackRegistry, type LoopbackOptions, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayer, type MadeLayout } from '../servers/make-layout.ts';
 import { makeHome, type Home } from './run-cli.ts';
@@ -32,16 +32,6 @@ async function serve(
 const isBlob = ({ path }: { path: string }): boolean => path.includes('/blobs/');
 const kept = async (): Promise<string[]> =>
   (await readdir(home.cacheDir).catch(() => [])).filter((name) => /^[0-9a-f]{64}$/.test(name));
-/** Of a manifest in a layout: changed in place, with everything above it. */
-async function changeManifest({ directory, manifestDigest }: MadeLayout, change: (text: string) => string): Promise<void> {
-  const { createHash } = await import('node:crypto');
-  const bytes = Buffer.from(change(await readFile(blobPath(directory, manifestDigest), 'utf8')));
-  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  await writeFile(blobPath(directory, digest), bytes);
-  const index = JSON.parse(await readFile(join(directory, 'index.json'), 'utf8')) as { manifests: object[] };
-  index.manifests = [{ ...index.manifests[0], digest, size: bytes.length }];
-  await writeFile(join(directory, 'index.json'), JSON.stringify(index));
-}
 
 describe('row 13: a layer whose media type says something else', () => {
   const OCI = 'application/vnd.oci.image.layer.v1.tar';

@@ -95,7 +95,7 @@ it('validators that change in between leave the right bytes', async () => {
   await warm();
 });
 
-it('row 1: killed with pieces that came before their turn: the next process fetches the holes, 2 MiB again at most', async () => {
+it('§2 row 1: killed with pieces that came before their turn: the next process fetches the holes, 2 MiB again at most', async () => {
   const { digest, compressedBytes } = layerOf();
   // What one connection is asked for first is 8 MiB; the pieces after it stand still in their middle.
   registry.script = ({ path, headers }) => {

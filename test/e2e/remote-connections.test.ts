@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startCasServer } from '../servers/cas-server.ts';
 import { startForwardProxy } from '../servers/forward-proxy.ts';
 import { makeLayout } from '../servers/make-layout.ts';
+import { REMOTE_SERVERS } from '../servers/remote-servers.ts';
 import { startScriptedS3, type ScriptedS3 } from '../servers/scripted-s3.ts';
 import { startTlsFront, type TlsFront } from '../servers/tls-front.ts';
 import { makeHome, type CliResult, type Home } from './run-cli.ts';
@@ -71,37 +71,50 @@ describe('an S3 push without keys in the environment', () => {
   });
 });
 
+const untrustedThenTrusted = async (to: string, front: TlsFront, env: Readonly<Record<string, string>>): Promise<void> => {
+  const refused = await push(to, env);
+  expect(refused.code, refused.stderr).toBe(11);
+  const trusted = await push(to, env, '--ca-file', front.caFile);
+  expect(trusted.code, trusted.stderr).toBe(0);
+  const skipped = await push(to, { ...env, SSL_CERT_FILE: front.caFile });
+  expect(skipped.code, skipped.stderr).toBe(0);
+};
+
 describe('a remote behind TLS', () => {
-  const untrustedThenTrusted = async (to: string, front: TlsFront, env: Readonly<Record<string, string>>): Promise<void> => {
-    const refused = await push(to, env);
-    expect(refused.code, refused.stderr).toBe(11);
-    const trusted = await push(to, env, '--ca-file', front.caFile);
-    expect(trusted.code, trusted.stderr).toBe(0);
-  };
-
-  it('s3:// is spoken to only when --ca-file has its authority', async () => {
-    const server = kept(await startScriptedS3());
-    const front = kept(await startTlsFront(portOf(server.endpoint)));
-    await untrustedThenTrusted(bucketAt(`https://${front.host}`), front, server.environment);
-    expect(server.objects.size).toBe(1);
-  });
-
-  it('https:// is spoken to only when --ca-file has its authority', async () => {
-    const server = kept(await startCasServer());
-    const front = kept(await startTlsFront(portOf(server.url)));
-    await untrustedThenTrusted(`https://${front.host}/prefix`, front, {});
-    expect(server.contents.size).toBe(1);
-  });
+  // A registry on loopback is spoken to without TLS; the tunnel below has it.
+  it.each(REMOTE_SERVERS.filter(([name]) => name !== 'oci'))(
+    'of %s is spoken to only when its authority is trusted',
+    async (_name, start) => {
+      const server = kept(await start());
+      const front = kept(await startTlsFront(server.port));
+      await untrustedThenTrusted(server.secureUrlAt(front.host), front, server.env);
+    },
+  );
 });
 
-describe('HTTP_PROXY', () => {
-  it('is what an S3 push goes through', async () => {
-    const server = kept(await startScriptedS3());
-    const proxy = kept(await startForwardProxy(portOf(server.endpoint)));
-    const result = await push(bucketAt('http://s3.storage.example'), { ...server.environment, HTTP_PROXY: proxy.url });
+describe('a remote behind a proxy', () => {
+  it.each(REMOTE_SERVERS)('of %s is reached through it', async (_name, start) => {
+    const server = kept(await start());
+    const proxy = kept(await startForwardProxy(server.port));
+    const insecure = ['--insecure-registry', 'cache.example'];
+    const env = { ...server.env, HTTP_PROXY: proxy.url, ALL_PROXY: proxy.url };
+    const url = server
+      .urlAt(80)
+      .replace('127.0.0.1:80', 'cache.example')
+      .replace(/^redis:\/\/cache\.example/, 'redis://cache.example:80');
+    const result = await push(url, env, ...insecure);
     expect(result.code, result.stderr).toBe(0);
-    expect(server.objects.size).toBe(1);
-    expect(proxy.requests).toHaveLength(server.calls.length);
-    expect(proxy.requests.every((line) => line.includes('http://s3.storage.example/layers/'))).toBe(true);
+    expect(proxy.requests.length).toBeGreaterThan(0);
+    expect(proxy.requests.every((line) => line.includes('cache.example'))).toBe(true);
+  });
+
+  it.each(REMOTE_SERVERS)('of %s is reached through a tunnel, and only when its authority is trusted', async (_name, start) => {
+    const server = kept(await start());
+    const front = kept(await startTlsFront(server.port));
+    const proxy = kept(await startForwardProxy(portOf(`https://${front.host}`)));
+    const url = server.secureUrlAt('cache.example:443');
+    const env = { ...server.env, HTTPS_PROXY: proxy.url, ALL_PROXY: proxy.url };
+    await untrustedThenTrusted(url, front, env);
+    expect(new Set(proxy.requests)).toEqual(new Set(['CONNECT cache.example:443']));
   });
 });

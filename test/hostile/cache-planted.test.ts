@@ -54,7 +54,7 @@ const planted: [string, () => Promise<unknown>][] = [
   ['a fifo', async () => execFileSync('mkfifo', [layer()])],
 ];
 
-describe('under a final name', () => {
+describe('§1.3 row 20: under a final name', () => {
   it.each(planted)('%s is bad: not followed, not waited for', async (_what, plant) => {
     await plant();
     const cache = dir.open();
@@ -111,7 +111,7 @@ async function overwrite(offset: number, bytes: Buffer): Promise<void> {
   await handle.close();
 }
 
-describe('a committed layer with', () => {
+describe('§2 row 15: a committed layer with', () => {
   beforeEach(() => storeIn(dir.open(), content));
 
   it.each(damages)('%s is not verified any more, found bad, and mended by a store', async (_what, damage) => {
@@ -136,7 +136,7 @@ describe('a committed layer with', () => {
   });
 });
 
-describe('in the ingest directory', () => {
+describe('§1.3 row 20: in the ingest directory', () => {
   it.each<[string, (path: string) => Promise<void>]>([
     ['a link to a secret', async (path) => (await rm(path), symlink(secret, path))],
     ['a hard link to a secret', async (path) => (await rm(path), link(secret, path))],
@@ -155,7 +155,7 @@ describe('in the ingest directory', () => {
   });
 });
 
-describe('foreign names', () => {
+describe('§1.3 row 21: foreign names', () => {
   it('are neither opened, listed nor deleted: Go CLIP writes <hash>.tmp there', async () => {
     const names = [`${hash}.tmp`, 'lost+found', hash.toUpperCase(), hash.slice(1), `${hash}0`, `.${hash}`];
     for (const name of names) execFileSync('mkfifo', [join(dir.path, name)]);

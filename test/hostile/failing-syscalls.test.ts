@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 // The names of the calls are those of x86-64: elsewhere node makes others.
-describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3: a warm whose', () => {
+describe.skipIf(process.arch !== 'x64' || !canTrace())('§2 row 3: a warm whose', () => {
   it.each([
     { call: 'pwrite64', errno: 'ENOSPC', nth: 1, what: 'write of the layer' },
     { call: 'fchmod', errno: 'EROFS', nth: 1, what: 'seal' },
@@ -53,7 +53,7 @@ describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3: a warm whose', ()
   });
 });
 
-describe('row 3: a warm that goes on with a stopped one, whose', () => {
+describe('§2 row 3: a warm that goes on with a stopped one, whose', () => {
   it.each([
     { thread: 'worker', call: 'open', errno: 'EMFILE', nth: 1, what: 'partial file does not open' },
     { thread: 'worker', call: 'write', errno: 'ENOSPC', nth: 2, what: 'partial file can not grow' },

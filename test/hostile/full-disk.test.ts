@@ -67,7 +67,7 @@ async function warmOnTmpfs(layers: readonly MadeLayer[]): Promise<FullDisk> {
   };
 }
 
-describe.skipIf(!canMount)('row 11: a warm into 64 MiB', () => {
+describe.skipIf(!canMount)('§2 row 11: a warm into 64 MiB', () => {
   it('of eight layers that are known not to fit ends with 8 before a byte of one is asked for', async () => {
     const { code, stderr, layerRequests } = await warmOnTmpfs(eightLayers('none'));
     expect({ code, layerRequests }).toEqual({ code: 8, layerRequests: 0 });

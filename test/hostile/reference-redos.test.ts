@@ -42,7 +42,7 @@ function endsIn(run: () => unknown): void {
   expect(performance.now() - startedMs).toBeLessThan(HANG_MS);
 }
 
-describe('50 KB of anything', () => {
+describe('row 30: 50 KB of anything', () => {
   test.each(SEEDS)('repeated %j ends at once in every parser', (seed) => {
     const text = seed.repeat(Math.ceil(50_000 / seed.length));
     for (const hostile of [text, `${text}!`, `h.io/${text}!`, `r:${text}`, `r@${text}`]) {

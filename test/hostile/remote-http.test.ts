@@ -28,7 +28,7 @@ afterEach(async () => {
   await server.close();
 });
 
-const open = (mode: AccessMode = 'rw'): Promise<RemoteCache> => openRemote(server.url, contextForTest({ dispatcher }), mode);
+const open = (mode: AccessMode = 'rw'): Promise<RemoteCache> => openRemote(server.url, contextForTest({ dispatcher }), { mode });
 const read = async (remote: RemoteCache): Promise<string> => {
   const reading = remote.getContent(hash, { signal }).then(drain);
   return reading.then(

@@ -47,7 +47,7 @@ async function useAll(): Promise<void> {
   await cache.close();
 }
 
-describe('among leases, images and pins', () => {
+describe('§1.3 row 20: among leases, images and pins', () => {
   it.each(NAMES)('a link at %s is not followed, and stays with what it points to', async (name) => {
     const before = await readFile(secret, 'utf8');
     await symlink(secret, own(name));

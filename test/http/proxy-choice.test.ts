@@ -18,6 +18,14 @@ describe('the proxy for an address', () => {
     expect(choose('https://r.io/', { HTTPS_PROXY: '' })).toBeUndefined();
   });
 
+  test('is ALL_PROXY alone for what is no HTTP', () => {
+    const environment = { HTTPS_PROXY: 'http://secure:1', HTTP_PROXY: 'http://plain:2' };
+    expect(choose('redis://cache.example:6379', environment)).toBeUndefined();
+    expect(choose('redis://cache.example:6379', { ...environment, ALL_PROXY: PROXY })).toBe(`${PROXY}/`);
+    expect(choose('redis://cache.example:6379', { ALL_PROXY: PROXY, NO_PROXY: '.example' })).toBeUndefined();
+    expect(choose('redis://127.0.0.1:6379', { ALL_PROXY: PROXY })).toBeUndefined();
+  });
+
   test('HTTP_PROXY is not believed where a web server runs us', () => {
     expect(choose('http://r.io/', { HTTP_PROXY: PROXY, REQUEST_METHOD: 'GET' })).toBeUndefined();
   });

@@ -7,14 +7,18 @@ const MINUTES = Number(process.env['CLIPCTL_STRESS_MINUTES'] ?? 10);
 const MIB = 1024 * 1024;
 const TIMEOUT = { timeout: (MINUTES + 3) * 60_000 };
 
-test(`row 14: three processes on one cache for ${MINUTES} minutes: 0 errors, 0 wrong files, nothing left`, TIMEOUT, async () => {
-  const { counts, samples } = await quietStress({ processes: 3, seed: randomInt(2 ** 31) });
-  for (const verb of ['warm', 'read', 'evict', 'verify', 'push']) expect(counts[verb]).toBeGreaterThan(50);
-  for (const each of samples) expectSteady(each);
-});
+test(
+  `§2 row 14: three processes on one cache for ${MINUTES} minutes: 0 errors, 0 wrong files, nothing left`,
+  TIMEOUT,
+  async () => {
+    const { counts, samples } = await quietStress({ processes: 3, seed: randomInt(2 ** 31) });
+    for (const verb of ['warm', 'read', 'evict', 'verify', 'push']) expect(counts[verb]).toBeGreaterThan(50);
+    for (const each of samples) expectSteady(each);
+  },
+);
 
 test(
-  `row 24: the same behind a failing registry, and one of them is killed every 10 s, for ${MINUTES} minutes`,
+  `§2 row 24: the same behind a failing registry, and one of them is killed every 10 s, for ${MINUTES} minutes`,
   TIMEOUT,
   async () => {
     const faults = { killEveryMs: 10_000, hasFaults: true };

@@ -41,7 +41,7 @@ async function failEach(warm: FaultyWarm, layers: number, fault: Omit<Fault, 'nt
   expect(nth).toBeLessThan(MAX_CALLS);
 }
 
-describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3', () => {
+describe.skipIf(process.arch !== 'x64' || !canTrace())('§2 row 3', () => {
   it.each([
     ['pwrite64', 'ENOSPC'],
     ['pwrite64', 'EDQUOT'],
@@ -60,7 +60,7 @@ describe.skipIf(process.arch !== 'x64' || !canTrace())('row 3', () => {
   });
 });
 
-describe('row 3: of a warm that goes on with a stopped one', () => {
+describe('§2 row 3: of a warm that goes on with a stopped one', () => {
   it.each([
     ['open', 'EIO', 'main'],
     ['open', 'EMFILE', 'main'],

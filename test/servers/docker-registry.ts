@@ -13,12 +13,16 @@ export interface DockerRegistry {
   readonly host: string;
   /** Where it keeps its blobs. */
   readonly storage: string;
+  /** Ends it and starts it again, at the same place and with what it has. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface DockerRegistryOptions {
   /** Login by htpasswd (bcrypt). */
   readonly login?: { readonly username: string; readonly password: string };
+  /** Uploads go on where they were asked for, as behind something that ends TLS. */
+  readonly relativeUrls?: boolean;
   /** Login by bearer tokens of this server. */
   readonly tokens?: TokenServer;
 }
@@ -43,19 +47,28 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   const root = join(directory, 'data');
   await mkdir(root);
   await writeFile(config, await configText({ directory, root, port, ...options }));
-  const server = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let log = '';
-  server.stderr.on('data', (text: Buffer) => (log = (log + text.toString('utf8')).slice(-4000)));
   const host = `127.0.0.1:${port}`;
-  await waitUntilReady(host, server, () => log);
+  let server = await launch(config, host);
   return {
     host,
     storage: root,
+    restart: async () => {
+      await stop(server);
+      server = await launch(config, host);
+    },
     close: async () => {
       await stop(server);
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function launch(config: string, host: string): Promise<ChildProcess> {
+  const server = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  server.stderr.on('data', (text: Buffer) => (log = (log + text.toString('utf8')).slice(-4000)));
+  await waitUntilReady(host, server, () => log);
+  return server;
 }
 
 interface ConfigInput extends DockerRegistryOptions {
@@ -64,12 +77,12 @@ interface ConfigInput extends DockerRegistryOptions {
   readonly port: number;
 }
 
-async function configText({ directory, root, port, login, tokens }: ConfigInput): Promise<string> {
+async function configText({ directory, root, port, login, tokens, relativeUrls = false }: ConfigInput): Promise<string> {
   const lines = [
     'version: 0.1',
     'log: { level: error, accesslog: { disabled: true } }',
     `storage: { filesystem: { rootdirectory: ${JSON.stringify(root)} }, delete: { enabled: true } }`,
-    `http: { addr: "127.0.0.1:${port}" }`,
+    `http: { addr: "127.0.0.1:${port}", relativeurls: ${relativeUrls} }`,
   ];
   if (login !== undefined) {
     const path = join(directory, 'htpasswd');

@@ -1,10 +1,10 @@
-/** A forward proxy for plain HTTP: it brings every request to one server of the tests, whatever host it names. */
+/** A forward proxy: it brings every request, and every tunnel, to one server of the tests, whatever host is named. */
 import { createServer, request as send } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export interface ForwardProxy {
   readonly url: string;
-  /** `METHOD URL` of every request, as the proxy was asked. */
+  /** `METHOD URL` of every request, `CONNECT host:port` of every tunnel, as the proxy was asked. */
   readonly requests: readonly string[];
   close(): Promise<void>;
 }
@@ -22,11 +22,23 @@ export async function startForwardProxy(targetPort: number): Promise<ForwardProx
     onward.on('error', () => response.destroy());
     request.pipe(onward);
   });
+  const tunnels = new Set<Socket>();
+  server.on('connect', (request, near: Socket) => {
+    requests.push(`CONNECT ${request.url}`);
+    const far = connect(targetPort, '127.0.0.1', () => near.write('HTTP/1.1 200 Connection Established\r\n\r\n'));
+    for (const socket of [near, far]) {
+      tunnels.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => (tunnels.delete(socket), near.destroy(), far.destroy()));
+    }
+    near.pipe(far).pipe(near);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     close: () => {
+      for (const socket of tunnels) socket.destroy();
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
     },

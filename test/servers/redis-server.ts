@@ -24,8 +24,8 @@ export interface RedisServer {
   /** A client of the test's own, without limits. */
   readonly client: Redis;
   keys(): Promise<string[]>;
-  /** Ends it and starts it again; without persistence it has forgotten everything. */
-  restart(): Promise<void>;
+  /** Ends it and starts it again; unless its memory is saved first, it has forgotten everything. */
+  restart(memory?: 'saved'): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -57,7 +57,8 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     caFile: certFile,
     client,
     keys: async () => (await client.keys('*')).sort(),
-    restart: async () => {
+    restart: async (memory) => {
+      if (memory === 'saved') await client.save();
       await stop(server);
       server = await launch(args);
       await client.ping();

@@ -17,6 +17,8 @@ export interface S3Server {
   readonly client: S3Client;
   /** Process id, or ids: what to measure or stop. */
   readonly pids: readonly number[];
+  /** Ends what takes the requests and starts it again, at the same place and with what it has. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,7 +36,7 @@ export function clientOf(endpoint: string, environment: S3Server['environment'])
   });
 }
 
-/** Tries until the server makes the bucket. */
+/** Tries until the server makes the bucket, or says that its owner has it. */
 export async function makeBucket(client: S3Client, bucket: string, isAlive: () => boolean): Promise<void> {
   let last: unknown;
   for (let tries = 0; tries < 600 && isAlive(); tries += 1) {
@@ -42,6 +44,7 @@ export async function makeBucket(client: S3Client, bucket: string, isAlive: () =
       await client.send(new CreateBucketCommand({ Bucket: bucket }));
       return;
     } catch (error) {
+      if ((error as Error).name === 'BucketAlreadyOwnedByYou') return;
       last = error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

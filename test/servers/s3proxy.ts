@@ -1,5 +1,5 @@
 /** S3Proxy as a real S3 server of the tests: it checks signatures, payload hashes and conditions. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,23 +30,35 @@ export async function startS3Proxy(): Promise<S3Server> {
   await mkdir(join(directory, 'data'));
   await writeFile(config, configText({ directory: join(directory, 'data'), endpoint, environment }));
   const java = ['-Xmx512m', `-Dlogback.configurationFile=${S3PROXY_LOGBACK}`, '-cp', s3ProxyClasspath() ?? ''];
-  const server = spawn('java', [...java, 'org.gaul.s3proxy.Main', '--properties', config], { stdio: 'ignore' });
   const client = clientOf(endpoint, environment);
-  await makeBucket(client, BUCKET, () => server.exitCode === null);
+  const launch = async (): Promise<ChildProcess> => {
+    const launched = spawn('java', [...java, 'org.gaul.s3proxy.Main', '--properties', config], { stdio: 'ignore' });
+    await makeBucket(client, BUCKET, () => launched.exitCode === null);
+    return launched;
+  };
+  let server = await launch();
   return {
     endpoint,
     bucket: BUCKET,
     environment,
     client,
     pids: server.pid === undefined ? [] : [server.pid],
+    restart: async () => {
+      await kill(server);
+      server = await launch();
+    },
     close: async () => {
       client.destroy();
-      const ended = once(server, 'exit');
-      server.kill('SIGKILL');
-      await ended;
+      await kill(server);
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function kill(server: ChildProcess): Promise<void> {
+  const ended = once(server, 'exit');
+  server.kill('SIGKILL');
+  await ended;
 }
 
 function configText({

@@ -40,19 +40,22 @@ export async function startSwift(): Promise<S3Server> {
   await prepare(input);
   const endpoint = `http://127.0.0.1:${ports.proxy}`;
   const environment = { AWS_ACCESS_KEY_ID: 'test:tester', AWS_SECRET_ACCESS_KEY: input.login.key };
-  const servers = [
+  const startFront = (): ChildProcess => start('swift-proxy-server', [join(directory, 'proxy.conf')]);
+  const stores = [
     start('memcached', ['-l', '127.0.0.1', '-p', String(ports.memcached), '-u', input.user]),
     ...STORAGE_KINDS.map((kind) => start(`swift-${kind}-server`, [join(directory, `${kind}.conf`)])),
-    start('swift-proxy-server', [join(directory, 'proxy.conf')]),
   ];
+  let front = startFront();
+  const servers = (): ChildProcess[] => [...stores, front];
+  const ready = (): Promise<void> => makeBucket(client, BUCKET, () => servers().every(({ exitCode }) => exitCode === null));
   const client = clientOf(endpoint, environment);
   const close = async (): Promise<void> => {
     client.destroy();
-    await Promise.all(servers.map(stop));
+    await Promise.all(servers().map(stop));
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    await makeBucket(client, BUCKET, () => servers.every((server) => server.exitCode === null));
+    await ready();
   } catch (error) {
     await close();
     throw error;
@@ -62,7 +65,12 @@ export async function startSwift(): Promise<S3Server> {
     bucket: BUCKET,
     environment,
     client,
-    pids: servers.flatMap(({ pid }) => (pid === undefined ? [] : [pid])),
+    pids: servers().flatMap(({ pid }) => (pid === undefined ? [] : [pid])),
+    restart: async () => {
+      await stop(front);
+      front = startFront();
+      await ready();
+    },
     close,
   };
 }

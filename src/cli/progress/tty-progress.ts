@@ -18,7 +18,7 @@ const CLEAR_BELOW = '\u001b[J';
 const BAR_CHARS = 20;
 
 /** What gets a line above the moving ones. */
-const LINES: ReadonlySet<ProgressEvent['type']> = new Set(['retry', 'layer-wait', 'layer-evicted', 'mirror']);
+const LINES: ReadonlySet<ProgressEvent['type']> = new Set(['retry', 'layer-wait', 'layer-evicted', 'mirror', 'login']);
 
 /**
  * For terminals: a spinner (ora) while there is one thing to do, a block of one line a layer under one of totals as
@@ -73,7 +73,8 @@ export class TtyProgress implements ProgressRenderer {
   /** ora takes 90 ms to load: the work doesn't wait for it. */
   async #startSpinner(): Promise<void> {
     const stream = this.#stream;
-    if (!(stream instanceof WriteStream)) return this.#stopSpinner();
+    // Of a terminal without a size (a pty that nobody gave one) ora would clear endless lines.
+    if (!(stream instanceof WriteStream) || stream.columns === 0) return this.#stopSpinner();
     const { default: ora } = await import('ora');
     if (!this.#spinnerWanted) return;
     // discardStdin would put the terminal in raw mode and take Ctrl-C from us.

@@ -21,11 +21,12 @@ export function renderWarm(result: WarmResult, surface: Surface): string {
   return sections.join('\n\n');
 }
 
-function renderImage({ image, platform, layers }: WarmedImage, surface: Surface): string {
+function renderImage({ image, platform, manifestDigest, layers }: WarmedImage, surface: Surface): string {
   const bytes = layers.reduce((sum, layer) => sum + layer.uncompressedBytes, 0);
   const facts: Fact[] = [
     ['image', image],
     ['platform', platform],
+    ...(manifestDigest === undefined ? [] : [['manifest', manifestDigest] as const]),
     ['warm', `disk: ${count(layers.length, 'layer')}, ${formatSize(bytes)}`],
     ...storedIn(layers).map(({ url, held }): Fact => ['', `${url}: ${held} of ${count(layers.length, 'layer')}`]),
   ];

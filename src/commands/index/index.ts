@@ -11,7 +11,7 @@ import {
   toFlag,
   warmFlag,
 } from '../../cli/flags.ts';
-import { platformsRequest } from '../../cli/request-values.ts';
+import { platformsRequest, readOnlyRequest } from '../../cli/request-values.ts';
 
 export class IndexCommand extends BaseCommand {
   static override summary = 'Write a .clip index of an image: one verified pass over each layer.';
@@ -46,6 +46,7 @@ export class IndexCommand extends BaseCommand {
       warm: values.toggle('warm'),
       // Sending gigabytes is no part of writing an index: only --to asks for it, not the config file's remotes.
       to: values.texts('to') ?? [],
+      readOnly: readOnlyRequest(values),
       strict: values.toggle('strict', values.config.strict),
       ...(output === undefined ? {} : { output }),
       ...(storageRef === undefined ? {} : { storageRef }),

@@ -73,10 +73,10 @@ class PatientCache implements ContentCache {
       watch.stop();
       return undefined;
     }
-    return addAbortSignal(
-      options.signal,
-      Readable.from(this.#pieces(stream, watch), { objectMode: false, highWaterMark: 64 * 1024 }),
-    );
+    const pieces = Readable.from(this.#pieces(stream, watch), { objectMode: false, highWaterMark: 64 * 1024 });
+    // A generator that was never asked for anything has no end of its own.
+    pieces.once('close', () => (watch.stop(), stream.destroy()));
+    return addAbortSignal(options.signal, pieces);
   }
 
   storeContent(source: ChunkSource, hash: ContentHash, options: StoreOptions): Promise<StoreResult> {

@@ -6,7 +6,7 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ContentCache } from './content-cache.ts';
 import { retryingCache } from './retrying.ts';
 import { sealErrors } from './sealed-errors.ts';
-import { withBreaker } from './with-breaker.ts';
+import { withBreaker, type BreakerUse } from './with-breaker.ts';
 
 export interface RemoteCache extends ContentCache {
   readonly mode: AccessMode;
@@ -14,16 +14,20 @@ export interface RemoteCache extends ContentCache {
   readonly counters: Readonly<RemoteCounters>;
 }
 
-export interface RemoteCacheOptions {
-  readonly policy: RetryPolicy;
+/** What a run wants of a remote. */
+export interface RemoteUse extends BreakerUse {
   readonly mode?: AccessMode;
 }
 
+export interface RemoteCacheOptions extends RemoteUse {
+  readonly policy: RetryPolicy;
+}
+
 /** accounting(mode(breaker(retry(driver)))): one breaker and one set of counters for all layers of a run. */
-export function remoteCacheOf(driver: ContentCache, { policy, mode = 'rw' }: RemoteCacheOptions): RemoteCache {
+export function remoteCacheOf(driver: ContentCache, { policy, mode = 'rw', isMended = false }: RemoteCacheOptions): RemoteCache {
   const counters = newCounters();
   const retried = retryingCache(sealErrors(countRequests(driver, counters)), policy);
-  const guarded = withBreaker(retried, new CircuitBreaker(driver.url));
+  const guarded = withBreaker(retried, new CircuitBreaker(driver.url), { isMended });
   const accounted = accountedCache(withAccessMode(guarded, mode), counters);
   return Object.defineProperties({ mode, counters } as RemoteCache, Object.getOwnPropertyDescriptors(accounted));
 }

@@ -10,8 +10,14 @@ import { failureTap } from './tapped-source.ts';
 /** Found by a driver in what it is given to send; wrong bytes that it receives are CACHE_CORRUPT. */
 const BAD_SOURCE: ReadonlySet<ErrorCode> = new Set(['SIZE_MISMATCH', 'DIGEST_MISMATCH']);
 
+export interface BreakerUse {
+  /** Wrong content says nothing against the server: it is going to be mended there. */
+  readonly isMended?: boolean;
+}
+
 /** @throws ClipctlError, from all calls: REMOTE_FAILED while the breaker is open */
-export function withBreaker(inner: ContentCache, breaker: CircuitBreaker): ContentCache {
+export function withBreaker(inner: ContentCache, breaker: CircuitBreaker, { isMended = false }: BreakerUse = {}): ContentCache {
+  const isWrongContent = (error: unknown): boolean => isMended && errorCodeOf(error) === 'CACHE_CORRUPT';
   return intercept(inner, {
     look: async (signal, call) => {
       const found = await attempt({ breaker, signal, kind: 'lookup' }, () => call(signal));
@@ -19,7 +25,7 @@ export function withBreaker(inner: ContentCache, breaker: CircuitBreaker): Conte
       return found;
     },
     read: async (signal, open) => {
-      const trial: Trial = { breaker, signal, kind: 'transfer' };
+      const trial: Trial = { breaker, signal, kind: 'transfer', isTheirs: (error) => !isWrongContent(error) };
       const stream = await attempt(trial, () => open(signal));
       // A miss is an answer: whether bytes would come it does not tell.
       if (stream === undefined) breaker.left('transfer');

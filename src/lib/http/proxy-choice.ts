@@ -9,8 +9,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @throws ClipctlError USAGE for a proxy that is no http: or https: URL; it is not quoted, since it may hold a password
  */
 export function proxyFor(url: URL, environment: Environment): URL | undefined {
-  const names = url.protocol === 'https:' ? ['https_proxy', 'all_proxy'] : ['http_proxy', 'all_proxy'];
-  const found = names.map((name) => ({ name, value: valueOf(environment, name) })).find(({ value }) => value !== '');
+  const found = variablesOf(url.protocol)
+    .map((name) => ({ name, value: valueOf(environment, name) }))
+    .find(({ value }) => value !== '');
   if (found === undefined || isLocal(url.hostname) || isExempt(url, valueOf(environment, 'no_proxy'))) return undefined;
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(found.value) ? found.value : `http://${found.value}`;
   const proxy = URL.canParse(text) ? new URL(text) : undefined;
@@ -18,6 +19,12 @@ export function proxyFor(url: URL, environment: Environment): URL | undefined {
   throw new ClipctlError('USAGE', `${found.name.toUpperCase()} names no proxy that can be used`, {
     hint: 'Write http://host:port or https://host:port, with user:password@ before the host if it wants a login.',
   });
+}
+
+/** What is no HTTP (Redis) has no variable of its own. */
+function variablesOf(protocol: string): readonly string[] {
+  if (protocol === 'https:') return ['https_proxy', 'all_proxy'];
+  return protocol === 'http:' ? ['http_proxy', 'all_proxy'] : ['all_proxy'];
 }
 
 function valueOf(environment: Environment, name: string): string {

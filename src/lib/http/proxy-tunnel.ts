@@ -67,7 +67,7 @@ function refusal(proxy: URL, status: number): ClipctlError {
   const message = `the proxy ${proxy.host} answered ${status}`;
   if (status === 407) {
     return new ClipctlError('UNAUTHORIZED', `${message}: it wants a login`, {
-      hint: 'Put user:password@ before the host in HTTPS_PROXY, or exempt the registry with NO_PROXY.',
+      hint: 'Put user:password@ before the host in the variable that names it (HTTPS_PROXY), or exempt the host with NO_PROXY.',
     });
   }
   return new ClipctlError('NETWORK', message, {

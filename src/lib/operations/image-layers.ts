@@ -42,6 +42,12 @@ export function announced(image: OpenedImage): AnnouncedImage {
   return { name: image.name, platform: platformOf(image), layers: image.layers };
 }
 
+/** Of the manifest that a name stood for, or that an index was made of; undefined where an index does not say it. */
+export function manifestDigestOf(image: OpenedImage): Digest | undefined {
+  const digest = image.resolved?.manifestDigest ?? image.clip?.file.storageInfo.imageMetadata.digest;
+  return digest === undefined || digest === '' ? undefined : (digest as Digest);
+}
+
 /** `os/architecture[/variant]` of an opened image. */
 export function platformOf(image: OpenedImage): string {
   if (image.resolved !== undefined) return formatPlatform(image.resolved.platform);

@@ -15,7 +15,7 @@ import { valuesOrThrow } from './failures.ts';
 import { composeIndex } from './compose-index.ts';
 import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
-import { openOptionalRemotes } from './open-remotes.ts';
+import { openOptionalRemotes, requireWritable } from './open-remotes.ts';
 import { labelProblem } from './label-problem.ts';
 import type { Session } from './open-session.ts';
 import type { IndexedLayer, IndexedPlatform, IndexResult } from './results.ts';
@@ -36,6 +36,7 @@ interface IndexedOnce {
 export async function indexImage(session: Session, request: IndexRequest): Promise<IndexResult> {
   const startedAt = performance.now();
   const remotes = await openOptionalRemotes(session, request.to);
+  await requireWritable(session, remotes, request.readOnly ?? []);
   // They take as long to start as the manifest takes to come.
   session.pool.startEarly(2);
   const { source, targets, storageRef } = await prepareTargets(session, request);

@@ -16,6 +16,8 @@ export interface IndexRequest {
   readonly warm: boolean;
   /** Remotes to fill out of the same pass; the layers are kept on disk then, from where they are sent. */
   readonly to: readonly string[];
+  /** Remotes that nothing may be written to. */
+  readonly readOnly?: readonly string[];
   /** Refuse an image whose layers say something odd, instead of warning. */
   readonly strict: boolean;
 }

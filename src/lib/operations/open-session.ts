@@ -4,6 +4,7 @@ import { openDiskCache, type DiskCache } from '../cache/disk/disk-cache.ts';
 import type { DiskCacheOptions } from '../cache/disk/disk-cache-options.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { RemoteUse } from '../cache/remote-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
@@ -22,6 +23,7 @@ import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
+import { peakRssBytes } from './peak-rss.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
 
@@ -43,7 +45,7 @@ export interface Session extends PipelineContext {
    */
   openSource(name: string, fresh?: 'fresh'): ImageSource;
   /** @throws ClipctlError USAGE for an unknown scheme */
-  openRemote(url: string): Promise<ContentCache>;
+  openRemote(url: string, use?: RemoteUse): Promise<ContentCache>;
   /** Requests that all sources of this run have made. */
   requestCount(): number;
   /** Tries after a first one that this run has made, of sources and remotes. */
@@ -65,17 +67,19 @@ export function openSession(options: SessionOptions): Session {
   const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
+  const onLogin = (message: string): void => onProgress({ type: 'login', message });
   const shared = {
     ...options,
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
     parallel: { memory: budget, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER },
     onMirror: (message: string) => onProgress({ type: 'mirror', message }),
+    onLogin,
     onRetry: (retry: RetryEvent) => onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
-  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
+  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry, onLogin });
   return {
     options,
     waiting: new WaitingAllowance(WAITING_MS),
@@ -93,10 +97,10 @@ export function openSession(options: SessionOptions): Session {
         requireOneRegistry(name);
         return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
-    openRemote: (url) => once(remotes, url, () => openRemote(url, remoteContext)),
+    openRemote: (url, use) => once(remotes, url, () => openRemote(url, remoteContext, use)),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
-    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: process.resourceUsage().maxRSS * 1024 }),
+    memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: peakRssBytes() }),
     close: () => closeSession({ pool, disk, dispatcher }, sources, remotes),
   };
 }
@@ -163,17 +167,22 @@ function dispatcherOf({ timeoutMs, insecureRegistries, caFile, maxBytesPerSecond
   });
 }
 
+interface Listeners {
+  readonly onRetry: (retry: RetryEvent) => void;
+  readonly onLogin: (message: string) => void;
+}
+
 /** What drivers of remote caches may use of this run. */
 function remoteContextOf(
   options: SessionOptions,
-  { budget, dispatcher, onRetry }: { budget: MemoryBudget; dispatcher: Dispatcher; onRetry: (retry: RetryEvent) => void },
+  { budget, dispatcher, onRetry, onLogin }: Pick<RemoteContext, 'budget' | 'dispatcher'> & Listeners,
 ): RemoteContext {
   return {
     budget,
     dispatcher,
     timeoutMs: options.timeoutMs,
     policy: { retries: options.retries, onRetry },
-    credentials: credentialsOf({}),
+    credentials: credentialsOf({ onLogin }),
     insecureHosts: options.insecureRegistries,
     ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),

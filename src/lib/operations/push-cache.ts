@@ -9,7 +9,7 @@ import { announceImages } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
 import { openImages, type PlatformChoice } from './open-images.ts';
-import { openRemotes } from './open-remotes.ts';
+import { openRemotes, requireWritable } from './open-remotes.ts';
 import type { Session } from './open-session.ts';
 import { howItCreates } from './remote-tally.ts';
 import type { PushedLayer, PushResult, Verification } from './results.ts';
@@ -23,6 +23,8 @@ export interface PushRequest extends PlatformChoice {
   readonly images: readonly string[];
   readonly platform?: Platform;
   readonly to: readonly string[];
+  /** Remotes that nothing may be written to. */
+  readonly readOnly?: readonly string[];
   /** What is not on disk goes straight through and is not kept. */
   readonly noDisk?: boolean;
   /** Stores layers packed, where an encoder can be had. */
@@ -40,6 +42,7 @@ interface Pushed extends SendOutcome {
 export async function pushCache(session: Session, request: PushRequest): Promise<PushResult> {
   const startedAt = performance.now();
   const remotes = await openRemotes(session, request.to);
+  await requireWritable(session, remotes, request.readOnly ?? []);
   const { encoder, warnings } = await encoderFor(remotes, request);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);

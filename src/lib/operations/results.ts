@@ -67,6 +67,8 @@ export interface WarmedLayer {
 export interface WarmedImage {
   readonly image: string;
   readonly platform: string;
+  /** What the name stood for in this run; absent where an index does not say it. */
+  readonly manifestDigest?: Digest;
   readonly layers: readonly WarmedLayer[];
 }
 

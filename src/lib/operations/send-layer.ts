@@ -4,7 +4,7 @@ import type { ContentCache, StoreResult } from '../cache/content-cache.ts';
 import { streamFileInChunks } from '../cache/stream-file.ts';
 import { watchChunks } from '../cache/watch-chunks.ts';
 import type { FrameEncoder } from '../compression/zstd/frame-encoder.ts';
-import { contentHashOf, type DiffId, type Digest } from '../oci/digest.ts';
+import { contentHashOf, type ContentHash, type DiffId, type Digest } from '../oci/digest.ts';
 import { ClipctlError, errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
 import type { Session } from './open-session.ts';
 import { reasonOf } from './remote-tally.ts';
@@ -59,7 +59,7 @@ async function sendFile(session: Session, remote: ContentCache, sent: SentLayer)
     }
     const chunks = watch(streamFileInChunks(path, { budget, signal }));
     if (!replace) return remote.storeContent(chunks, hash, { sizeBytes, signal });
-    await remote.deleteContent?.(hash, { signal });
+    await removeWrong(remote, hash, signal);
     const result = await remote.storeContent(chunks, hash, { sizeBytes, signal, replace });
     if (result.skipped) throw notReplaced(remote, sent);
     return result;
@@ -142,6 +142,15 @@ export function remoteFailed({ url, error }: SendFailure): ClipctlError {
     cause: error,
     ...(error instanceof ClipctlError && error.hint !== undefined ? { hint: error.hint } : {}),
   });
+}
+
+async function removeWrong(remote: ContentCache, hash: ContentHash, signal: AbortSignal): Promise<void> {
+  try {
+    await remote.deleteContent?.(hash, { signal });
+  } catch (error) {
+    // A server that deletes nothing may still take what replaces it.
+    if (remote.capabilities.delete) throw error;
+  }
 }
 
 function notReplaced(remote: ContentCache, { diffId }: SentLayer): ClipctlError {

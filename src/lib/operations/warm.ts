@@ -9,7 +9,7 @@ import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
 import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
-import { announced, distinctLayers, platformOf, type LayerOfImage } from './image-layers.ts';
+import { announced, distinctLayers, manifestDigestOf, platformOf, type LayerOfImage } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
 import { openImages, type PlatformChoice } from './open-images.ts';
 import { openReadAndFill, type ReadAndFill } from './open-remotes.ts';
@@ -190,10 +190,10 @@ class WarmRun {
 
   /** One known to hold wrong bytes is overwritten or left alone: it would say that it has the layer. */
   #toFill(wrong: ReadonlySet<string>): ContentCache[] {
-    const { repairRemote = false, readOnly = [] } = this.#request;
-    const { all, to } = this.#remotes;
+    const { repairRemote = false } = this.#request;
+    const { all, to, readOnly } = this.#remotes;
     return all.filter((remote) => {
-      if (wrong.has(remote.url)) return repairRemote && !readOnly.includes(remote.url);
+      if (wrong.has(remote.url)) return repairRemote && !readOnly.has(remote.url);
       return to.includes(remote);
     });
   }
@@ -215,7 +215,9 @@ function warmedImage(image: OpenedImage, outcomes: ReadonlyMap<DiffId, TaskOutco
     const resumed = resumedField(outcome.resumedBytes);
     return [{ digest: layer.digest, diffId: layer.diffId, uncompressedBytes, servedBy, downloadedBytes, ...resumed, stored }];
   });
-  return { image: image.name, platform: platformOf(image), layers };
+  const manifestDigest = manifestDigestOf(image);
+  const named = manifestDigest === undefined ? {} : { manifestDigest };
+  return { image: image.name, platform: platformOf(image), ...named, layers };
 }
 
 /** A field for what is rare. */

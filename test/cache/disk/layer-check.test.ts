@@ -39,7 +39,7 @@ function replace(): void {
   expect(statSync(path).ino).not.toBe(before);
 }
 
-test('row 14: a right layer that is replaced by a right one while it is hashed is not called bad', async () => {
+test('§2 row 14: a right layer that is replaced by a right one while it is hashed is not called bad', async () => {
   const first = directory.open();
   await storeIn(first, content);
   await first.close();

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { newOwnedName } from '../../../src/lib/cache/disk/owned-name.ts';
 import { makeCacheDirectory } from '../cache-directory.ts';
 
-test('row 24: a record on its way goes with the process that wrote it; one of a running process stays', async () => {
+test('§2 row 24: a record on its way goes with the process that wrote it; one of a running process stays', async () => {
   const dir = await makeCacheDirectory();
   const ingests = join(dir.path, '.clipctl/v1/ingest');
   await mkdir(ingests, { recursive: true });

@@ -154,3 +154,8 @@ describe('variables', () => {
     expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 });
+
+// A recursive reader at the end of the stack may end the whole process, not only itself.
+test.each(['[', '{', '- ', '? ', '[*a,'])('50,000 times %j is nested too deep, or no YAML', async (piece) => {
+  await expect(read('deep.yaml', piece.repeat(50_000))).rejects.toMatchObject({ code: 'USAGE' });
+});

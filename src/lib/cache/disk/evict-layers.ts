@@ -10,6 +10,7 @@ import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { directoryModeOf, recordPath, trashDirectory } from './cache-layout.ts';
+import { fileSystemTimeMs } from './file-system-time.ts';
 import { isOwnerRunning, newOwnedName } from './owned-name.ts';
 import { namesIn } from './state-file.ts';
 import type { SurveyedLayer } from './survey.ts';
@@ -128,12 +129,13 @@ const ABANDONED_MS = 10 * 60_000;
 async function emptyTrash(cacheDir: string): Promise<void> {
   const names = await namesIn(trashDirectory(cacheDir));
   if (names.length === 0) return;
+  const nowMs = await fileSystemTimeMs(cacheDir);
   for (const name of names) {
     const path = join(trashDirectory(cacheDir), name);
     const found = await lstat(path).catch(() => undefined);
     if (found?.isFile() !== true) continue;
     // When who evicts has ended, so has what it wanted with the file.
-    if ((await isOwnerRunning(name)) ?? Math.abs(Date.now() - found.ctimeMs) < ABANDONED_MS) continue;
+    if ((await isOwnerRunning(name)) ?? Math.abs(nowMs - found.ctimeMs) < ABANDONED_MS) continue;
     await rm(path, { force: true }).catch(() => undefined);
   }
 }

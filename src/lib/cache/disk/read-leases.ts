@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { readSmallFile } from '../regular-file.ts';
 import { leasesDirectory } from './cache-layout.ts';
+import { fileSystemTimeMs } from './file-system-time.ts';
 import { LEASE_VERSION } from './lease.ts';
 import { identifyOurselves, isRunning, type ProcessIdentity } from './process-identity.ts';
 import { namesIn, parseObject, removeStateFile, unlessUnwritable } from './state-file.ts';
@@ -22,6 +23,9 @@ export async function readLeases(cacheDir: string): Promise<Set<ContentHash>> {
   const names = (await namesIn(directory)).filter((name) => name.endsWith('.lease'));
   if (names.length === 0) return held;
   const ourselves = await identifyOurselves();
+  let now: Promise<number> | undefined;
+  const isSilent = async (modifiedMs: number): Promise<boolean> =>
+    Math.abs((await (now ??= fileSystemTimeMs(cacheDir))) - modifiedMs) >= SILENT_MS;
   for (const name of names) {
     const path = join(directory, name);
     const file = await readSmallFile(path, MAX_LEASE_BYTES);
@@ -29,8 +33,8 @@ export async function readLeases(cacheDir: string): Promise<Set<ContentHash>> {
     const [head = '', ...lines] = file.text.split('\n');
     const holder = holderOf(head);
     // Younger than its first line: somebody is about to write it.
-    if (holder === undefined && Math.abs(Date.now() - file.modifiedMs) < SILENT_MS) continue;
-    if (holder === undefined || !(await counts(holder, { ourselves, modifiedMs: file.modifiedMs }))) {
+    if (holder === undefined && !(await isSilent(file.modifiedMs))) continue;
+    if (holder === undefined || !((await isRunning(holder, ourselves)) ?? !(await isSilent(file.modifiedMs)))) {
       await unlessUnwritable(() => removeStateFile(path));
       continue;
     }
@@ -44,11 +48,4 @@ function holderOf(line: string): ProcessIdentity | undefined {
   if (version !== LEASE_VERSION || typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
   if (typeof startTicks !== 'string' || typeof space !== 'string') return undefined;
   return { pid, startTicks, space };
-}
-
-async function counts(
-  holder: ProcessIdentity,
-  { ourselves, modifiedMs }: { readonly ourselves: ProcessIdentity; readonly modifiedMs: number },
-): Promise<boolean> {
-  return (await isRunning(holder, ourselves)) ?? Math.abs(Date.now() - modifiedMs) < SILENT_MS;
 }

@@ -1,9 +1,8 @@
 /** Scheme → driver. The only file that opens drivers; a driver's module is loaded when its scheme is used. */
 import { fileURLToPath } from 'node:url';
 import { ClipctlError } from '../../errors.ts';
-import type { AccessMode } from '../access-mode.ts';
 import type { ContentCache } from '../content-cache.ts';
-import { remoteCacheOf, type RemoteCache } from '../remote-cache.ts';
+import { remoteCacheOf, type RemoteCache, type RemoteUse } from '../remote-cache.ts';
 import type { RemoteContext } from '../remote-context.ts';
 import { withEncodedForm } from './encoded/encoded-form.ts';
 
@@ -34,13 +33,13 @@ const SUPPORTED = `Supported: ${[
  * Opens the remote cache at `text` (CLI.md "Naming a remote cache"). Nothing is read or made yet.
  * @throws ClipctlError USAGE; the message shows no credentials
  */
-export async function openRemote(text: string, context: RemoteContext, mode: AccessMode = 'rw'): Promise<RemoteCache> {
+export async function openRemote(text: string, context: RemoteContext, use: RemoteUse = {}): Promise<RemoteCache> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw refused('a remote cache is named by a URL');
   const open = DRIVERS.get(url.protocol);
   if (open === undefined) throw refused(`no remote cache is known for ${url.protocol.slice(0, 32)}//`);
   const driver = withEncodedForm(await open(url, context), context.budget);
-  return remoteCacheOf(driver, { policy: context.policy, mode });
+  return remoteCacheOf(driver, { policy: context.policy, ...use });
 }
 
 async function openFile(url: URL): Promise<ContentCache> {

@@ -45,10 +45,19 @@ function kindOf(text: string, name: string): 'yaml' | 'dockerfile' | 'lines' {
   const base = basename(name).toLowerCase();
   if (/\.(?:ya?ml|json)$/.test(base)) return 'yaml';
   if (/^(?:dockerfile|containerfile)(?:\.|$)|\.(?:dockerfile|containerfile)$/.test(base)) return 'dockerfile';
-  const first = /^(?!\s*(?:#|$)).*$/m.exec(text)?.[0] ?? '';
-  if (/^\s*(?:from|arg)\s+\S/i.test(first)) return 'dockerfile';
+  const first = firstLineOf(text);
+  if (/^(?:from|arg)\s+\S/i.test(first)) return 'dockerfile';
   // A key, a document mark or a brace: no reference begins so.
-  return /^(?:---|[{[]|\s*-?\s*[A-Za-z][A-Za-z0-9_.-]*:(?:\s|$))/.test(first) ? 'yaml' : 'lines';
+  return /^(?:---|[{[]|(?:-\s*)?[A-Za-z][A-Za-z0-9_.-]*:(?:\s|$))/.test(first) ? 'yaml' : 'lines';
+}
+
+/** That says something, without the space around it. */
+function firstLineOf(text: string): string {
+  for (const line of text.split('\n')) {
+    const said = line.trim();
+    if (said !== '' && !said.startsWith('#')) return said;
+  }
+  return '';
 }
 
 async function readList(path: string): Promise<Buffer> {

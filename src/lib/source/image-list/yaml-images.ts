@@ -1,3 +1,5 @@
+import type { CST, LineCounter } from 'yaml';
+import type { ClipctlError } from '../../errors.ts';
 import { unusable } from './unusable-list.ts';
 import { substitute } from './variables.ts';
 
@@ -8,17 +10,45 @@ interface YamlOptions {
 
 /** Deeper than any manifest, shallower than any stack. */
 const MAX_DEPTH = 100;
+/** What the reader may have open at once: a level is a few of these. */
+const MAX_OPEN_TOKENS = 4 * MAX_DEPTH;
 
 /** Every `image:` with a string behind it, in all documents: pods in any wrapping, compose services. */
 export async function imagesOfYaml(text: string, options: YamlOptions): Promise<string[]> {
-  const { parseAllDocuments } = await import('yaml');
+  const yaml = await import('yaml');
   const images: string[] = [];
-  for (const document of parseAllDocuments(text, { logLevel: 'error', version: '1.2' })) {
+  const lines = new yaml.LineCounter();
+  const tokens = shallowTokens(text, { lexer: new yaml.Lexer(), parser: new yaml.Parser(lines.addNewLine), name: options.name });
+  for (const document of new yaml.Composer({ logLevel: 'error', version: '1.2' }).compose(tokens)) {
     const [problem] = document.errors;
-    if (problem !== undefined) throw unusable(options.name, `it is no YAML: ${problem.message.split('\n', 1)[0] ?? ''}`);
+    if (problem !== undefined) throw unusable(options.name, `it is no YAML: ${problem.message}${placeOf(problem.pos, lines)}`);
     collect(parsed(document, options.name), { images, depth: 0, options });
   }
   return images;
+}
+
+interface Reading {
+  readonly lexer: { lex(text: string): Iterable<string> };
+  readonly parser: { readonly stack: readonly unknown[]; next(lexeme: string): Iterable<CST.Token>; end(): Iterable<CST.Token> };
+  readonly name: string;
+}
+
+/** The tokens of the documents. What composes nodes of them calls itself for each level, and the stack's end is no error there. */
+function* shallowTokens(text: string, { lexer, parser, name }: Reading): Generator<CST.Token> {
+  for (const lexeme of lexer.lex(text)) {
+    if (parser.stack.length > MAX_OPEN_TOKENS) throw tooDeep(name);
+    yield* parser.next(lexeme);
+  }
+  yield* parser.end();
+}
+
+function placeOf([offset]: readonly [number, number], lines: LineCounter): string {
+  const { line, col } = lines.linePos(offset);
+  return ` at line ${line}, column ${col}`;
+}
+
+function tooDeep(name: string): ClipctlError {
+  return unusable(name, `it is nested deeper than ${MAX_DEPTH}`);
 }
 
 /** A handful of aliases can stand for more nodes than there is memory: the parser counts them. */
@@ -34,7 +64,7 @@ function collect(
   value: unknown,
   found: { readonly images: string[]; readonly depth: number; readonly options: YamlOptions },
 ): void {
-  if (found.depth > MAX_DEPTH) throw unusable(found.options.name, `it is nested deeper than ${MAX_DEPTH}`);
+  if (found.depth > MAX_DEPTH) throw tooDeep(found.options.name);
   const below = { ...found, depth: found.depth + 1 };
   if (Array.isArray(value)) for (const item of value) collect(item, below);
   else if (typeof value === 'object' && value !== null) {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readLeases } from '../../../../src/lib/cache/disk/read-leases.ts';
 import { codeOf, signal, storeIn } from '../../cache-directory.ts';
 import { LAYER_BYTES, layersOf, makeSizedCache, type SizedCache } from './sized-cache.ts';
@@ -34,7 +34,7 @@ async function orderAt(wallMs: number): Promise<string[]> {
   return plan.victims.map(({ hash }) => hash);
 }
 
-describe('row 20: the order of uses', () => {
+describe('§2 row 20: the order of uses', () => {
   const now = Date.now();
   it.each([
     ['goes back a day', [now, now - DAY_MS, now - DAY_MS + 1000]],
@@ -78,7 +78,35 @@ describe('a lease', () => {
   });
 });
 
-describe('row 20: a cache directory', () => {
+describe('§2 row 20: what processes leave that nobody here can see', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it.each([
+    ['a day behind', -DAY_MS],
+    ['ten years ahead', 3650 * DAY_MS],
+    ['right', 0],
+  ])('a lease and a file on its way out count by the time of the file system, when the clock is %s', async (_what, skewMs) => {
+    await dir.fill(a, b);
+    const own = join(dir.path, '.clipctl/v1');
+    const lease = join(own, 'leases', '77-elsewhere.lease');
+    await mkdir(join(own, 'leases'), { recursive: true });
+    await mkdir(join(own, 'trash'), { recursive: true });
+    await writeFile(lease, `{"version":1,"pid":77,"startTicks":"1","space":"another machine"}\n${a.hash}\n`);
+    const onItsWay = `${'0'.repeat(16)}-77-1-${'1'.repeat(16)}.layer`;
+    await writeFile(join(own, 'trash', onItsWay), 'somebody may want it back');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + skewMs });
+    expect(await readLeases(dir.path)).toEqual(new Set([a.hash]));
+    const cache = dir.openWith({ recentMs: -1 });
+    await cache.room.prune(await cache.room.planPrune({ maxCacheBytes: 0, keep: new Set(), signal }));
+    await cache.close();
+    expect(await dir.present(a, b)).toEqual([true, false]);
+    expect(await readdir(join(own, 'trash'))).toEqual([onItsWay]);
+  });
+});
+
+describe('§1.3 row 20: a cache directory', () => {
   it.skipIf(process.getuid?.() !== 0)('of another user is refused, and taken with --shared', async () => {
     await mkdir(dir.path);
     await chown(dir.path, 4321, 4321);

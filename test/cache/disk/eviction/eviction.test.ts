@@ -40,7 +40,7 @@ async function storeUnderCap(): Promise<void> {
   }
 }
 
-describe('row 14: above the cap', () => {
+describe('§2 row 14: above the cap', () => {
   it('the least recently used layer goes before a new one is written', async () => {
     await dir.fill(a, b, c);
     await storeUnderCap();
@@ -118,7 +118,7 @@ describe('row 14: above the cap', () => {
   });
 });
 
-describe('row 11: where a quota that no figure shows is used up', () => {
+describe('§2 row 11: where a quota that no figure shows is used up', () => {
   it('as much goes as did not fit, and nothing that is in use', async () => {
     await dir.fill(a, b, c);
     const cache = dir.openWith({});
@@ -141,7 +141,7 @@ describe('below the free-space floor', () => {
   });
 });
 
-describe('row 14: readers', () => {
+describe('§2 row 14: readers', () => {
   it('of a layer that goes read on to its end', async () => {
     await dir.fill(a, b, c);
     const reading = await dir.openWith({}).getContent(a.hash, { signal });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { status } from '@grpc/grpc-js';
@@ -103,6 +104,32 @@ describe('a blobcache remote', () => {
     expect(await codeOf(open().storeContent(wrong, hash, { sizeBytes, signal }))).toBe('DIGEST_MISMATCH');
     expect(server.contents.hashes).toEqual([]);
     await expect.poll(() => server.openUploads()).toBe(0);
+  });
+
+  it('asks the source for no more than it can pass on: a server that takes nothing makes it wait', async () => {
+    server.faults = { holdsUploads: true };
+    const controller = new AbortController();
+    const large = seededContent(86, 16 * MIB);
+    let asked = 0;
+    const source = sourceOf(large.sizeBytes, large.slice, () => (asked += 1));
+    const storing = open().storeContent(source, large.hash, { sizeBytes: large.sizeBytes, signal: controller.signal });
+    await expect.poll(() => server.largestMessageBytes()).toBeGreaterThan(0);
+    await sleep(300);
+    controller.abort(new ClipctlError('ABORTED', 'stopped'));
+    expect(await codeOf(storing)).toBe('ABORTED');
+    // The server's library takes sixteen messages ahead, 4 MiB; two are ours.
+    expect(asked).toBeLessThanOrEqual(6);
+    await expect.poll(() => server.openUploads()).toBe(0);
+  });
+
+  it('does not say that a range of nothing is there when nothing is', async () => {
+    const remote = open();
+    await store(remote);
+    const nothing = (): Promise<unknown> => remote.getContent(hash, { offset: 5, length: 0, signal });
+    expect(await nothing()).toBeDefined();
+    server.contents.clear();
+    expect(await nothing()).toBeUndefined();
+    expect(await open().getContent(hash, { offset: 5, length: 0, signal })).toBeUndefined();
   });
 
   it.each([0, 1, 2, 3])('finds page %i missing, whatever HasContent says, and stores it again', async (page) => {

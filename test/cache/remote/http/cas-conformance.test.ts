@@ -23,6 +23,7 @@ contentCacheSuite(
         server.cut();
         return open();
       },
+      restartServer: async () => server.cut(),
       leftovers: () => Promise.resolve([]),
       heldHandles: () => Promise.resolve([]),
       close: async () => {

@@ -26,6 +26,7 @@ describe.skipIf(missing !== undefined)(`nginx${missing === undefined ? '' : ` ($
           await nginx.restart();
           return openRemote(url, contextForTest({ dispatcher }));
         },
+        restartServer: () => nginx.restart(),
         leftovers: () => nginx.leftovers(),
         heldHandles: () => Promise.resolve([]),
         close: () => dispatcher.close(),

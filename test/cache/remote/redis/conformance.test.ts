@@ -59,6 +59,7 @@ describe.skipIf(redisServerMissing() !== undefined).each(SETUPS)('%s', (name, { 
           reopened.push(cache);
           return cache;
         },
+        restartServer: () => server.restart('saved'),
         leftovers: async () => (await server.keys()).filter((key) => !OURS.test(key)),
         heldHandles: () => leasesLeftIn(budget),
         close: async () => {

@@ -36,6 +36,7 @@ describe.skipIf(redisServerMissing() !== undefined)('the packed form in Redis', 
           reopened.push(cache);
           return cache;
         },
+        restartServer: () => server.restart('saved'),
         leftovers: async () => (await server.keys()).filter((key) => !OURS.test(key)),
         heldHandles: () => leasesLeftIn(budget),
         close: async () => {

@@ -42,6 +42,7 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('over docker-registry wit
     return {
       cache: await open(),
       reopen: open,
+      restartServer: () => server.restart(),
       // What a chunk that broke off leaves, docker-registry 2.8 takes away itself; registry.test.ts has the uploads that can be ended.
       leftovers: () => Promise.resolve([]),
       heldHandles: () => leasesLeftIn(budget),

@@ -56,6 +56,7 @@ export async function s3UnderTest(
   return {
     cache: await as(await given.open()),
     reopen: async () => as(await given.open()),
+    restartServer: () => server.restart(),
     leftovers: async () => {
       const keys = (await keysUnder(server, given.prefix)).filter((key) => !/\/[0-9a-f]{64}(\.zst)?$/.test(key));
       const uploads = await openUploads(server, given.prefix);

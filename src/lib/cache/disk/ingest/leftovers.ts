@@ -1,10 +1,11 @@
 /** What killed processes left in `ingest/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
-import { lstat, readdir, rm, writeFile } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
-import { isOwnerRunning, newOwnedName } from '../owned-name.ts';
+import { fileSystemTimeMs } from '../file-system-time.ts';
+import { isOwnerRunning } from '../owned-name.ts';
 import { removeDeadLocks } from '../lock/dead-locks.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
 import { readLeases } from '../read-leases.ts';
@@ -26,7 +27,7 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
   try {
     // The file system is asked only where something is left.
     let now: Promise<number> | undefined;
-    const nowMs = (): Promise<number> => (now ??= fileSystemTimeMs(ingestDirectory(cacheDir)));
+    const nowMs = (): Promise<number> => (now ??= fileSystemTimeMs(cacheDir));
     for (const transfer of await listTransfers(cacheDir)) {
       const isOver = (await isFinished(transfer, options)) || (await isOld(transfer.path, await nowMs()));
       if (isOver) await removeUnderLock(cacheDir, transfer, options);
@@ -73,15 +74,4 @@ async function isOld(path: string, nowMs: number): Promise<boolean> {
     [path, ...names.map((name) => join(path, name))].map(async (each) => (await lstat(each)).mtimeMs),
   );
   return nowMs - Math.max(...times) > MAX_AGE_MS;
-}
-
-/** mtimes are compared with an mtime of the same file system, never with this machine's clock. */
-async function fileSystemTimeMs(directory: string): Promise<number> {
-  const path = join(directory, `${await newOwnedName()}.record`);
-  try {
-    await writeFile(path, '', { flag: 'wx' });
-    return (await lstat(path)).mtimeMs;
-  } finally {
-    await rm(path, { force: true });
-  }
 }

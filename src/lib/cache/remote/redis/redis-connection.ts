@@ -2,20 +2,16 @@
  * One connection to a Redis server, opened by the first command and again by the first one after it was lost. Nothing is
  * sent twice: what fails is for the caller to try again.
  */
-import { connect as connectPlain, isIP, type Socket } from 'node:net';
-import { connect as connectTls, TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 import { networkError } from '../../../http/network-error.ts';
-import { trustedAuthorities } from '../../../http/trusted-authorities.ts';
 import { waitOrAbort } from '../../../http/wait-or-abort.ts';
-import type { RemoteContext } from '../../remote-context.ts';
+import { openSocket, timedOut, type SocketContext } from './open-socket.ts';
 import type { RedisAddress } from './redis-address.ts';
 import type { Command } from './redis-command.ts';
 import { replyError, unexpectedReply } from './redis-errors.ts';
 import { guardReplies } from './reply-guard.ts';
 import { uncopiedCommands, type SendUncopied } from './uncopied-command.ts';
-
-type ConnectionContext = Pick<RemoteContext, 'timeoutMs' | 'insecureHosts' | 'caFile'>;
 
 interface OpenClient {
   readonly client: Redis;
@@ -34,14 +30,14 @@ interface Sent {
 
 export class RedisConnection {
   readonly #address: RedisAddress;
-  readonly #context: ConnectionContext;
+  readonly #context: SocketContext;
   #opening: Promise<OpenClient> | undefined;
   /** What `#opening` gave, while it lasts. */
   #live: OpenClient | undefined;
   /** Commands without an answer yet: a connection that waits for none may be silent. */
   #waiting = 0;
 
-  constructor(address: RedisAddress, context: ConnectionContext) {
+  constructor(address: RedisAddress, context: SocketContext) {
     this.#address = address;
     this.#context = context;
   }
@@ -166,31 +162,15 @@ export class RedisConnection {
   }
 
   async #openSocket(): Promise<Socket> {
-    const { timeoutMs } = this.#context;
-    const socket = await this.#dial();
+    let socket: Socket;
     try {
-      await connected(socket, timeoutMs);
+      socket = await openSocket(this.#address, this.#context);
     } catch (error) {
-      socket.destroy();
       throw this.#broken(error);
     }
     socket.setNoDelay(true);
     guardReplies(socket, this.#address.name);
     return socket;
-  }
-
-  async #dial(): Promise<Socket> {
-    const { host, port, tls, name } = this.#address;
-    if (!tls) return connectPlain({ host, port });
-    const { insecureHosts, caFile } = this.#context;
-    const isInsecure = insecureHosts.includes(name) || insecureHosts.includes(host);
-    return connectTls({
-      host,
-      port,
-      rejectUnauthorized: !isInsecure,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(caFile === undefined ? {} : { ca: await trustedAuthorities(caFile) }),
-    });
   }
 
   async #answerOf<T>(run: () => Promise<T>, { open, name, signal }: Sent): Promise<T> {
@@ -218,22 +198,4 @@ export class RedisConnection {
 
 function send(client: Redis, [name, ...rest]: Command): Promise<unknown> {
   return client.callBuffer(name, ...rest);
-}
-
-function connected(socket: Socket, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(timedOut()), timeoutMs);
-    const settle = (error?: Error): void => {
-      clearTimeout(timer);
-      socket.off('error', settle);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    socket.once('error', settle);
-    socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => settle());
-  });
-}
-
-function timedOut(): Error {
-  return Object.assign(new Error('timeout'), { code: 'ETIMEDOUT' });
 }

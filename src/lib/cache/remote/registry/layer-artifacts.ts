@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { RegistryConnection } from '../../../auth/registry-connection.ts';
 import { ClipctlError } from '../../../errors.ts';
-import { discardBody } from '../../../http/http-client.ts';
+import { discardBody, headerOf, type HttpResponse } from '../../../http/http-client.ts';
 import { readBody } from '../../../http/read-body.ts';
 import { bodyOfBytes } from '../../../http/request-body.ts';
 import { openResumingBody } from '../../../http/resuming-body.ts';
@@ -68,12 +68,10 @@ export class LayerArtifacts {
       what: `${this.url}: blob ${digest}`,
       policy: this.#policy,
       signal,
-      open: (headers, attempt) =>
-        this.#connection.get({
-          ...aboutBlob(digest),
-          headers: { 'accept-encoding': 'identity', ...headers },
-          signal: attempt,
-        }),
+      open: async (headers, attempt) => {
+        const wanted = { 'accept-encoding': 'identity', ...headers };
+        return requirePlain(await this.#connection.get({ ...aboutBlob(digest), headers: wanted, signal: attempt }));
+      },
     });
   }
 
@@ -119,6 +117,17 @@ export class LayerArtifacts {
     await upload.append(bodyOfBytes(Buffer.from(EMPTY_CONFIG_TEXT)));
     await upload.finish(digest);
   }
+}
+
+/** What is encoded on its way is not the blob, and its ranges are not those of the blob. */
+function requirePlain(response: HttpResponse): HttpResponse {
+  const coding = headerOf(response, 'content-encoding') ?? 'identity';
+  if (coding === 'identity') return response;
+  response.body.destroy();
+  throw new ClipctlError('REGISTRY_ERROR', `${response.url.host}: its answer is encoded, which was not asked for`, {
+    details: { host: response.url.host },
+    retryable: false,
+  });
 }
 
 function aboutTag(tag: string): { readonly path: string; readonly what: string; readonly missing: 'REGISTRY_ERROR' } {

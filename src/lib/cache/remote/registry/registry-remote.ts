@@ -131,7 +131,22 @@ class RegistryRemote implements ContentCache {
     const sending = { check: new ContentCheck(hash, sizeBytes), hash, signal };
     const { sentBytes, chunks } = await this.#artifacts.upload((upload) => sendChunks(upload, source, sending), signal);
     await this.#artifacts.publish(tagOf(hash), layerManifest(hash, sentBytes), signal);
+    if (replace) await this.#requireReplaced(hash, signal);
     return { sentBytes, chunks, skipped: false };
+  }
+
+  /** A registry that has a blob of this name takes no other bytes for it, and still says that it did (docker-registry 2.8). */
+  async #requireReplaced(hash: ContentHash, signal: AbortSignal): Promise<void> {
+    const stream = await this.getContent(hash, { signal });
+    try {
+      for await (const _piece of stream ?? []);
+    } catch (error) {
+      if (errorCodeOf(error) !== 'CACHE_CORRUPT' && errorCodeOf(error) !== 'SIZE_MISMATCH') throw error;
+      throw new ClipctlError('CACHE_CORRUPT', `${this.url} keeps wrong bytes of ${digestOfHash(hash)}`, {
+        cause: error,
+        hint: 'The registry replaces no blob that it has: remove it there (garbage collection, or its storage).',
+      });
+    }
   }
 
   async deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
