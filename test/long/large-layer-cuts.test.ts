@@ -1,4 +1,4 @@
-/** RELIABILITY §2 rows 4 and 6 with the numbers of the rows: a layer of 1 GiB that is cut again and again, stalls of 30 s. */
+/** RELIABILITY §2 row 4 at its size: a layer of 1 GiB whose connections are cut. Cuts at every 64 KiB: test/e2e/broken-connections.test.ts. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cachedLayers, leftovers } from '../e2e/cache-state.ts';
@@ -11,6 +11,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 /** What a cut may have sent and nobody has read, of each answer. */
 const OVERHEAD_BYTES = 16 * KIB;
+/** In the buffers of a connection. */
+const UNREAD_BYTES = 256 * KIB;
 const HANG_MS = 1_200_000;
 
 let store: Home;
@@ -28,8 +30,11 @@ afterAll(async () => {
 
 const startOf = ({ headers }: RecordedRequest): number => Number(/^bytes=(\d+)-/.exec(String(headers['range']))?.[1] ?? 0);
 
+/** Exclusive, of what was asked for. */
+const endOf = ({ headers }: RecordedRequest): number => Number(/-(\d+)$/.exec(String(headers['range']))?.[1] ?? Infinity) + 1;
+
 describe('row 4: a layer of 1 GiB whose connection is cut', () => {
-  it.each([64 * KIB, MIB, 16 * MIB])(
+  it.each([MIB, 16 * MIB])(
     'every %i bytes comes: size x 1.02 + N at most, each time from the right offset, held to its validator',
     async (cutAt) => {
       const home = await makeHome();
@@ -46,51 +51,17 @@ describe('row 4: a layer of 1 GiB whose connection is cut', () => {
       const seen = registry.requests.slice(before).filter(({ path }) => path.endsWith(digest));
       const servedBytes = servedOf(registry, digest) - servedBefore;
       expect(servedBytes).toBeLessThanOrEqual(compressedBytes * 1.02 + seen.length * OVERHEAD_BYTES);
-      const ends = new Set(seen.map((request) => startOf(request) + request.bytesServed));
-      expect(seen.slice(1).filter((request) => !ends.has(startOf(request)) && startOf(request) % MIB !== 0)).toEqual([]);
+      // Where an answer was cut another begins, or a little before: what nobody had read yet is lost with the connection.
+      const starts = seen.map(startOf).toSorted((a, b) => a - b);
+      const goesOn = (end: number): boolean => starts.some((start) => start <= end && start > end - UNREAD_BYTES);
+      const cuts = seen.filter((request) => request.bytesServed === cutAt && startOf(request) + cutAt < endOf(request));
+      expect(cuts.filter((request) => !goesOn(startOf(request) + cutAt))).toEqual([]);
       expect(new Set(seen.slice(1).map(({ headers }) => headers['if-range']))).toEqual(new Set([`"${digest}"`]));
       const { retries } = result.json<{ totals: { retries: number } }>().totals;
       const share = ((servedBytes / compressedBytes) * 100).toFixed(2);
       console.log(
-        `cut every ${cutAt / KIB} KiB: ${seen.length} requests, ${retries} retries, ${share} % served, ${Math.round(tookMs)} ms`,
+        `cut every ${cutAt / KIB} KiB: ${seen.length} requests, ${cuts.length} cut, ${retries} retries, ${share} % served, ${Math.round(tookMs)} ms`,
       );
-      await home.remove();
-    },
-    HANG_MS,
-  );
-});
-
-describe('row 6: with the timeouts that nobody has set', () => {
-  it(
-    '0 B/s in the middle is left after 30 s, and the layer goes on from there',
-    async () => {
-      const home = await makeHome();
-      const { digest = '' } = image.layers[0] ?? {};
-      let requests = 0;
-      registry.script = ({ path }) => (path.endsWith(digest) && requests++ === 0 ? { stallAt: MIB } : undefined);
-      const startedAtMs = performance.now();
-      const result = await home.run(['warm', `${registry.host}/lab/large:v1`, '--json'], { hangMs: HANG_MS });
-      expect(result.code, result.stderr.slice(-2000)).toBe(0);
-      expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(29_000);
-      await home.remove();
-    },
-    HANG_MS,
-  );
-
-  it(
-    '1 byte each 10 s, for ever, is exit 6 after 120 s',
-    async () => {
-      const home = await makeHome();
-      const { digest = '' } = image.layers[0] ?? {};
-      registry.script = ({ path }) => (path.endsWith(digest) ? { trickleAt: 0, trickleMs: 10_000 } : undefined);
-      const startedAtMs = performance.now();
-      const result = await home.run(['warm', `${registry.host}/lab/large:v1`, '--json', '--retries', '100'], { hangMs: HANG_MS });
-      const tookMs = performance.now() - startedAtMs;
-      expect([result.code, result.json().error?.code]).toEqual([6, 'TIMEOUT']);
-      expect(tookMs).toBeGreaterThanOrEqual(119_000);
-      // A bound against hangs.
-      expect(tookMs).toBeLessThan(360_000);
-      console.log(`1 byte each 10 s: given up after ${Math.round(tookMs / 1000)} s`);
       await home.remove();
     },
     HANG_MS,
