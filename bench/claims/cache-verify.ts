@@ -11,8 +11,9 @@ import { interleave, type Standing } from '../measure/interleave.ts';
 
 const ONE = 'clipctl cache verify --full --jobs 1';
 const ALL = 'clipctl cache verify --full';
+const QUICK = 'clipctl cache verify';
 const SHA256SUM = 'sha256sum';
-const LEAST_BYTES_PER_MS = 1e6;
+const GB_PER_S = 1e6;
 
 export const cacheVerify: Claim = {
   name: 'cache-verify',
@@ -32,21 +33,24 @@ async function measureIn(context: BenchContext, cacheDir: string): Promise<Claim
   const [program = '', ...args] = context.clipctl('warm', `oci:${image.layout}`, '--cache-dir', cacheDir, '--json');
   await promisify(execFile)(program, args);
   const layers = (await readdir(cacheDir)).filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name) => join(cacheDir, name));
-  const verify = (...more: string[]): readonly string[] =>
-    context.clipctl('cache', 'verify', '--full', '--cache-dir', cacheDir, '--json', ...more);
+  const verify = (...flags: string[]): readonly string[] =>
+    context.clipctl('cache', 'verify', '--cache-dir', cacheDir, '--json', ...flags);
   const contestants = [
-    { name: ONE, isOurs: true, command: () => verify('--jobs', '1') },
-    { name: ALL, isOurs: true, command: () => verify() },
+    { name: ONE, isOurs: true, command: () => verify('--full', '--jobs', '1') },
+    { name: ALL, isOurs: true, command: () => verify('--full') },
+    { name: QUICK, isOurs: true, command: () => verify() },
     { name: SHA256SUM, command: () => ['sha256sum', ...layers], printsData: true },
   ];
   const standings = (await interleave(contestants, { runs: context.runs, onRun: context.tell })).map(timedByItself);
   const [one, all] = [ONE, ALL].map((name) => standingOf(standings, name).wallMs);
+  // What else a process does is the same.
+  const hashingMs = standingOf(standings, ONE).processCpuMs - standingOf(standings, QUICK).processCpuMs;
   const targets = [
     {
-      text: 'one core: at least 1 GB a second, start of the process left out',
+      text: 'at least 1 GB a second of CPU, over the quick check of the same files',
       kind: 'at least' as const,
       bound: 1,
-      value: image.bytes / LEAST_BYTES_PER_MS / one!,
+      value: image.bytes / GB_PER_S / hashingMs,
     },
     {
       text: 'two layers on two cores: at least 1.6 × the speed of one',

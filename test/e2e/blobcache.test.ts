@@ -1,6 +1,7 @@
 /** `blobcache://` out of the built command line: what is bundled is what runs. */
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InspectResult, PushResult, WarmResult } from '../../src/lib/operations/results.ts';
@@ -80,6 +81,22 @@ describe('push-cache to blobcache://', () => {
     expect(servedBy((await run('warm', image(), '--from', server.url)).json())).toEqual(['remote', 'remote']);
   });
 
+  it('row 19: in mode ro is sent no write, also when it should be mended', async () => {
+    expect((await run('push-cache', image(), '--to', server.url)).code).toBe(0);
+    await rm(home.cacheDir, { recursive: true, force: true });
+    for (const hash of hashes()) server.contents.set(hash, Buffer.alloc(server.contents.sizeOf(hash)));
+    const config = home.path('config/clipctl/config.json');
+    await mkdir(dirname(config), { recursive: true });
+    await writeFile(config, JSON.stringify({ remotes: [{ url: server.url, mode: 'ro' }] }));
+    server.calls.length = 0;
+    const warmed = await run('warm', image(), '--repair-remote');
+    expect(warmed.json<WarmResult>().remotes).toMatchObject([{ corrupt: 2, repaired: 0, stored: 0 }]);
+    const filled = await run('warm', image(), '--to', `blobcache://:x@127.0.0.1:${server.port}/`);
+    expect(filled.code, filled.stderr).toBe(2);
+    expect(server.calls.filter((call) => call.startsWith('StoreContent'))).toEqual([]);
+    expect(server.calls.length).toBeGreaterThan(4);
+  });
+
   it('row 31: a server that is none costs a warm one warning and less than ten seconds, and a push is exit 11', async () => {
     const hole = await startRawServer(() => undefined);
     const startedAt = performance.now();
@@ -131,16 +148,21 @@ describe('push-cache to blobcache://', () => {
     expect(server.calls).toEqual([]);
   });
 
-  it('sends 300 MB in 32 MiB of buffers and 112 MiB over an idle process', async () => {
+  it('sends and reads 300 MB in 32 MiB of buffers and 112 MiB over an idle process', async () => {
     const large = await makeLayout(home.path('large'), [
       { files: { a: randomBytes(150 * MIB), b: randomBytes(136 * MIB) }, compression: 'none' },
     ]);
     expect((await home.run(['warm', large.reference])).code).toBe(0);
     const pushed = await run('push-cache', large.reference, '--to', server.url);
-    expect(pushed.code, pushed.stderr).toBe(0);
     const idle = await run('push-cache', large.reference, '--to', server.url);
-    const { peakBufferedBytes = Infinity, peakRssBytes = Infinity } = pushed.json();
-    expect(peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
-    expect(peakRssBytes - (idle.json().peakRssBytes ?? 0)).toBeLessThanOrEqual(112 * MIB);
-  }, 60_000);
+    await rm(home.cacheDir, { recursive: true, force: true });
+    const warmed = await run('warm', large.reference, '--from', server.url);
+    expect(servedBy(warmed.json())).toEqual(['remote']);
+    for (const result of [pushed, warmed]) {
+      expect(result.code, result.stderr).toBe(0);
+      const { peakBufferedBytes = Infinity, peakRssBytes = Infinity } = result.json();
+      expect(peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
+      expect(peakRssBytes - (idle.json().peakRssBytes ?? 0)).toBeLessThanOrEqual(112 * MIB);
+    }
+  }, 120_000);
 });

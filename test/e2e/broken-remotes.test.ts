@@ -177,12 +177,15 @@ describe('rows 16 and 18: a remote that holds wrong bytes', () => {
     for (const server of servers) {
       const url = server.urlAt(server.port);
       const repaired = (await warm(coldCache(), ['--from', url, '--repair-remote'], server.env)).json<WarmResult>();
-      // docker-registry keeps a blob that it has, whatever is sent: that is said, not called repaired.
-      const mended = server.name === 'oci' ? 0 : LAYERS;
-      expect(repaired.remotes, server.name).toMatchObject([{ corrupt: LAYERS, repaired: mended }]);
-      if (mended === 0) expect(repaired.warnings.join()).toContain('keeps wrong bytes');
+      if (server.name === 'oci') {
+        // docker-registry keeps a blob that it has, whatever is sent: that is said, not called repaired.
+        expect(repaired.remotes).toMatchObject([{ repaired: 0 }]);
+        expect(repaired.warnings.join()).toContain('keeps wrong bytes');
+        continue;
+      }
+      expect(repaired.remotes, server.name).toMatchObject([{ corrupt: LAYERS, repaired: LAYERS }]);
       const again = (await warm(coldCache(), ['--from', url], server.env)).json<WarmResult>();
-      if (mended > 0) expect(again.remotes, server.name).toMatchObject([{ hits: LAYERS, corrupt: 0 }]);
+      expect(again.remotes, server.name).toMatchObject([{ hits: LAYERS, corrupt: 0 }]);
     }
   }, 60_000);
 });

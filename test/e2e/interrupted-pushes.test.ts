@@ -1,5 +1,6 @@
 /** RELIABILITY §2 row 18 for every server but S3 (s3.test.ts): what a push that is ended in its middle leaves, and what readers see meanwhile. */
 import { createHash, randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dockerRegistryMissing, startDockerRegistry } from '../servers/docker-registry.ts';
@@ -10,11 +11,11 @@ import { startThrottle, type Throttle } from '../servers/throttle.ts';
 import { makeHome, type CliResult, type Home } from './run-cli.ts';
 
 const MIB = 1 << 20;
-/** Two chunks and a half: it takes 4 s over the line. */
+/** Two chunks and a half: it takes 2 s over the line. */
 const LAYER_BYTES = 80 * MIB;
-const BYTES_PER_SECOND = 20 * MIB;
-/** In the second chunk. */
-const INTERRUPTED_AT = 40 * MIB;
+const BYTES_PER_SECOND = 40 * MIB;
+/** Near the end of the second chunk. */
+const INTERRUPTED_AT = 58 * MIB;
 
 interface Server {
   readonly port: number;
@@ -23,6 +24,8 @@ interface Server {
   read(hash: string): Promise<Buffer | undefined>;
   /** What the push has left there, apart from what is visible. */
   leftovers(): Promise<readonly string[]>;
+  /** An upload that breaks off has no address any more: the server takes it away by itself after a week. */
+  readonly purges?: true;
   close(): Promise<void>;
 }
 
@@ -59,6 +62,7 @@ async function nginx(): Promise<Server> {
 
 async function registry(): Promise<Server> {
   const server = await startDockerRegistry();
+  const uploads = `${server.storage}/docker/registry/v2/repositories/team/cache/_uploads`;
   return {
     port: Number(server.host.split(':')[1]),
     urlAt: (port) => `oci://127.0.0.1:${port}/team/cache`,
@@ -67,8 +71,12 @@ async function registry(): Promise<Server> {
       const manifest = await body(`http://${server.host}/v2/team/cache/manifests/clipctl-${key}`, accept);
       return manifest === undefined ? undefined : body(`http://${server.host}/v2/team/cache/blobs/sha256:${key}`);
     },
-    // An upload that breaks off inside a chunk has no address any more: docker-registry 2.8 purges it by itself.
-    leftovers: () => Promise.resolve([]),
+    leftovers: async () => {
+      const names = await readdir(uploads, { recursive: true });
+      // Empty directories stay behind a deleted upload.
+      return names.filter((name) => /\/(?:startedat|data)$/.test(name));
+    },
+    purges: true,
     close: () => server.close(),
   };
 }
@@ -137,7 +145,7 @@ describe.each(SERVERS)('row 18: a push to $name', ({ missing, start }) => {
     expect(ended.code, ended.stderr).toBe(code);
     expect(performance.now() - startedAt).toBeLessThan(30_000);
     expect(await server.read(hash())).toBeUndefined();
-    expect(await server.leftovers()).toEqual([]);
+    if (killSignal === 'SIGTERM' || server.purges !== true) expect(await server.leftovers()).toEqual([]);
     const again = await push(server.port);
     expect(again.code, again.stderr).toBe(0);
     expect(sha(await server.read(hash()))).toBe(hash());

@@ -1,8 +1,9 @@
 /** Several platforms in one run: each layer once, an error that lists what exists, and what a config may promise of a layer. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { formatPlatform, hostPlatform } from '../../src/lib/oci/platform.ts';
 import { fixtureLayout } from '../pipeline/fixture-layers.ts';
 import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayer } from '../servers/make-layout.ts';
@@ -65,14 +66,17 @@ it('push-cache --all-platforms sends every distinct layer of all platforms', asy
   expect(new Set(remote?.layers.map(({ diffId }) => diffId))).toEqual(distinct);
 });
 
-it('attestations are no platforms: all platforms are taken without them, and one word says so', async () => {
+it('attestations are no platforms: all are taken without them, one word says so, and verify checks their bytes', async () => {
   const made = await makeLayout(home.path('app'), [{ files: { a: 'a' } }]);
   const index = await readFile(join(made.directory, 'index.json'), 'utf8');
   const { manifests } = JSON.parse(index) as { manifests: readonly { digest: string; size: number; mediaType: string }[] };
   const [image] = manifests;
   const unknown = { os: 'unknown', architecture: 'unknown' };
   const annotations = { 'vnd.docker.reference.type': 'attestation-manifest', 'vnd.docker.reference.digest': image?.digest };
-  const listed = { ...image, digest: `sha256:${'a'.repeat(64)}`, platform: unknown, annotations };
+  const config = { mediaType: 'application/vnd.oci.empty.v1+json', ...(await write(made.directory, '{}')) };
+  const document = { schemaVersion: 2, mediaType: image?.mediaType, config, layers: [] };
+  const attestation = await write(made.directory, JSON.stringify(document));
+  const listed = { ...image, ...attestation, platform: unknown, annotations };
   await writeFile(join(made.directory, 'index.json'), await nested(made.directory, [{ ...image, annotations: {} }, listed]));
   for (const command of ['warm', 'verify']) {
     const args = command === 'warm' ? ['--all-platforms'] : [];
@@ -81,7 +85,24 @@ it('attestations are no platforms: all platforms are taken without them, and one
     expect([command, result.code, images.length]).toEqual([command, 0, 1]);
     if (command === 'warm') expect(warnings).toEqual([`${made.reference}: skipped 1 attestation`]);
   }
+  const path = join(made.directory, 'blobs/sha256', config.digest.slice('sha256:'.length));
+  await writeFile(path, '[]');
+  expect((await home.run(['warm', made.reference, '--all-platforms', '--cache-dir', home.path('other')])).code).toBe(0);
+  const wrong = await home.run(['verify', made.reference, '--json']);
+  expect([wrong.code, wrong.json()['problems']]).toMatchObject([
+    7,
+    [{ code: 'DIGEST_MISMATCH', severity: 'error', where: `blob ${config.digest}` }],
+  ]);
+  await rm(path);
+  expect((await home.run(['verify', made.reference])).code).toBe(4);
+  expect((await home.run(['verify', made.reference, '--platform', formatPlatform(hostPlatform())])).code).toBe(0);
 });
+
+async function write(directory: string, text: string): Promise<{ readonly digest: string; readonly size: number }> {
+  const hex = createHash('sha256').update(text).digest('hex');
+  await writeFile(join(directory, 'blobs/sha256', hex), text);
+  return { digest: `sha256:${hex}`, size: Buffer.byteLength(text) };
+}
 
 /** An index.json whose tag v1 is an image index of these. */
 async function nested(directory: string, manifests: readonly unknown[]): Promise<string> {

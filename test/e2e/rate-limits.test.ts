@@ -93,16 +93,19 @@ describe('row 7: Retry-After', () => {
     expect(run.blobs.length).toBeLessThanOrEqual(4);
   });
 
-  it.each(['-5'])('%j is no time: a 429 is asked twice at most, a 503 until it is served', async (value) => {
-    const limited = await warm(() => told(value));
-    expect(limited.code).toBe(6);
-    for (const { digest } of image.layers) {
-      expect(limited.blobs.filter(({ path }) => path.endsWith(digest)).length).toBeLessThanOrEqual(2);
-    }
-    const served = await warm((at) => (at === 0 ? told(value, 503) : undefined));
-    expect(served.code, served.stderr).toBe(0);
-    expect(retriesOf(served)).toBe(1);
-  });
+  it.each(['-5', 'soon', '1e3', 'Thu, 99 Foo 2026 99:99:99 GMT'])(
+    '%j is no time: a 429 is asked twice at most, a 503 until it is served',
+    async (value) => {
+      const limited = await warm(() => told(value));
+      expect(limited.code).toBe(6);
+      for (const { digest } of image.layers) {
+        expect(limited.blobs.filter(({ path }) => path.endsWith(digest)).length).toBeLessThanOrEqual(2);
+      }
+      const served = await warm((at) => (at === 0 ? told(value, 503) : undefined));
+      expect(served.code, served.stderr).toBe(0);
+      expect(retriesOf(served)).toBe(1);
+    },
+  );
 });
 
 describe('row 8: 429 without Retry-After', () => {

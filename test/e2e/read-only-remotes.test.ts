@@ -10,7 +10,10 @@ import { makeHome, type Home } from './run-cli.ts';
 
 const READS = /^(GET|HEAD|EXISTS|GETRANGE|STRLEN|MGET|SCAN|SELECT|AUTH|PING|TTL|PTTL)$/;
 
-describe.each(REMOTE_SERVERS.map(([name, start]) => ({ name, start })))('row 19: a remote of $name in mode ro', ({ start }) => {
+/** What goes over HTTP/2 the relay cannot read: blobcache.test.ts asks the server. */
+const READABLE = REMOTE_SERVERS.filter(([name]) => name !== 'blobcache');
+
+describe.each(READABLE.map(([name, start]) => ({ name, start })))('row 19: a remote of $name in mode ro', ({ start }) => {
   let home: Home;
   let app: MadeLayout;
   let server: RemoteServer;

@@ -3,8 +3,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixtureLayout } from '../pipeline/fixture-layers.ts';
+import { dockerRegistryMissing, pushLayout, startDockerRegistry } from '../servers/docker-registry.ts';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout } from '../servers/make-layout.ts';
+import { startRequestLog } from '../servers/request-log.ts';
 import { makeHome, type CliResult, type Home } from './run-cli.ts';
 
 let home: Home;
@@ -67,6 +69,34 @@ describe('a second warm', () => {
       const { result, asked } = await warm(name);
       expect([result.code, asked]).toEqual([0, [`GET /v2/app/manifests/${single}`]]);
       expect(await readFile(path)).toEqual(right);
+    }
+  });
+});
+
+describe.skipIf(dockerRegistryMissing() !== undefined)('a second warm from docker-registry', () => {
+  it('of an image or an image index makes no request by digest, and one by tag', async () => {
+    const real = await startDockerRegistry();
+    const log = await startRequestLog(Number(real.host.split(':')[1]));
+    try {
+      const layouts: Readonly<Record<string, string>> = { app: home.path('app'), many: fixtureLayout('multiplatform') };
+      for (const [repository, layout] of Object.entries(layouts))
+        await pushLayout(layout, { host: real.host, repository, tag: 'v1' });
+      for (const [repository, digest] of [
+        ['app', single],
+        ['many', several],
+      ] as const) {
+        expect((await home.run(['warm', `${log.host}/${repository}@${digest}`])).code).toBe(0);
+        expect(log.take().length).toBeGreaterThan(2);
+        for (const name of [`${repository}@${digest}`, `${repository}:v1`]) {
+          const result = await home.run(['warm', `${log.host}/${name}`, '--json']);
+          const asked = name.includes('@') ? [] : [`GET /v2/${repository}/manifests/v1`];
+          expect([name, result.code, log.take()]).toEqual([name, 0, asked]);
+          expect(result.json<{ totals: { requests: number } }>().totals.requests).toBe(asked.length);
+        }
+      }
+    } finally {
+      await log.close();
+      await real.close();
     }
   });
 });

@@ -32,7 +32,8 @@ export async function serveStoppedImage(directory: string): Promise<StoppedImage
         answers += 1;
         return answers === 1 ? { cutAt: KEPT_BYTES } : { status: 503 };
       };
-      const code = await warm(['--retries', '0', '--cache-dir', cacheDir, reference], dirname(directory));
+      // The tries behind the cut give the worker time to take what has come.
+      const code = await warm(['--retries', '2', '--cache-dir', cacheDir, reference], dirname(directory));
       registry.script = undefined;
       if (code !== 6) throw new Error(`the warm that should have been cut ended with ${code}`);
     },

@@ -113,6 +113,18 @@ async function push({ name, reference, sizeBytes }: Image, { url, env }: Remote,
   return { name, bufferedMiB: inMiB(peakBufferedBytes), rssMiB, grownMiB, seconds };
 }
 
+/** Into one remote. */
+async function pushAll(pushed: readonly Image[], open: () => Promise<Remote>, flags: readonly string[]): Promise<Row[]> {
+  const remote = await open();
+  const rows: Row[] = [];
+  try {
+    for (const image of pushed) rows.push(await push(image, remote, [...flags, '--jobs', String(MANY.layers)]));
+    return rows;
+  } finally {
+    await remote.close();
+  }
+}
+
 interface PushDocument {
   readonly peakBufferedBytes?: number;
   readonly remotes: readonly { readonly layers: readonly { readonly sentBytes: number }[] }[];
@@ -130,21 +142,20 @@ describe.each(REMOTES)('row 17: layers up to 10 GB pushed to $name', ({ name, bo
     `$way wait in at most ${BUDGET_MIB} MiB; the process grows by at most ${boundMiB} MiB, whatever the size`,
     { timeout: 1_200_000 },
     async ({ way, flags }) => {
-      const remote = await open();
-      const rows: Row[] = [];
-      try {
-        for (const image of images) rows.push(await push(image, remote, [...flags(), '--jobs', String(MANY.layers)]));
-      } finally {
-        await remote.close();
-      }
+      const [smallest] = images;
+      if (smallest === undefined) throw new Error('no images');
+      // The most of three, as for the idle process.
+      const small = [await pushAll([smallest], open, flags()), await pushAll([smallest], open, flags())].flat();
+      const rows = await pushAll(images, open, flags());
       process.stdout.write(`${name} ${way}, idle ${Math.round(idleBytes / MIB)} MiB\n${rows.map(lineOf).join('\n')}\n`);
       for (const { bufferedMiB, grownMiB } of rows) {
         expect(bufferedMiB).toBeGreaterThan(0);
         expect(bufferedMiB).toBeLessThanOrEqual(BUDGET_MIB);
         expect(grownMiB).toBeLessThanOrEqual(boundMiB);
       }
-      const single = rows.slice(0, LAYERS_MB.length).map(({ grownMiB }) => grownMiB);
-      expect(Math.max(...single) - (single[0] ?? 0)).toBeLessThanOrEqual(FLAT_MIB);
+      const most = (of: readonly Row[]): number => Math.max(...of.map(({ grownMiB }) => grownMiB));
+      const single = rows.slice(0, LAYERS_MB.length);
+      expect(most(single) - most([...small, ...single.slice(0, 1)])).toBeLessThanOrEqual(FLAT_MIB);
     },
   );
 });

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorCodeOf } from '../../src/lib/errors.ts';
 import { openCache, type Cache } from '../../src/lib/operations/open-cache.ts';
 import { PART_BYTES } from '../../src/lib/pipeline/layer-parts.ts';
+import { startBlobcacheServer, type BlobcacheServer } from '../servers/blobcache-server.ts';
 import { startCasServer, type CasServer } from '../servers/cas-server.ts';
 import { makeLayout, type MadeLayer, type MadeLayout } from '../servers/make-layout.ts';
 import { redisServerMissing, startRedisServer, type RedisServer } from '../servers/redis-server.ts';
@@ -51,6 +52,33 @@ describe.skipIf(redisServerMissing() !== undefined)('twenty layers at once into 
     expect(warmed.remotes).toMatchObject([{ hits: LAYERS, misses: 0, corrupt: 0, failures: 0 }]);
     expect(warmed.peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
   });
+});
+
+describe('twenty layers at once into a blobcache server', () => {
+  let server: BlobcacheServer;
+  beforeEach(async () => {
+    server = await startBlobcacheServer();
+  });
+  afterEach(() => server.close());
+
+  it.each([
+    ['from disk', false, 3 * MIB],
+    ['straight through', true, PART_BYTES],
+  ])(
+    '%s stay within the budget, and come back right',
+    async (_how, noDisk, sizeBytes) => {
+      const made = await many(sizeBytes);
+      const pushed = await cache.pushCache({ images: [made.reference], to: [server.url], noDisk, verify: 'full' });
+      expect(pushed.peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
+      expect(pushed.verification?.tiers).toMatchObject([{ hits: LAYERS, hitRatio: 1, wrong: [] }]);
+      await cache.close();
+      cache = openCache({ cacheDir: join(dir, 'other'), jobs: LAYERS });
+      const warmed = await cache.warm({ images: [made.reference], from: [server.url] });
+      expect(warmed.remotes).toMatchObject([{ hits: LAYERS, misses: 0, corrupt: 0, failures: 0 }]);
+      expect(warmed.peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
+    },
+    60_000,
+  );
 });
 
 describe('a web server that must be told the size', () => {

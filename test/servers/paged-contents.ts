@@ -19,6 +19,11 @@ export class PagedContents {
     return this.#pages.has(hash);
   }
 
+  /** Of the pages that are left. */
+  sizeOf(hash: string): number {
+    return [...(this.#pages.get(hash)?.values() ?? [])].reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** Under any name: a server can be wrong. */
   set(hash: string, content: Buffer): void {
     const pages = new Map<number, Buffer>();

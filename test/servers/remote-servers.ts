@@ -1,6 +1,7 @@
 /** One real server of each driver, for what must hold through the command whatever remote is named. */
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startBlobcacheServer } from './blobcache-server.ts';
 import { startCasServer } from './cas-server.ts';
 import { dockerRegistryMissing, startDockerRegistry } from './docker-registry.ts';
 import { redisServerMissing, startRedisServer } from './redis-server.ts';
@@ -11,7 +12,7 @@ export interface RemoteServer {
   readonly port: number;
   /** Its URL at another port: that of a relay, or of something that only looks like it. */
   readonly urlAt: (port: number) => string;
-  /** The same over TLS, at `host:port`. */
+  /** The same over TLS, at `host:port`; of a driver without TLS, as it stands. */
   readonly secureUrlAt: (host: string) => string;
   readonly env: Readonly<Record<string, string>>;
   /** Puts as many zeros in the place of every content. */
@@ -23,6 +24,7 @@ export interface RemoteServer {
 export const REMOTE_SERVERS: readonly (readonly [name: string, start: () => Promise<RemoteServer>])[] = [
   ['s3', startS3],
   ['http', startHttp],
+  ['blobcache', startBlobcache],
   ...(redisServerMissing() === undefined ? [['redis', startRedis] as const] : []),
   ...(dockerRegistryMissing() === undefined ? [['oci', startRegistry] as const] : []),
 ];
@@ -49,6 +51,21 @@ async function startHttp(): Promise<RemoteServer> {
     secureUrlAt: (host) => `https://${host}/prefix`,
     env: {},
     poison: () => Promise.resolve(zero(server.contents)),
+    close: () => server.close(),
+  };
+}
+
+async function startBlobcache(): Promise<RemoteServer> {
+  const server = await startBlobcacheServer();
+  return {
+    name: 'blobcache',
+    port: server.port,
+    urlAt: (port) => `blobcache://127.0.0.1:${port}`,
+    secureUrlAt: (host) => `blobcache://${host}`,
+    env: {},
+    poison: async () => {
+      for (const hash of server.contents.hashes) server.contents.set(hash, Buffer.alloc(server.contents.sizeOf(hash)));
+    },
     close: () => server.close(),
   };
 }

@@ -7,11 +7,16 @@ export interface ServerCertificate {
   readonly keyFile: string;
 }
 
-/** Writes a key and a certificate for 127.0.0.1, localhost and cache.example into `directory`; the certificate is its own authority. */
-export function makeCertificate(directory: string): ServerCertificate {
+/** Writes a key and a certificate for this machine and for `hosts` into `directory`; the certificate is its own authority. */
+export function makeCertificate(directory: string, hosts: readonly string[] = ['cache.example']): ServerCertificate {
   const certFile = join(directory, 'server.crt');
   const keyFile = join(directory, 'server.key');
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,DNS:cache.example,IP:127.0.0.1'];
+  const names = [
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    `subjectAltName=IP:127.0.0.1,${['localhost', ...hosts].map((name) => `DNS:${name}`).join()}`,
+  ];
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile];
   const { status, stderr } = spawnSync('openssl', ['req', '-x509', '-days', '2', ...key, '-out', certFile, ...names], {
     encoding: 'utf8',

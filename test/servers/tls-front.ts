@@ -14,9 +14,10 @@ export interface TlsFront {
   close(): Promise<void>;
 }
 
-export async function startTlsFront(targetPort: number): Promise<TlsFront> {
+/** @param hosts that its certificate is for, besides this machine's names */
+export async function startTlsFront(targetPort: number, hosts?: readonly string[]): Promise<TlsFront> {
   const directory = await mkdtemp(join(tmpdir(), 'clipctl-tls-'));
-  const { certFile, keyFile } = makeCertificate(directory);
+  const { certFile, keyFile } = makeCertificate(directory, hosts);
   const sockets = new Set<Socket>();
   const server = createServer({ cert: await readFile(certFile), key: await readFile(keyFile) }, (near) => {
     const far = connect(targetPort, '127.0.0.1');

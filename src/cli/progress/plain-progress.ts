@@ -69,7 +69,8 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
         ? `retry ${event.attempt} of ${event.most}: ${safe(event.what)} in ${formatDuration(event.waitMs)}: ${safe(event.reason)}`
         : undefined;
     case 'mirror':
-      return verbose ? `mirror ${safe(event.message)}` : undefined;
+    case 'login':
+      return verbose ? `${event.type} ${safe(event.message)}` : undefined;
     default:
       return undefined;
   }

@@ -37,6 +37,11 @@ export interface LookupOptions {
   readonly onNotice?: (message: string) => void;
 }
 
+export interface ProviderOptions extends LookupOptions {
+  /** Hears once a name where its credentials come from; undefined: there are none, and the registry is asked anonymously. */
+  readonly onFound?: (name: string, origin: string | undefined) => void;
+}
+
 /**
  * The first file that has something for the name wins; in it a helper goes before an entry. A helper that is not
  * installed is passed over: configurations are copied to machines that lack it.
@@ -71,11 +76,14 @@ async function findInFile(
 }
 
 /** Looks each name up once; `fresh` asks again, since what a helper hands out may have a short life. */
-export function dockerConfigCredentials(environment: Environment, options: LookupOptions = {}): CredentialProvider {
+export function dockerConfigCredentials(environment: Environment, options: ProviderOptions = {}): CredentialProvider {
   const known = new Map<string, Promise<FoundCredentials | undefined>>();
   return async (name, { fresh = false } = {}) => {
+    const isFirst = !known.has(name);
     const looking = (fresh ? undefined : known.get(name)) ?? findCredentials(environment, name, options);
     known.set(name, looking);
-    return (await looking)?.credentials;
+    const found = await looking;
+    if (isFirst) options.onFound?.(name, found?.origin);
+    return found?.credentials;
   };
 }

@@ -19,8 +19,11 @@ const CERTIFICATES: ReadonlySet<string> = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
+/** What OpenSSL says of an answer in plain HTTP. */
+const NO_TLS: ReadonlySet<string> = new Set(['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG']);
+
 /** Trying these again changes nothing. */
-const PERMANENT: ReadonlySet<string> = new Set([...CERTIFICATES, 'ENOTFOUND', 'EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+const PERMANENT: ReadonlySet<string> = new Set([...CERTIFICATES, ...NO_TLS, 'ENOTFOUND']);
 
 /**
  * Wraps a failed exchange with `url`: TIMEOUT or NETWORK, retryable or not. An abort stays what it is.
@@ -41,7 +44,7 @@ export function networkError(error: unknown, url: URL, signal: AbortSignal): Err
   return new ClipctlError('NETWORK', `cannot talk to ${host}: ${code}`, {
     cause: error,
     details,
-    hint: hintFor(code, host),
+    hint: hintFor(code, url),
     retryable: !PERMANENT.has(code) && !code.startsWith('HPE_'),
   });
 }
@@ -55,12 +58,16 @@ export function networkCodeOf(error: unknown): string {
   return code;
 }
 
-function hintFor(code: string, host: string): string {
+function hintFor(code: string, { host, protocol }: URL): string {
   if (CERTIFICATES.has(code)) {
     return `The certificate of ${host} is not trusted: pass its authority with --ca-file, or --insecure-registry ${host}.`;
   }
-  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+  if (protocol === 'https:' && NO_TLS.has(code)) {
     return `${host} does not speak TLS: if plain HTTP is meant, pass --insecure-registry ${host}.`;
+  }
+  // Plain HTTP is what a port that wants TLS breaks off, or answers with what is no HTTP.
+  if (protocol === 'http:' && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code.startsWith('HPE_'))) {
+    return `${host} was spoken to in plain HTTP: if it wants TLS, pass --insecure-registry ${host}, which tries that first.`;
   }
   if (code === 'ENOTFOUND') return 'Check the name of the host.';
   return 'Check that the server runs and can be reached from here.';

@@ -11,6 +11,7 @@ export interface ImageConfig {
   readonly os: string;
   readonly variant?: string;
   readonly osVersion?: string;
+  readonly osFeatures?: readonly string[];
   readonly author?: string;
   /** RFC 3339 as written. */
   readonly created?: string;
@@ -43,6 +44,7 @@ export function parseImageConfig(bytes: Uint8Array, what: string): ImageConfig {
     os: root.platformPart('os') ?? '',
     ...optional('variant', root.platformPart('variant')),
     ...optional('osVersion', root.optionalString('os.version')),
+    ...(root.has('os.features') ? { osFeatures: root.strings('os.features') } : {}),
     ...optional('author', root.optionalString('author')),
     ...optional('created', root.optionalString('created')),
     ...optional('dockerVersion', root.optionalString('docker_version')),

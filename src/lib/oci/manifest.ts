@@ -127,11 +127,13 @@ function readDescriptor(reader: FieldReader): Descriptor {
 function readPlatform(reader: FieldReader): Platform {
   const variant = reader.platformPart('variant');
   const osVersion = reader.optionalString('os.version');
+  const osFeatures = reader.strings('os.features');
   return {
     os: reader.platformPart('os') ?? 'unknown',
     architecture: reader.platformPart('architecture') ?? 'unknown',
     ...optional('variant', variant),
     ...optional('osVersion', osVersion),
+    ...(osFeatures.length === 0 ? {} : { osFeatures }),
   };
 }
 

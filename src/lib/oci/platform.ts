@@ -6,6 +6,8 @@ export interface Platform {
   readonly architecture: string;
   readonly variant?: string;
   readonly osVersion?: string;
+  /** Only as it is written somewhere; choosing a platform does not ask for it. */
+  readonly osFeatures?: readonly string[];
 }
 
 /** `os/architecture[/variant]`: letters, digits and a little punctuation only. */

@@ -2,6 +2,7 @@
 import { ClipctlError } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
+import { everyPlatform } from './every-platform.ts';
 import { outputPaths } from './index-output.ts';
 import type { IndexRequest } from './index-request.ts';
 import { isClipName, openOnlineSource } from './open-image.ts';
@@ -33,7 +34,7 @@ async function resolvePlatforms(session: Session, source: ImageSource, request: 
   const { signal } = session;
   const images: ResolvedImage[] = [];
   if (request.allPlatforms) {
-    for (const { digest } of await source.listPlatforms({ signal })) images.push(await source.resolve({ signal, digest }));
+    for (const { digest } of await everyPlatform(source, signal)) images.push(await source.resolve({ signal, digest }));
   } else if (request.platforms.length === 0) images.push(await source.resolve({ signal }));
   else for (const platform of request.platforms) images.push(await source.resolve({ signal, platform }));
   return [...new Map(images.map((image) => [image.manifestDigest, image])).values()];

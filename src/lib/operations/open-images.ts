@@ -1,6 +1,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
+import { everyPlatform } from './every-platform.ts';
 import { requireLayers, selectLayers } from './image-layers.ts';
 import { isClipName, openImage, openedOf, openOnlineSource, type OpenedImage, type OpenImageOptions } from './open-image.ts';
 import type { Session } from './open-session.ts';
@@ -52,7 +53,7 @@ async function openEach(
 async function openAll(session: Session, name: string): Promise<PromiseSettledResult<OpenedImage>[]> {
   const { signal } = session;
   const source = openOnlineSource(session, name);
-  const listed = await source.listPlatforms({ signal });
+  const listed = await everyPlatform(source, signal);
   return Promise.allSettled(
     listed.map(async ({ digest, platform }) => openedOf(name, source, await source.resolve({ signal, digest, platform }))),
   );

@@ -67,17 +67,19 @@ export function openSession(options: SessionOptions): Session {
   const documents = new KeptDocuments(options.cacheDir);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
+  const onLogin = (message: string): void => onProgress({ type: 'login', message });
   const shared = {
     ...options,
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
     dispatcher,
     parallel: { memory: budget, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER },
     onMirror: (message: string) => onProgress({ type: 'mirror', message }),
+    onLogin,
     onRetry: (retry: RetryEvent) => onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
-  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry });
+  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry, onLogin });
   return {
     options,
     waiting: new WaitingAllowance(WAITING_MS),
@@ -165,17 +167,22 @@ function dispatcherOf({ timeoutMs, insecureRegistries, caFile, maxBytesPerSecond
   });
 }
 
+interface Listeners {
+  readonly onRetry: (retry: RetryEvent) => void;
+  readonly onLogin: (message: string) => void;
+}
+
 /** What drivers of remote caches may use of this run. */
 function remoteContextOf(
   options: SessionOptions,
-  { budget, dispatcher, onRetry }: { budget: MemoryBudget; dispatcher: Dispatcher; onRetry: (retry: RetryEvent) => void },
+  { budget, dispatcher, onRetry, onLogin }: Pick<RemoteContext, 'budget' | 'dispatcher'> & Listeners,
 ): RemoteContext {
   return {
     budget,
     dispatcher,
     timeoutMs: options.timeoutMs,
     policy: { retries: options.retries, onRetry },
-    credentials: credentialsOf({}),
+    credentials: credentialsOf({ onLogin }),
     insecureHosts: options.insecureRegistries,
     ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),

@@ -5,7 +5,7 @@ import { streamFileInChunks } from '../cache/stream-file.ts';
 import { watchChunks } from '../cache/watch-chunks.ts';
 import type { FrameEncoder } from '../compression/zstd/frame-encoder.ts';
 import { contentHashOf, type ContentHash, type DiffId, type Digest } from '../oci/digest.ts';
-import { isAbort, ClipctlError } from '../errors.ts';
+import { ClipctlError, errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
 import type { Session } from './open-session.ts';
 import { reasonOf } from './remote-tally.ts';
 
@@ -21,8 +21,31 @@ export interface SentLayer {
   readonly replace?: boolean;
 }
 
-/** Streams a layer from its committed file into a remote cache; what stands there is skipped. @throws what the remote throws */
+/**
+ * Streams a layer from its committed file into a remote cache; what stands there is skipped.
+ * @throws what the remote throws; ClipctlError CACHE_CORRUPT when it is the file that is wrong
+ */
 export async function sendLayer(session: Session, remote: ContentCache, sent: SentLayer): Promise<StoreResult> {
+  try {
+    return await sendFile(session, remote, sent);
+  } catch (error) {
+    throw MISMATCHES.has(errorCodeOf(error)) ? await blame(session, sent, error) : error;
+  }
+}
+
+/** What a driver says that hashes what it sends. */
+const MISMATCHES: ReadonlySet<ErrorCode> = new Set(['DIGEST_MISMATCH', 'SIZE_MISMATCH']);
+
+/** The file is hashed once more: nobody vouches for a wrong one from then on. */
+async function blame({ disk, signal }: Session, { diffId }: SentLayer, error: unknown): Promise<unknown> {
+  if ((await disk.verifyLayer(contentHashOf(diffId), { signal })) === 'verified') return error;
+  return new ClipctlError('CACHE_CORRUPT', `the disk cache holds wrong content for ${diffId}`, {
+    cause: error,
+    hint: 'It is not trusted any more: run the same command again, and it is fetched anew. clipctl cache verify --full looks at the rest.',
+  });
+}
+
+async function sendFile(session: Session, remote: ContentCache, sent: SentLayer): Promise<StoreResult> {
   const { signal, budget, disk } = session;
   const hash = contentHashOf(sent.diffId);
   const { sizeBytes, replace = false, encoder } = sent;

@@ -1,7 +1,7 @@
 /** `verify` of an image: manifests, configs, and every layer read once, in a pass that keeps nothing. All problems are listed. */
 import { errorClassOf, errorCodeOf } from '../errors.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
-import { formatPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
@@ -11,6 +11,7 @@ import { valuesOrThrow } from './failures.ts';
 import { openOnlineSource } from './open-image.ts';
 import type { Session } from './open-session.ts';
 import { layerProblems, placeOfLayer } from './verify-layer.ts';
+import { verifyOthers, type OthersVerdict } from './verify-others.ts';
 import { failureOf, problemOf, type VerifyCounts, type VerifyProblem, type VerifyResult } from './verify-results.ts';
 
 export interface VerifyRequest {
@@ -32,7 +33,10 @@ export async function verifyImage(session: Session, request: VerifyRequest): Pro
   session.pool.startEarly(2);
   const { images, problems } = await resolveAll(session, source, request);
   const verdicts = await verifyLayers(session, { source, images, name: request.image });
-  problems.push(...verdicts.flatMap((verdict) => verdict.problems));
+  // Who asks for one platform does not ask for what is said of all; and what can't be opened lists nothing.
+  const isWhole = request.platform === undefined && images.length > 0;
+  const others = isWhole ? await verifyOthers(session, source) : NO_OTHERS;
+  problems.push(...verdicts.flatMap((verdict) => verdict.problems), ...others.problems);
   const [only] = images;
   return {
     image: request.image,
@@ -43,7 +47,7 @@ export async function verifyImage(session: Session, request: VerifyRequest): Pro
       manifestDigest,
       layers: layers.length,
     })),
-    checked: sumOf(verdicts.map(({ counts }) => counts)),
+    checked: sumOf([...verdicts.map(({ counts }) => counts), { ...NOTHING, bytes: others.bytes }]),
     problems,
     ok: failureOf(problems) === undefined,
     durationMs: Math.round(performance.now() - startedAt),
@@ -104,19 +108,20 @@ function verdictOf(error: unknown, where: string): VerifyProblem {
   return problemOf(error, where);
 }
 
-/** What an image index says of an image, and what the image says itself. */
-function platformProblems({ platforms, platform, config }: ResolvedImage, where: string): readonly VerifyProblem[] {
-  if (platforms === undefined) return [];
-  const listed = normalizePlatform(platform);
-  const own = normalizePlatform({
-    os: config.os,
-    architecture: config.architecture,
-    ...(config.variant === undefined ? {} : { variant: config.variant }),
-  });
-  const isSame = listed.os === own.os && listed.architecture === own.architecture && listed.variant === own.variant;
-  if (isSame && (listed.osVersion ?? '') === (config.osVersion ?? '')) return [];
-  const message = `the image index lists it as ${formatPlatform(listed)}, its config says ${formatPlatform(own)}`;
+/** What an image index says of an image, and what the image says itself: to the letter, as crane has it. */
+function platformProblems({ listedPlatform, config }: ResolvedImage, where: string): readonly VerifyProblem[] {
+  if (listedPlatform === undefined) return [];
+  const [listed, own] = [describeExactly(listedPlatform), describeExactly(config)];
+  if (listed === own) return [];
+  const message = `the image index lists it as ${listed.slice(0, 200)}, its config says ${own.slice(0, 200)}`;
   return [{ code: 'PLATFORM_MISMATCH', severity: 'error', where, message }];
+}
+
+/** `windows/amd64 10.0.20348.1 win32k`. */
+function describeExactly(platform: Partial<Platform>): string {
+  const { os = '', architecture = '', variant, osVersion = '', osFeatures = [] } = platform;
+  const name = `${os}/${architecture}${variant === undefined ? '' : `/${variant}`}`;
+  return [name, osVersion, ...[...osFeatures].sort()].filter((word) => word !== '').join(' ');
 }
 
 interface LayersRequest {
@@ -159,6 +164,7 @@ async function verifyLayer(session: Session, task: LayerTask): Promise<LayerVerd
   }
 }
 
+const NO_OTHERS: OthersVerdict = { bytes: 0, problems: [] };
 const NOTHING: VerifyCounts = { layers: 0, bytes: 0, entries: 0, checkpoints: 0 };
 
 function countsOf({ compressedBytes, entries }: LayerFacts): VerifyCounts {

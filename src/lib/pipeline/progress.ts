@@ -63,6 +63,8 @@ export type ProgressEvent =
     }
   /** In what order registry and mirrors are asked, and why one was passed over. */
   | { readonly type: 'mirror'; readonly message: string }
+  /** Where the credentials for a repository come from, or that there are none. */
+  | { readonly type: 'login'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string };
 
 export type ProgressListener = (event: ProgressEvent) => void;

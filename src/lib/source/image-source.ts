@@ -22,6 +22,8 @@ export interface ResolvedImage {
   readonly manifestMediaType: string;
   readonly manifestBytes: number;
   readonly platform: Platform;
+  /** As the image index that it was chosen from writes it; undefined where that says nothing. */
+  readonly listedPlatform?: Platform;
   readonly configDigest: Digest;
   readonly config: ImageConfig;
   /** Bottom layer first; as many as the config has diffIDs. */
@@ -54,6 +56,13 @@ export interface OpenBlobOptions {
   readonly isRefetch?: boolean;
 }
 
+/** A manifest that an image index lists and that is no image: an attestation or another artifact. */
+export interface OtherManifest {
+  readonly descriptor: Descriptor;
+  /** Its config and layers; the manifest itself is verified. @throws as `resolve` */
+  readBlobs(signal: AbortSignal): Promise<readonly Descriptor[]>;
+}
+
 /** Where an image comes from. Bytes are *not* verified here: the reader of a blob does that (pipeline, manifest fetch). */
 /** Documents that earlier runs have seen, by digest. */
 export interface DocumentStore {
@@ -72,6 +81,8 @@ export interface ImageSource {
   resolve(options: ResolveOptions): Promise<ResolvedImage>;
   /** The platforms that can be asked for: of the image index, or the single one of the image. */
   listPlatforms(options: { signal: AbortSignal }): Promise<readonly PlatformManifest[]>;
+  /** What the image index lists beside images. Absent where there can be none. */
+  listOthers?(options: { signal: AbortSignal }): Promise<readonly OtherManifest[]>;
   /**
    * The raw (compressed) bytes of a blob.
    * @throws ClipctlError BLOB_NOT_FOUND, NETWORK, …

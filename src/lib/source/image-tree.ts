@@ -10,7 +10,7 @@ import { MAX_MANIFEST_BYTES, parseManifest, type ImageIndex, type ImageManifest 
 import { isImageConfigType, isIndexType, isManifestType, printable } from '../oci/media-types.ts';
 import { isUnknownPlatform, normalizePlatform, type Platform } from '../oci/platform.ts';
 import { tooLarge } from '../oci/strict-json.ts';
-import type { PlatformManifest } from './image-source.ts';
+import type { OtherManifest, PlatformManifest } from './image-source.ts';
 import { assertBytes, digestOf } from './verified-bytes.ts';
 
 /** Gets the bytes of a manifest or a config, unverified; at most `maxBytes` of them. */
@@ -43,6 +43,7 @@ export class ImageTree {
   readonly #documents = new Map<Digest, RootDocument>();
   readonly #configs = new Map<Digest, ImageConfig>();
   readonly #attestations = new Set<Digest>();
+  readonly #others = new Map<Digest, Descriptor>();
   #keptBytes = 0;
 
   constructor(read: ReadDocument) {
@@ -52,6 +53,17 @@ export class ImageTree {
   /** Manifests that `candidates` left out because they only say something about another image. */
   get attestationCount(): number {
     return this.#attestations.size;
+  }
+
+  /** Manifests that `candidates` left out: attestations and artifacts. */
+  get others(): readonly OtherManifest[] {
+    return [...this.#others.values()].map((descriptor) => ({
+      descriptor,
+      readBlobs: async (signal) => {
+        const { content } = await this.manifest(descriptor, signal);
+        return [content.config, ...content.layers];
+      },
+    }));
   }
 
   /** Takes bytes whose digest the caller did not know (a tag). */
@@ -118,14 +130,22 @@ export class ImageTree {
       if (isIndexType(descriptor.mediaType)) {
         const { content } = await this.document(descriptor, signal);
         if (content.kind === 'index') found.push(...(await this.candidates(content.manifests, signal, depth + 1)));
-      } else if (isAttestation(descriptor)) {
-        this.#attestations.add(descriptor.digest);
-      } else if (isManifestType(descriptor.mediaType) && descriptor.artifactType === undefined) {
-        const platform = descriptor.platform ?? (await this.#platformInside(descriptor, signal));
-        if (platform !== undefined && !isUnknownPlatform(platform)) found.push(candidateOf(descriptor, platform));
+        continue;
       }
+      if (isAttestation(descriptor)) this.#attestations.add(descriptor.digest);
+      if (!isManifestType(descriptor.mediaType)) continue;
+      const platform = await this.#platformOf(descriptor, signal);
+      if (platform === undefined) this.#others.set(descriptor.digest, descriptor);
+      else found.push(candidateOf(descriptor, platform));
     }
     return found;
+  }
+
+  /** undefined for what is no image. */
+  async #platformOf(descriptor: Descriptor, signal: AbortSignal): Promise<Platform | undefined> {
+    if (isAttestation(descriptor) || descriptor.artifactType !== undefined) return undefined;
+    const platform = descriptor.platform ?? (await this.#platformInside(descriptor, signal));
+    return platform === undefined || isUnknownPlatform(platform) ? undefined : platform;
   }
 
   /** Where an index does not say the platform, the config does; undefined for an artifact. */

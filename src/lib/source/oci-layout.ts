@@ -4,7 +4,14 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { MAX_CONFIG_BYTES } from '../oci/image-config.ts';
 import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
 import { assertUsableLayer } from '../oci/media-types.ts';
-import type { ImageSource, OpenBlobOptions, PlatformManifest, ResolvedImage, ResolveOptions } from './image-source.ts';
+import type {
+  ImageSource,
+  OpenBlobOptions,
+  OtherManifest,
+  PlatformManifest,
+  ResolvedImage,
+  ResolveOptions,
+} from './image-source.ts';
 import { ImageTree } from './image-tree.ts';
 import { openLayoutBlob, readLayoutIndex } from './layout-files.ts';
 import type { LayoutName } from './layout-name.ts';
@@ -49,6 +56,11 @@ class LayoutSource implements ImageSource {
 
   async listPlatforms({ signal }: { signal: AbortSignal }): Promise<readonly PlatformManifest[]> {
     return platformsOf(this.#tree, await this.#root(signal), signal);
+  }
+
+  async listOthers({ signal }: { signal: AbortSignal }): Promise<readonly OtherManifest[]> {
+    await this.#root(signal);
+    return this.#tree.others;
   }
 
   async openBlob(descriptor: Descriptor, { signal, range }: OpenBlobOptions): Promise<Readable> {

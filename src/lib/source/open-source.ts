@@ -37,6 +37,8 @@ export interface OpenSourceOptions {
   readonly mirrors?: readonly string[] | undefined;
   /** Hears of the order of mirrors, and of those passed over. */
   readonly onMirror?: (message: string) => void;
+  /** Hears where credentials come from, or that there are none. */
+  readonly onLogin?: ((message: string) => void) | undefined;
   /** Manifests and configs of earlier runs; default: none. */
   readonly documents?: DocumentStore | undefined;
   /** For tests: the clock of waits between tries. */
@@ -103,7 +105,7 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
     parallel: options.parallel,
     documents: options.documents,
     mirrors: options.mirrors?.map(parseMirror),
-    mirrorCredentials: dockerConfigCredentials(options.environment ?? process.env),
+    mirrorCredentials: storedCredentials(options),
     onMirror: options.onMirror,
   });
 }
@@ -115,10 +117,17 @@ function normalHost(host: string): string {
 }
 
 /** What was typed for this run goes before what stands in files. */
-export function credentialsOf({
-  credentials,
-  environment,
-}: Pick<OpenSourceOptions, 'credentials' | 'environment'>): CredentialProvider {
-  if (credentials !== undefined) return async () => credentials;
-  return dockerConfigCredentials(environment ?? process.env);
+export function credentialsOf(options: LoginOptions & Pick<OpenSourceOptions, 'credentials'>): CredentialProvider {
+  const { credentials } = options;
+  return credentials === undefined ? storedCredentials(options) : async () => credentials;
+}
+
+type LoginOptions = Pick<OpenSourceOptions, 'environment' | 'onLogin'>;
+
+function storedCredentials({ environment, onLogin = () => undefined }: LoginOptions): CredentialProvider {
+  return dockerConfigCredentials(environment ?? process.env, {
+    onNotice: onLogin,
+    onFound: (name, origin) =>
+      onLogin(`${name}: ${origin === undefined ? 'no credentials found, asked anonymously' : `credentials from ${origin}`}`),
+  });
 }

@@ -19,6 +19,7 @@ import type {
   DocumentStore,
   ImageSource,
   OpenBlobOptions,
+  OtherManifest,
   PlatformManifest,
   ResolvedImage,
   ResolveOptions,
@@ -88,6 +89,11 @@ class RegistrySource implements ImageSource {
 
   async listPlatforms({ signal }: { signal: AbortSignal }): Promise<readonly PlatformManifest[]> {
     return platformsOf(this.#tree, await this.#openRoot(signal), signal);
+  }
+
+  async listOthers({ signal }: { signal: AbortSignal }): Promise<readonly OtherManifest[]> {
+    await this.#openRoot(signal);
+    return this.#tree.others;
   }
 
   async openBlob(descriptor: Descriptor, options: OpenBlobOptions): Promise<Readable> {

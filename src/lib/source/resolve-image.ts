@@ -37,7 +37,7 @@ export async function openRoot(tree: ImageTree, root: RootDocument, signal: Abor
  */
 export async function resolveImage(tree: ImageTree, root: ImageRoot, request: ResolveRequest): Promise<ResolvedImage> {
   const { reference, origin, signal } = request;
-  const { manifest, platform: chosen } = await chooseManifest(tree, root, request);
+  const { manifest, platform: chosen, listed } = await chooseManifest(tree, root, request);
   const config = await tree.config(manifest, signal);
   const platform = chosen ?? platformOfConfig(config);
   const warnings = chosen === undefined ? checkSingle(platform, request) : skippedAttestations(tree, request);
@@ -48,6 +48,7 @@ export async function resolveImage(tree: ImageTree, root: ImageRoot, request: Re
     manifestMediaType: manifest.content.mediaType,
     manifestBytes: manifest.sizeBytes,
     platform,
+    ...(listed === undefined ? {} : { listedPlatform: listed }),
     configDigest: manifest.content.config.digest,
     config,
     layers: pairLayers(manifest, config),
@@ -68,14 +69,14 @@ async function chooseManifest(
   tree: ImageTree,
   root: ImageRoot,
   request: ResolveRequest,
-): Promise<{ readonly manifest: ManifestDocument; readonly platform?: Platform }> {
+): Promise<{ readonly manifest: ManifestDocument; readonly platform?: Platform; readonly listed?: Platform | undefined }> {
   if ('single' in root) {
     if (request.digest !== undefined && request.digest !== root.single.digest)
       throw noManifest(request.reference, request.digest);
     return { manifest: root.single };
   }
   const { descriptor, platform } = choose(root.choices, request);
-  return { manifest: await tree.manifest(descriptor, request.signal), platform };
+  return { manifest: await tree.manifest(descriptor, request.signal), platform, listed: descriptor.platform };
 }
 
 function choose(choices: readonly Candidate[], { reference, platform, digest }: ResolveRequest): Candidate {

@@ -2,7 +2,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -10,8 +9,9 @@ import { makeHome, type Home } from '../../e2e/run-cli.ts';
 import { blobPath } from '../../servers/layout-writer.ts';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayer } from '../../servers/make-layout.ts';
+import { Breakable, flipped } from './breakable.ts';
 
-const CRANE = 'github.com/google/go-containerregistry/cmd/crane@v0.20.6';
+const CRANE = 'github.com/google/go-containerregistry/cmd/crane@v0.22.1';
 const tools = mkdtempSync(join(tmpdir(), 'clipctl-crane-'));
 let home: Home;
 
@@ -23,76 +23,6 @@ afterAll(async () => {
   rmSync(tools, { recursive: true });
   await home.remove();
 });
-
-type Json = Record<string, unknown> & {
-  config: { digest: string; size: number };
-  layers: { digest: string; size: number; mediaType: string }[];
-  rootfs: { type: string; diff_ids: string[] };
-  os: string;
-  architecture: string;
-  manifests: { digest: string; size: number; mediaType: string; platform: { os: string; architecture: string } }[];
-};
-
-/** A layout that is right, to be broken. */
-class Breakable {
-  readonly directory: string;
-  constructor(directory: string) {
-    this.directory = directory;
-  }
-  async read(digest: string): Promise<Json> {
-    return JSON.parse(await readFile(blobPath(this.directory, digest), 'utf8')) as Json;
-  }
-  async write(value: unknown): Promise<{ digest: string; size: number }> {
-    const bytes = Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value));
-    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-    await writeFile(blobPath(this.directory, digest), bytes);
-    return { digest, size: bytes.length };
-  }
-  async index(): Promise<Json> {
-    return JSON.parse(await readFile(join(this.directory, 'index.json'), 'utf8')) as Json;
-  }
-  /** Changes the manifest and, when told, the config; everything above follows. */
-  async change(manifest: (document: Json) => void, config?: (document: Json) => void): Promise<void> {
-    const root = await this.index();
-    const [entry] = root.manifests;
-    if (entry === undefined) throw new Error('no manifest');
-    const document = await this.read(entry.digest);
-    if (config !== undefined) {
-      const inner = await this.read(document.config.digest);
-      config(inner);
-      Object.assign(document.config, await this.write(inner));
-    }
-    manifest(document);
-    Object.assign(entry, await this.write(document));
-    await writeFile(join(this.directory, 'index.json'), JSON.stringify(root));
-  }
-  /** Replaces the bytes of the first layer and leaves its digest. */
-  async damage(how: (bytes: Buffer) => Buffer): Promise<void> {
-    const path = blobPath(this.directory, await this.firstLayer());
-    await writeFile(path, how(await readFile(path)));
-  }
-  /** Replaces the first layer by other bytes under their own digest. */
-  async replaceLayer(how: (bytes: Buffer) => Buffer): Promise<void> {
-    const fresh = await this.write(how(await readFile(blobPath(this.directory, await this.firstLayer()))));
-    await this.change(({ layers }) => void Object.assign(layers[0] ?? {}, fresh));
-  }
-  async firstLayer(): Promise<string> {
-    const { manifests } = await this.index();
-    return (await this.read(manifests[0]?.digest ?? '')).layers[0]?.digest ?? '';
-  }
-  /** Puts the image below an image index. */
-  async wrap(listed: (entry: Json['manifests'][number]) => void): Promise<void> {
-    const root = await this.index();
-    const [entry] = root.manifests;
-    if (entry === undefined) throw new Error('no manifest');
-    const inner = { ...entry, annotations: undefined };
-    listed(inner);
-    const mediaType = 'application/vnd.oci.image.index.v1+json';
-    const wrapped = await this.write({ schemaVersion: 2, mediaType, manifests: [inner] });
-    const outer = { mediaType, ...wrapped, annotations: { 'org.opencontainers.image.ref.name': 'v1' } };
-    await writeFile(join(this.directory, 'index.json'), JSON.stringify({ schemaVersion: 2, mediaType, manifests: [outer] }));
-  }
-}
 
 const GOOD: readonly MadeLayer[] = [{ files: { 'a/': '', 'a/file': 'content' } }, { files: { b: 'b' } }];
 const ZERO = `sha256:${'0'.repeat(64)}`;
@@ -191,12 +121,56 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'another architecture in the image index',
-    breakIt: (image) => image.wrap(({ platform }) => void (platform.architecture = 's390x')),
+    breakIt: (image) => image.wrap(({ platform }) => void (platform['architecture'] = 's390x')),
     ours: 'refused',
   },
   {
     name: 'another system in the image index',
-    breakIt: (image) => image.wrap(({ platform }) => void (platform.os = 'windows')),
+    breakIt: (image) => image.wrap(({ platform }) => void (platform['os'] = 'windows')),
+    ours: 'refused',
+  },
+  {
+    name: 'another variant in the image index',
+    breakIt: (image) => image.wrap(({ platform }) => void (platform['variant'] = 'v2')),
+    ours: 'refused',
+  },
+  {
+    name: 'a version of the system in the image index only',
+    breakIt: (image) => image.wrap(({ platform }) => void (platform['os.version'] = '10.0.20348')),
+    ours: 'refused',
+  },
+  {
+    name: 'an attestation beside the image',
+    breakIt: async (image) => image.wrap(() => undefined, [await image.attestation()]),
+    ours: 'ok',
+  },
+  {
+    name: 'an attestation that is missing',
+    breakIt: async (image) => {
+      const attestation = await image.attestation();
+      await image.wrap(() => undefined, [attestation]);
+      await rm(blobPath(image.directory, attestation.digest));
+    },
+    ours: 'refused',
+  },
+  {
+    name: 'an attestation whose statement is other bytes',
+    breakIt: async (image) => {
+      const attestation = await image.attestation();
+      await image.wrap(() => undefined, [attestation]);
+      const { layers } = await image.read(attestation.digest);
+      const path = blobPath(image.directory, layers[0]?.digest ?? '');
+      await writeFile(path, flipped(await readFile(path), 5));
+    },
+    ours: 'refused',
+  },
+  {
+    name: 'an attestation whose config is missing',
+    breakIt: async (image) => {
+      const attestation = await image.attestation();
+      await image.wrap(() => undefined, [attestation]);
+      await rm(blobPath(image.directory, (await image.read(attestation.digest)).config.digest));
+    },
     ours: 'refused',
   },
   {
@@ -215,12 +189,6 @@ const CASES: readonly Case[] = [
     ours: 'refused',
   },
 ];
-
-function flipped(bytes: Buffer, at: number): Buffer {
-  const copy = Buffer.from(bytes);
-  copy[at] = (copy[at] ?? 0) ^ 1;
-  return copy;
-}
 
 /** True when it exits 0. */
 function craneAccepts(reference: string): Promise<boolean> {

@@ -138,6 +138,25 @@ describe('a file that is wrong', () => {
   });
 });
 
+describe('what BuildKit reads in a Dockerfile', () => {
+  test('heredocs are no instructions, and mounts name images', async () => {
+    const lines = [
+      'FROM r.io/base:1 AS build',
+      'RUN <<EOF',
+      'SELECT *',
+      'FROM users',
+      'EOF',
+      'COPY <<-"END" /x',
+      'FROM orders',
+      '\tEND',
+      'RUN --mount=type=cache,target=/c --mount=type=bind,from=r.io/tools:2,target=/t true',
+      'RUN --mount=type=bind,from=build,target=/b --mount=from=r.io/more:3 true',
+      'FROM r.io/last:4',
+    ];
+    expect(await read('Dockerfile', lines.join('\n'))).toEqual(['r.io/base:1', 'r.io/tools:2', 'r.io/more:3', 'r.io/last:4']);
+  });
+});
+
 describe('variables', () => {
   test('take values, defaults, nested defaults and $$', () => {
     const variables = (name: string): string | undefined => ({ A: 'a', EMPTY: '' })[name];

@@ -11,6 +11,10 @@ interface DockerfileOptions {
 const FROM = /^from\s+((?:--\S+\s+)*)(\S+)(?:\s+as\s+(\S+))?\s*$/i;
 const ARG = /^arg\s+([A-Za-z_][A-Za-z0-9_]*)(?:=(.*))?$/i;
 const COPY_FROM = /^(?:copy|add)\s+(?:--\S+\s+)*--from=(\S+)\s/i;
+/** `RUN --mount=type=bind,from=IMAGE,…` */
+const MOUNT_FROM = /\s--mount=(?:[^\s,]*,)*from=([^\s,]+)/gi;
+/** `RUN <<EOF`, `COPY <<-"EOF" file`: what follows up to the word is no instruction. */
+const HEREDOC = /^(?:run|copy|add)\s.*?<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_]*)\2/i;
 const MAX_LINE_CHARS = 65_536;
 
 /** The base images of a Dockerfile: not its own stages, and not `scratch`. */
@@ -40,24 +44,38 @@ export function imagesOfDockerfile(text: string, { name, environment }: Dockerfi
       add(resolve(unquoted(from[2])));
       if (from[3] !== undefined) stages.add(from[3].toLowerCase());
     }
-    const copied = COPY_FROM.exec(line)?.[1];
-    if (copied !== undefined && !copied.includes('$')) add(copied);
+    const mounted = /^run\s/i.test(line) ? [...line.matchAll(MOUNT_FROM)].map(([, image]) => image) : [];
+    for (const copied of [COPY_FROM.exec(line)?.[1], ...mounted]) if (copied?.includes('$') === false) add(copied);
   }
   return images;
 }
 
-/** Instructions with their continuations joined, comments left out. */
+/** Instructions with their continuations joined, comments and heredocs left out. */
 function* logicalLines(text: string, name: string): Generator<string> {
   let line = '';
-  for (const [at, part] of text.split(/\r?\n/).entries()) {
+  let end: { readonly word: string; readonly isIndented: boolean } | undefined;
+  const parts = text.split(/\r?\n/);
+  const words = new Set(parts.map(withoutTabs));
+  for (const [at, part] of parts.entries()) {
+    if (end !== undefined) {
+      if ((end.isIndented ? withoutTabs(part) : part) === end.word) end = undefined;
+      continue;
+    }
     if (/^\s*#/.test(part)) continue;
     line += part.endsWith('\\') ? `${part.slice(0, -1)} ` : part;
     if (line.length > MAX_LINE_CHARS) throw unusable(name, `the instruction at line ${at + 1} is too long`);
     if (part.endsWith('\\')) continue;
+    const heredoc = HEREDOC.exec(line.trim());
+    // One without an end is something of the shell.
+    if (heredoc?.[3] !== undefined && words.has(heredoc[3])) end = { word: heredoc[3], isIndented: heredoc[1] === '-' };
     yield line.trim();
     line = '';
   }
   yield line.trim();
+}
+
+function withoutTabs(line: string): string {
+  return line.replace(/^\t+/, '');
 }
 
 function unquoted(text: string): string {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { status } from '@grpc/grpc-js';
@@ -6,6 +7,8 @@ import { openBlobcacheRemote, type BlobcacheTuning } from '../../../../src/lib/c
 import type { RemoteContext } from '../../../../src/lib/cache/remote-context.ts';
 import { ClipctlError } from '../../../../src/lib/errors.ts';
 import { MemoryBudget } from '../../../../src/lib/pipeline/memory-budget.ts';
+import { startForwardProxy } from '../../../servers/forward-proxy.ts';
+import { startRawServer } from '../../../servers/raw-server.ts';
 import { startBlobcacheServer, type BlobcacheServer } from '../../../servers/blobcache-server.ts';
 import { codeOf, signal } from '../../cache-directory.ts';
 import { drain, seededContent, sourceOf, type SeededContent } from '../../seeded-content.ts';
@@ -105,6 +108,32 @@ describe('a blobcache remote', () => {
     await expect.poll(() => server.openUploads()).toBe(0);
   });
 
+  it('asks the source for no more than it can pass on: a server that takes nothing makes it wait', async () => {
+    server.faults = { holdsUploads: true };
+    const controller = new AbortController();
+    const large = seededContent(86, 16 * MIB);
+    let asked = 0;
+    const source = sourceOf(large.sizeBytes, large.slice, () => (asked += 1));
+    const storing = open().storeContent(source, large.hash, { sizeBytes: large.sizeBytes, signal: controller.signal });
+    await expect.poll(() => server.largestMessageBytes()).toBeGreaterThan(0);
+    await sleep(300);
+    controller.abort(new ClipctlError('ABORTED', 'stopped'));
+    expect(await codeOf(storing)).toBe('ABORTED');
+    // The server's library takes sixteen messages ahead, 4 MiB; two are ours.
+    expect(asked).toBeLessThanOrEqual(6);
+    await expect.poll(() => server.openUploads()).toBe(0);
+  });
+
+  it('does not say that a range of nothing is there when nothing is', async () => {
+    const remote = open();
+    await store(remote);
+    const nothing = (): Promise<unknown> => remote.getContent(hash, { offset: 5, length: 0, signal });
+    expect(await nothing()).toBeDefined();
+    server.contents.clear();
+    expect(await nothing()).toBeUndefined();
+    expect(await open().getContent(hash, { offset: 5, length: 0, signal })).toBeUndefined();
+  });
+
   it.each([0, 1, 2, 3])('finds page %i missing, whatever HasContent says, and stores it again', async (page) => {
     const remote = open();
     await store(remote);
@@ -202,5 +231,45 @@ describe('a blobcache remote that fails', () => {
     expect(error).toMatchObject({ code: 'UNAUTHORIZED' });
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SECRET);
     expect(server.authorizations).toContain(`Bearer ${SECRET}`);
+  });
+});
+
+describe('a blobcache remote behind a proxy', () => {
+  const URL_BEHIND = 'blobcache://cache.example:80';
+
+  it('is reached through a tunnel of the proxy that ALL_PROXY names', async () => {
+    const proxy = await startForwardProxy(server.port);
+    const remote = open({ environment: { ALL_PROXY: proxy.url } }, {}, URL_BEHIND);
+    await store(remote);
+    expect(await read(remote)).toBe(hash);
+    expect(new Set(proxy.requests)).toEqual(new Set(['CONNECT cache.example:80']));
+    await proxy.close();
+  });
+
+  it('is reached straight when NO_PROXY exempts it, or it is on this machine', async () => {
+    const proxy = await startForwardProxy(server.port);
+    await store(open({ environment: { ALL_PROXY: proxy.url } }));
+    const exempt = open({ timeoutMs: 300, environment: { ALL_PROXY: proxy.url, NO_PROXY: 'cache.example' } }, {}, URL_BEHIND);
+    expect(await codeOf(read(exempt))).toMatch(/NETWORK|TIMEOUT/);
+    expect(proxy.requests).toEqual([]);
+    await proxy.close();
+  });
+
+  it('logs in to the proxy, and shows the login nowhere', async () => {
+    const told: string[] = [];
+    const proxy = await startRawServer((socket, bytes) => {
+      told.push(bytes.toString('latin1'));
+      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n');
+    });
+    const environment = { ALL_PROXY: `http://me:${SECRET}@127.0.0.1:${proxy.port}` };
+    const error: unknown = await store(open({ environment }, {}, URL_BEHIND)).catch((thrown: unknown) => thrown);
+    expect(told.join()).toContain(Buffer.from(`me:${SECRET}`).toString('base64'));
+    expect(error).toMatchObject({ code: 'NETWORK' });
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SECRET);
+    await proxy.close();
+  });
+
+  it('is refused with USAGE when the proxy speaks TLS', () => {
+    expect(() => open({ environment: { ALL_PROXY: 'https://127.0.0.1:1' } }, {}, URL_BEHIND)).toThrow('over TLS');
   });
 });

@@ -43,11 +43,11 @@ describe.each(SETUPS)('%s', (name, { userInfo = '', environment = {}, isBrief = 
       return {
         cache: await open(),
         reopen: async () => {
-          await server.restart();
           const cache = await open();
           reopened.push(cache);
           return cache;
         },
+        restartServer: () => server.restart(),
         leftovers: async () => {
           for (let tries = 0; tries < 100 && server.openUploads() + server.openReads() > 0; tries += 1) await sleep(20);
           return server.openUploads() + server.openReads() === 0 ? [] : ['a call that nobody waits for'];

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import type * as Grpc from '@grpc/grpc-js';
 import { ClipctlError } from '../../../errors.ts';
+import type { ChannelRoute } from './channel-route.ts';
 import type { ContentRequest, Method } from './messages.ts';
 import { GET_CONTENT_STREAM, STORE_CONTENT } from './messages.ts';
 import { grpcFailure, isNotFound } from './grpc-failure.ts';
@@ -10,8 +11,7 @@ import { StoreCall } from './store-call.ts';
 export interface HostOptions {
   /** `host:port`, for messages. */
   readonly name: string;
-  /** As gRPC names it. */
-  readonly target: string;
+  readonly route: ChannelRoute;
   readonly token: string | undefined;
   /** Give up on a call that has moved no byte for so long. */
   readonly timeoutMs: number;
@@ -38,6 +38,7 @@ const CHANNEL_OPTIONS: Grpc.ChannelOptions = {
   // Who retries is ours: retrying, the client would keep what it has sent.
   'grpc.enable_retries': 0,
   'grpc.per_rpc_retry_buffer_size': 0,
+  // Which proxy is said by the route.
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
   'grpc.use_local_subchannel_pool': 1,
@@ -140,10 +141,11 @@ export class BlobcacheHost {
     const grpc = await import('@grpc/grpc-js');
     // What it has to say is in its errors.
     grpc.setLogVerbosity(grpc.logVerbosity.NONE);
-    const { target, token } = this.#options;
+    const { route, token } = this.#options;
     const metadata = new grpc.Metadata();
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
-    return { client: new grpc.Client(target, grpc.credentials.createInsecure(), CHANNEL_OPTIONS), metadata };
+    const options = { ...CHANNEL_OPTIONS, ...route.options };
+    return { client: new grpc.Client(route.target, grpc.credentials.createInsecure(), options), metadata };
   }
 }
 

@@ -70,12 +70,13 @@ class BlobcacheRemote implements ContentCache {
     const range = requireRange(options);
     const { signal } = options;
     signal.throwIfAborted();
-    const sizeBytes = this.#sizes.get(hash) ?? (await this.#find(hash, signal));
+    const known = this.#sizes.get(hash);
+    const sizeBytes = known ?? (await this.#find(hash, signal));
     if (sizeBytes === undefined) return undefined;
     const start = Math.min(range?.offset ?? 0, sizeBytes);
     const end = Math.min(start + (range?.length ?? sizeBytes), sizeBytes);
-    // What is not read proves nothing.
-    if (start === end && (await this.#find(hash, signal)) === undefined) return undefined;
+    // Where nothing is read, nothing proves that it is still there.
+    if (start === end && known !== undefined && (await this.#find(hash, signal)) === undefined) return undefined;
     return this.#read(hash, { start, end, isWhole: range === undefined, signal });
   }
 

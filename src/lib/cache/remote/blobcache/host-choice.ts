@@ -7,6 +7,7 @@ import { waitOrAbort } from '../../../http/wait-or-abort.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import type { BlobcacheAddress } from './blobcache-address.ts';
 import { BlobcacheHost } from './blobcache-host.ts';
+import { routeTo } from './channel-route.ts';
 import { isRefusal } from './grpc-failure.ts';
 import { GET_AVAILABLE_HOSTS, type ListedHost } from './messages.ts';
 import { listedTarget } from './listed-target.ts';
@@ -14,6 +15,8 @@ import { hostFor } from './rendezvous.ts';
 
 export interface HostChoiceOptions {
   readonly timeoutMs: number;
+  /** Names proxies. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Knows where names lead. */
   readonly dispatcher: Pick<Dispatcher, 'addresses' | 'isProxied'>;
 }
@@ -34,6 +37,7 @@ export class HostChoice {
   /** Not reached: left out for the rest of the run, as the Go client does. */
   readonly #lost = new Set<BlobcacheHost>();
 
+  /** @throws ClipctlError USAGE for a proxy that cannot be used */
   constructor(address: BlobcacheAddress, options: HostChoiceOptions) {
     this.#address = address;
     this.#options = options;
@@ -97,6 +101,7 @@ export class HostChoice {
   }
 
   #hostAt(name: string, target: string): BlobcacheHost {
-    return new BlobcacheHost({ name, target, token: this.#address.token, timeoutMs: this.#options.timeoutMs });
+    const { environment, timeoutMs } = this.#options;
+    return new BlobcacheHost({ name, route: routeTo({ name, target }, environment), token: this.#address.token, timeoutMs });
   }
 }

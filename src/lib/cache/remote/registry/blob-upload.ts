@@ -4,6 +4,7 @@ import { ClipctlError } from '../../../errors.ts';
 import { discardBody, headerOf, type HttpResponse } from '../../../http/http-client.ts';
 import type { RequestBody } from '../../../http/request-body.ts';
 import type { Digest } from '../../../oci/digest.ts';
+import { FilledBody } from './filled-body.ts';
 
 const DELETE_STATUSES: readonly number[] = [200, 202, 204, 400, 404, 405, 416];
 
@@ -47,10 +48,19 @@ export class BlobUpload {
     if (body.sizeBytes === 0) return;
     const last = this.#sentBytes + body.sizeBytes - 1;
     const headers = { 'content-type': 'application/octet-stream', 'content-range': `${this.#sentBytes}-${last}` };
-    const request = { ...requestOf(this.#signal), headers, location: this.#location };
-    const response = await this.#connection.send({ ...request, method: 'PATCH', body, accepted: [202] });
-    await discardBody(response);
-    this.#location = locationOf(response);
+    this.#signal.throwIfAborted();
+    const filled = new FilledBody(body, this.#signal);
+    const request = { ...requestOf(filled.signal), headers, location: this.#location };
+    try {
+      const response = await this.#connection.send({ ...request, method: 'PATCH', body: filled, accepted: [202] });
+      await discardBody(response);
+      this.#location = locationOf(response);
+    } catch (error) {
+      throw filled.failure === undefined ? error : filled.failure.error;
+    } finally {
+      filled.close();
+    }
+    if (filled.failure !== undefined) throw filled.failure.error;
     this.#sentBytes += body.sizeBytes;
   }
 
@@ -63,8 +73,8 @@ export class BlobUpload {
   }
 
   /**
-   * Lets the registry throw away what it has. Where a chunk broke off, docker-registry 2.8 knows the upload no more by
-   * any address we have, and keeps its bytes until it purges uploads.
+   * Lets the registry throw away what it has. Where a chunk broke off all the same (filled-body.ts), docker-registry 2.8
+   * keeps its bytes until it purges uploads.
    */
   async abandon(signal: AbortSignal): Promise<void> {
     const request = { ...requestOf(signal), location: this.#location };

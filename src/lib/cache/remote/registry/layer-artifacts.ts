@@ -15,7 +15,7 @@ import { BlobUpload } from './blob-upload.ts';
 import { EMPTY_CONFIG, EMPTY_CONFIG_TEXT, MANIFEST_TYPE, MAX_LAYER_MANIFEST_BYTES } from './layer-manifest.ts';
 
 /** To tidy up after a failure; what is not reached the registry purges by itself. */
-const ABANDON_MS = 2000;
+const ABANDON_MS = 1000;
 
 export interface ArtifactsOptions {
   readonly url: string;
