@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const NEEDS_GO = 'test/interop/**/*.test.ts';
@@ -24,5 +25,7 @@ export default defineConfig(({ mode }) => ({
     globalSetup: ['scripts/build-if-stale.js'],
     hookTimeout: 120_000,
     pool: 'forks' as const,
+    // On two cores vitest would start one: most of the time a test waits for a server or a program.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 }));

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts';
 import { HostGates } from './host-gates.ts';
 import { RateLimit } from './rate-limit.ts';
 import { forwardingPool } from './forwarding-pool.ts';
+import { sparingParser } from './parser-compilation.ts';
 import { proxyFor } from './proxy-choice.ts';
 import { openTunnel } from './proxy-tunnel.ts';
 import { trustOf, type TrustOptions } from './trust.ts';
@@ -97,13 +98,13 @@ async function openAgent(options: DispatcherOptions, addresses: AddressBook, sto
     connections: MAX_CONNECTIONS_PER_HOST,
     factory: (origin, pool: object): Undici => {
       const { url, connect, proxy, trust: trusted } = originOf(origin);
-      const direct = buildConnector(connect);
+      const direct = sparingParser(buildConnector(connect));
       if (proxy === undefined) return new Pool(origin, { ...pool, connect: direct });
       if (url.protocol === 'https:') {
         const tunnel = throughTunnel(direct, { target: url, proxy, timeoutMs, trust: trusted, stopping });
         return new Pool(origin, { ...(pool as Pool.Options), connect: tunnel });
       }
-      const connector = buildConnector({ timeout: timeoutMs, ...trustOf(proxy.host, trusted) });
+      const connector = sparingParser(buildConnector({ timeout: timeoutMs, ...trustOf(proxy.host, trusted) }));
       return forwardingPool(Pool, { origin: url, proxy, connector, pool });
     },
   });
