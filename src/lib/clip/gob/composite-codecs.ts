@@ -1,7 +1,5 @@
 /** Codecs made of codecs: struct, slice, map, set, pointer, and a value of ours in place of Go's. */
 import type { ByteCursor } from '../byte-cursor.ts';
-import type { ByteWriter } from '../byte-writer.ts';
-import type { ListOf } from '../clip-file.ts';
 import { clipInvalid } from '../clip-invalid.ts';
 import { text } from './basic-codecs.ts';
 import { describeWireType, type GobCodec, type GobRead, type WireTypes } from './gob-codec.ts';
@@ -85,7 +83,10 @@ export function slice<T>(element: GobCodec<T>, name = ''): GobCodec<readonly T[]
     shape: { kind: 'slice', name, element: element.shape },
     zero: [],
     isZero: (values) => values.length === 0,
-    write: sliceWriter(element),
+    write(out, values) {
+      writeUint(out, values.length);
+      for (const value of values) element.write(out, value);
+    },
     compile(types, typeId, where) {
       const wire = types.get(typeId);
       if (wire?.kind !== 'slice') throw mismatch('slice', { types, typeId, where });
@@ -96,14 +97,6 @@ export function slice<T>(element: GobCodec<T>, name = ''): GobCodec<readonly T[]
         return values;
       };
     },
-  };
-}
-
-/** Writes a slice out of any list. */
-export function sliceWriter<T>(element: GobCodec<T>): (out: ByteWriter, values: ListOf<T>) => void {
-  return (out, values) => {
-    writeUint(out, values.length);
-    for (const value of values) element.write(out, value);
   };
 }
 
