@@ -36,7 +36,7 @@ describe('collecting what has grown old', () => {
 
 /** Garbage of so many MiB that V8 takes for old. */
 function growOld(mebibytes: number): void {
-  const held = Array.from({ length: mebibytes * 8192 }, (_, at) => new Array(14).fill(at));
+  const held = Array.from({ length: mebibytes * 8192 }, (_, at) => new Array<number>(14).fill(at));
   for (let round = 0; round < 3; round++) collectYoung();
   held.length = 0;
 }
