@@ -165,7 +165,7 @@ export const GLOBAL_FLAGS = {
   }),
   username: option({
     name: 'username',
-    summary: 'Registry user, with --password-stdin or CLIPCTL_PASSWORD',
+    summary: 'Registry user, with --password-stdin',
     value: 'NAME',
     group: REGISTRY,
   }),
