@@ -12,6 +12,8 @@ export interface Fault {
   readonly body?: string;
   /** Break the connection after so many bytes. */
   readonly cutAt?: number;
+  /** Break the connection after so many bytes, of all answers that it carries and their headers. */
+  readonly cutConnectionAt?: number;
   /** Send so many bytes, then nothing more; the connection stays. */
   readonly stallAt?: number;
   /** After so many bytes, send one each `trickleMs`. */
@@ -100,7 +102,8 @@ interface Sending {
 async function sendBody(source: Buffer | string, span: Span, { response, recorded, fault }: Sending): Promise<void> {
   const pieces = typeof source === 'string' ? createReadStream(source, { start: span.start, end: span.end - 1 }) : [source];
   const startedAtMs = performance.now();
-  const stopAt = Math.min(fault.cutAt ?? Infinity, fault.stallAt ?? Infinity, fault.trickleAt ?? Infinity);
+  const cutAt = Math.min(fault.cutAt ?? Infinity, (fault.cutConnectionAt ?? Infinity) - (response.socket?.bytesWritten ?? 0));
+  const stopAt = Math.min(cutAt, fault.stallAt ?? Infinity, fault.trickleAt ?? Infinity);
   for await (const piece of pieces as AsyncIterable<Buffer>) {
     const sent = recorded.bytesServed;
     const part = Buffer.from(piece.subarray(0, Math.max(0, Math.min(piece.byteLength, stopAt - sent))));
@@ -115,7 +118,7 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
     if (response.destroyed) return;
     if (recorded.bytesServed >= stopAt && fault.trickleAt !== undefined)
       await trickle(piece.subarray(part.byteLength), { response, recorded, fault });
-    if (recorded.bytesServed >= stopAt) return stop(response, fault);
+    if (recorded.bytesServed >= stopAt) return stop(response, recorded.bytesServed >= cutAt);
   }
   response.end();
 }
@@ -141,8 +144,8 @@ function drained(response: ServerResponse): Promise<void> {
   });
 }
 
-async function stop(response: ServerResponse, fault: Fault): Promise<void> {
-  if (fault.cutAt === undefined) return;
+async function stop(response: ServerResponse, isCut: boolean): Promise<void> {
+  if (!isCut) return;
   // What was written must arrive before the connection breaks, or the cut would be at another byte.
   await new Promise((resolve) => setTimeout(resolve, 20));
   response.socket?.destroySoon();

@@ -5,7 +5,8 @@ import type { DecodeResult } from '../compression/decoder.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
-import type { EntryList, PackedEntries } from '../tar/packed-entries.ts';
+import type { EntryList } from '../tar/packed-entries.ts';
+import type { PackedEntries } from '../tar/packed-entry.ts';
 import type { SpanRun } from './span-plan.ts';
 
 /** One layer to take through a worker. */
