@@ -6,7 +6,7 @@ import type { ResumePoint } from '../compression/resume-point.ts';
 import { storageError } from '../errors.ts';
 
 /** Places nearer to each other than this are not worth a line; on either side of the decoder. */
-const POINT_EVERY_BYTES = 256 * 1024;
+const POINT_EVERY_BYTES = 128 * 1024;
 const POINT_EVERY_OUTPUT_BYTES = 32 * 1024 * 1024;
 /** Of download: what a power loss may cost (DESIGN §2). A killed process loses nothing that was written. */
 const FLUSH_EVERY_BYTES = 2 * 1024 * 1024;
