@@ -85,7 +85,7 @@ export abstract class BaseCommand extends Command {
     const { settings, values, configFile, warnings } = await resolveSettings(raw, currentUser());
     this.#output.configure(settings);
     for (const warning of warnings) this.#output.warn(warning);
-    const credentials = await this.#credentials(settings);
+    const credentials = await this.#credentials(settings, values);
     const onProgress = await this.#startProgress(settings);
     const { openSession } = await import('../lib/operations/open-session.ts');
     const signal = this.#interruption.signal;
@@ -107,12 +107,13 @@ export abstract class BaseCommand extends Command {
     }
   }
 
-  async #credentials(settings: Settings): Promise<Pick<SessionOptions, 'credentials'>> {
-    const { username, passwordFromStdin } = settings;
-    if (!passwordFromStdin || username === undefined) return {};
-    const password = await readPassword(process.stdin, this.#interruption.signal);
+  async #credentials({ username, passwordFrom }: Settings, values: FlagValues): Promise<Pick<SessionOptions, 'credentials'>> {
+    if (passwordFrom === undefined || username === undefined) return {};
+    const isTyped = passwordFrom === 'stdin';
+    const password = isTyped ? await readPassword(process.stdin, this.#interruption.signal) : values.text('password');
+    if (password === undefined) return {};
     this.#output.hideSecrets([password, Buffer.from(`${username}:${password}`).toString('base64')]);
-    return { credentials: { username, password } };
+    return { credentials: { username, password, origin: isTyped ? '--username' : 'CLIPCTL_PASSWORD' } };
   }
 
   async #startProgress(settings: Settings): Promise<SessionOptions['onProgress']> {

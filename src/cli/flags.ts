@@ -163,7 +163,12 @@ export const GLOBAL_FLAGS = {
     value: 'FILE',
     group: REGISTRY,
   }),
-  username: option({ name: 'username', summary: 'Registry user, with --password-stdin', value: 'NAME', group: REGISTRY }),
+  username: option({
+    name: 'username',
+    summary: 'Registry user, with --password-stdin',
+    value: 'NAME',
+    group: REGISTRY,
+  }),
   'password-stdin': toggle({ name: 'password-stdin', summary: 'Read the password from stdin', group: REGISTRY }),
   json: toggle({ name: 'json', summary: 'Print one JSON document, also for a failure', group: OUTPUT }),
   progress: option({

@@ -10,7 +10,13 @@ import type { Settings } from './settings.ts';
 type Row = readonly [name: string, value: SettingFact['value'] | undefined, unit?: SettingFact['unit']];
 
 /** Variables that are read and are no flag. */
-const OTHER_VARIABLES = ['CLIPCTL_LOCKS', 'CLIPCTL_HTTP_TOKEN', 'CLIPCTL_REDIS_USERNAME', 'CLIPCTL_REDIS_PASSWORD'];
+const OTHER_VARIABLES = [
+  'CLIPCTL_LOCKS',
+  'CLIPCTL_PASSWORD',
+  'CLIPCTL_HTTP_TOKEN',
+  'CLIPCTL_REDIS_USERNAME',
+  'CLIPCTL_REDIS_PASSWORD',
+];
 
 /** @throws ClipctlError USAGE, CONFIG_INVALID for one that has a wrong value */
 export function describeSettings(settings: Settings, values: FlagValues): readonly SettingFact[] {

@@ -47,7 +47,8 @@ export interface Settings {
   readonly mirrors: readonly string[];
   readonly maxBytesPerSecond?: number;
   readonly username: string | undefined;
-  readonly passwordFromStdin: boolean;
+  /** Where the password that goes with the username is; the environment has it in CLIPCTL_PASSWORD. */
+  readonly passwordFrom: 'stdin' | 'environment' | undefined;
   readonly json: boolean;
   readonly progress: ProgressMode;
   readonly quiet: boolean;
@@ -109,16 +110,6 @@ function spaceSettings(values: FlagValues, config: ConfigValues) {
 }
 
 function registrySettings(values: FlagValues, config: ConfigValues) {
-  const username = values.text('username') ?? config.username;
-  const passwordFromStdin = values.toggle('password-stdin');
-  if (passwordFromStdin && username === undefined) {
-    throw new ClipctlError('USAGE', '--password-stdin needs --username');
-  }
-  if (values.isGiven('username') && !passwordFromStdin) {
-    throw new ClipctlError('USAGE', '--username needs --password-stdin', {
-      hint: 'Pipe the password in: printf %s "$TOKEN" | clipctl … --username NAME --password-stdin',
-    });
-  }
   const caFile = values.path('ca-file') ?? config.caFile;
   const maxBytesPerSecond = values.sizeBytes('max-rate', '16KiB') ?? config.maxRate;
   return {
@@ -129,9 +120,27 @@ function registrySettings(values: FlagValues, config: ConfigValues) {
     timeoutMs: values.durationMs('timeout') ?? config.timeout ?? parseDurationMs(DEFAULT_TIMEOUT) ?? 0,
     retries: values.integer('retries', 0) ?? config.retries ?? DEFAULT_RETRIES,
     insecureRegistries: values.texts('insecure-registry') ?? config.insecureRegistry ?? [],
-    username,
-    passwordFromStdin,
+    ...loginSettings(values, config),
   };
+}
+
+/** No flag has the password itself: a command line is for everybody to read. */
+function loginSettings(values: FlagValues, config: ConfigValues): Pick<Settings, 'username' | 'passwordFrom'> {
+  const username = values.text('username') ?? config.username;
+  const isInEnvironment = values.text('password') !== undefined;
+  const passwordFrom = values.toggle('password-stdin') ? 'stdin' : isInEnvironment ? 'environment' : undefined;
+  if (passwordFrom === 'stdin' && username === undefined) {
+    throw new ClipctlError('USAGE', '--password-stdin needs --username');
+  }
+  if (passwordFrom === 'environment' && username === undefined) {
+    throw new ClipctlError('CONFIG_INVALID', 'CLIPCTL_PASSWORD needs --username or CLIPCTL_USERNAME');
+  }
+  if (values.isGiven('username') && passwordFrom === undefined) {
+    throw new ClipctlError('USAGE', '--username needs --password-stdin, or the password in CLIPCTL_PASSWORD', {
+      hint: 'Pipe the password in: printf %s "$TOKEN" | clipctl … --username NAME --password-stdin',
+    });
+  }
+  return { username, passwordFrom };
 }
 
 function outputSettings(values: FlagValues, config: ConfigValues) {

@@ -82,6 +82,17 @@ describe('dockerConfigCredentials', () => {
     expect(await lookUp({ 'r.io': {} }, 'r.io/x')).toBeUndefined();
   });
 
+  test('a registry token goes before an identity token, and that before a password', async () => {
+    const entry = { auth: encode('u', 'p'), identitytoken: 'identity', registrytoken: 'registry' };
+    expect(await lookUp({ 'r.io': entry }, 'r.io/x')).toEqual({ registryToken: 'registry' });
+    expect(await lookUp({ 'r.io': { ...entry, registrytoken: '' } }, 'r.io/x')).toEqual({ identityToken: 'identity' });
+  });
+
+  test('a registry token that would start another header is CONFIG_INVALID', async () => {
+    const registrytoken = 'a\r\nX-Other: 1';
+    await expect(lookUp({ 'r.io': { registrytoken } }, 'r.io/x')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+
   test('a value that is not base64 of user:password is CONFIG_INVALID', async () => {
     await expect(lookUp({ 'r.io': { auth: 'bm9jb2xvbg==' } }, 'r.io/x')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });

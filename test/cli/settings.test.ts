@@ -91,6 +91,18 @@ describe('a setting', () => {
     expect((await resolve({ flags: { 'max-memory': '4MiB' } })).settings.maxMemoryBytes).toBe(4 * 1024 ** 2);
   });
 
+  it('of a password is where it comes from: stdin goes before CLIPCTL_PASSWORD, and no flag or config file has it', async () => {
+    const env = { CLIPCTL_PASSWORD: 'canary' };
+    const flags = { username: 'me' };
+    const from = (sources: Sources) => resolve(sources).then(({ settings }) => settings.passwordFrom);
+    expect(await from({ flags, env })).toBe('environment');
+    expect(await from({ env: { ...env, CLIPCTL_USERNAME: 'me' } })).toBe('environment');
+    expect(await from({ env, config: { username: 'me' } })).toBe('environment');
+    expect(await from({ flags: { ...flags, 'password-stdin': '--password-stdin' }, env })).toBe('stdin');
+    expect(await from({ config: { username: 'me', password: 'canary' } })).toBeUndefined();
+    expect(JSON.stringify((await resolve({ flags, env })).settings)).not.toContain('canary');
+  });
+
   it('counts -v', async () => {
     expect((await resolve({ flags: { verbose: ['-v', '-v'] } })).settings.verbosity).toBe(2);
     expect((await resolve({ env: { CLIPCTL_VERBOSE: '1' } })).settings.verbosity).toBe(1);
@@ -111,6 +123,7 @@ describe('a setting', () => {
     [{ env: { CLIPCTL_CONFIG: '/nowhere/x.json' } }, 'CONFIG_INVALID', '/nowhere/x.json'],
     [{ flags: { username: 'me' } }, 'USAGE', '--password-stdin'],
     [{ flags: { 'password-stdin': '--password-stdin' } }, 'USAGE', '--username'],
+    [{ env: { CLIPCTL_PASSWORD: 'x' } }, 'CONFIG_INVALID', 'CLIPCTL_USERNAME'],
   ])('that is wrong says where it stands: %j', async (sources, code, where) => {
     await expect(resolve(sources)).rejects.toMatchObject({ code, message: expect.stringContaining(where) as string });
   });

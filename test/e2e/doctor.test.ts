@@ -35,6 +35,17 @@ const settingOf = ({ document }: Examination, name: string) => document.settings
 const noted = ({ document }: Examination, status: 'warning' | 'problem') =>
   document.checks.filter((each) => each.status === status);
 
+/** `doctor` with the cache directory on a read-only mount. */
+async function doctorReadOnly(): Promise<{ code: unknown; document: DoctorResult }> {
+  const readOnly = `mount --bind '${home.cacheDir}' '${home.cacheDir}' && mount -o remount,bind,ro '${home.cacheDir}'`;
+  const [program = '', ...args] = inMountNamespace(readOnly, [process.execPath, BIN, 'doctor', '--json']);
+  const env = { PATH: process.env['PATH'], HOME: home.path('home'), XDG_CACHE_HOME: home.path('cache') };
+  const { code, stdout } = await new Promise<{ code: unknown; stdout: string }>((resolve) => {
+    execFile(program, args, { env }, (error, text) => resolve({ code: error?.code ?? 0, stdout: text }));
+  });
+  return { code, document: JSON.parse(stdout) as DoctorResult };
+}
+
 describe('without arguments', () => {
   it('finds no problem in an empty home, makes nothing, and asks nobody', async () => {
     const found = await doctor([], { env: { HTTPS_PROXY: `http://127.0.0.1:${await freePort()}` } });
@@ -123,18 +134,25 @@ describe('the disk cache', () => {
     expect([after.code, noted(after, 'warning')]).toMatchObject([0, [{ hint: 'Mend them with: clipctl cache repair' }]]);
   });
 
-  it.skipIf(!canMount)('that is read-only is exit 8, and the rest is examined', async () => {
+  it.skipIf(!canMount)('that is read-only and empty is exit 8, and the rest is examined', async () => {
     await mkdir(home.cacheDir, { recursive: true });
-    const readOnly = `mount --bind '${home.cacheDir}' '${home.cacheDir}' && mount -o remount,bind,ro '${home.cacheDir}'`;
-    const [program = '', ...args] = inMountNamespace(readOnly, [process.execPath, BIN, 'doctor', '--json']);
-    const env = { PATH: process.env['PATH'], HOME: home.path('home'), XDG_CACHE_HOME: home.path('cache') };
-    const { code, stdout } = await new Promise<{ code: unknown; stdout: string }>((resolve) => {
-      execFile(program, args, { env }, (error, text) => resolve({ code: error?.code ?? 0, stdout: text }));
-    });
-    const document = JSON.parse(stdout) as DoctorResult;
+    const { code, document } = await doctorReadOnly();
     expect([code, document.cache.writable]).toEqual([8, false]);
     expect(document.checks.filter(({ status }) => status === 'problem')).toMatchObject([{ code: 'STORAGE_DENIED' }]);
     expect(document.checks.map(({ area }) => area)).toContain('engines');
+  });
+});
+
+describe('row 12: a disk cache that can only be read', () => {
+  it.skipIf(!canMount)('and has layers is a warning, exit 0: what stands in it is used', async () => {
+    const image = `oci:${fileURLToPath(new URL('../fixtures/odd-gzip/oci', import.meta.url))}`;
+    expect((await home.run(['warm', image])).code).toBe(0);
+    const { code, document } = await doctorReadOnly();
+    expect([code, document.ok, document.cache.writable]).toEqual([0, true, false]);
+    expect(document.cache.layers).toBeGreaterThan(0);
+    const warnings = document.checks.filter(({ area, status }) => area === 'cache' && status !== 'ok');
+    expect(warnings).toMatchObject([{ status: 'warning', hint: expect.stringContaining('CLIPCTL_CACHE_DIR') as string }]);
+    expect(warnings[0]?.message).toContain('can be read, not written to (EROFS)');
   });
 });
 

@@ -182,6 +182,9 @@ it('row 17: no secret is in any output, trace or file, whatever the command and 
     await Promise.all([run([...args, '-vvv']), run([...args, '-vvv', '--json', '--progress', 'json'])]);
   const typed = ['warm', name, '--username', 'user', '--password-stdin', '-vvv', '--cache-dir', home.path('typed')];
   await run(typed, {}, 'canary-typed');
+  const given = { CLIPCTL_USERNAME: 'user', CLIPCTL_PASSWORD: 'canary-environment' };
+  await run(['warm', name, '-vvv', '--cache-dir', home.path('typed')], given);
+  await run(['doctor', registry.host, '-vvv', '--json'], given);
   registry.script = (request) => (isBlob(request) ? { stallAt: 1 } : undefined);
   const cold = ['--cache-dir', home.path('cold'), '-vvv'];
   await run(['warm', name, ...cold], { CLIPCTL_TIMEOUT: '300ms' });

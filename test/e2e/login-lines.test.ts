@@ -56,6 +56,53 @@ describe('a registry that wants a login', () => {
   });
 });
 
+describe('a login in the environment', () => {
+  const env = { CLIPCTL_USERNAME: LOGIN.username, CLIPCTL_PASSWORD: LOGIN.password };
+  const wrong = (host: string): object => ({ auths: { [host]: { auth: Buffer.from('robot:wrong').toString('base64') } } });
+
+  it.each(['basic', 'bearer'] as const)('goes before the files, is named and is not shown: %s', async (kind) => {
+    await warm({ kind, ...LOGIN }, wrong, '--offline');
+    const result = await home.run(['warm', `${registry?.host}/app:v1`, '-vv', '--json'], { env });
+    expect(result.code, result.stderr).toBe(0);
+    expect(linesOf(result)).toEqual([`login ${registry?.host}/app: credentials from CLIPCTL_PASSWORD`]);
+    expect(result.stdout + result.stderr).not.toContain(LOGIN.password);
+  });
+
+  it('is for one registry, and does not go to another that is named beside it', async () => {
+    await warm({ kind: 'basic', ...LOGIN }, () => ({}), '--offline');
+    const other = await startLoopbackRegistry({ repositories: {}, auth: { kind: 'basic', ...LOGIN } });
+    const result = await home.run(['warm', `${registry?.host}/app:v1`, `${other.host}/app:v1`], { env });
+    expect([result.code, result.stderr]).toEqual([2, expect.stringContaining('CLIPCTL_PASSWORD is for one registry')]);
+    expect(other.requests).toEqual([]);
+    await other.close();
+  });
+
+  it('that is refused is exit 5 without a second user, and doctor names it', async () => {
+    await warm({ kind: 'basic', ...LOGIN }, stored, '--offline');
+    const refused = { env: { ...env, CLIPCTL_PASSWORD: 'canary-wrong' } };
+    const result = await home.run(['warm', `${registry?.host}/app:v1`, '-vv'], refused);
+    expect([result.code, result.stderr.includes('canary-wrong')]).toEqual([5, false]);
+    const found = await home.run(['doctor', registry?.host ?? '', '--json'], { env });
+    expect(found.json()).toMatchObject({ registries: [{ credentials: { origin: 'CLIPCTL_PASSWORD' }, login: 'accepted' }] });
+    expect([found.code, found.stdout.includes(LOGIN.password), found.stdout.includes('no setting')]).toEqual([0, false, false]);
+  });
+});
+
+it('a registry token of a file is sent as it is: the token server is not asked, and once it is dead that is exit 5', async () => {
+  const token = 'canary-registry-token-7';
+  const config = (host: string): object => ({ auths: { [host]: { registrytoken: token, identitytoken: 'x', auth: 'eDp5' } } });
+  await warm({ kind: 'bearer', ...LOGIN, registryToken: token }, config, '--offline');
+  const result = await home.run(['warm', `${registry?.host}/app:v1`, '-vv']);
+  expect(result.code, result.stderr).toBe(0);
+  expect(registry?.countOf('/token')).toBe(0);
+  const found = await home.run(['doctor', registry?.host ?? '', '--json']);
+  expect(found.json()).toMatchObject({ registries: [{ credentials: { kind: 'registry-token' }, login: 'accepted' }] });
+  await warm({ kind: 'bearer', ...LOGIN, registryToken: 'another' }, config, '--offline');
+  const dead = await home.run(['warm', `${registry?.host}/app:v1`, '-vv', '--cache-dir', home.path('dead')]);
+  expect([dead.code, registry?.countOf('/token')]).toEqual([5, 0]);
+  for (const { stdout, stderr } of [result, found, dead]) expect(stdout + stderr).not.toContain(token);
+});
+
 it('a registry that wants none is not looked up at all', async () => {
   const result = await warm(undefined, stored, '-v');
   expect([result.code, linesOf(result)]).toEqual([0, []]);

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout } from '../servers/make-layout.ts';
+import { halfNoise } from './mixed-image.ts';
 import { makeHome, type Home } from './run-cli.ts';
 import { freePort } from '../servers/free-port.ts';
 
@@ -127,4 +128,14 @@ it('--max-rate holds for all streams together, within 10 %', async () => {
   expect(durationMs).toBeLessThan(expectedMs * 1.1 + 3000);
   process.stdout.write(`--max-rate: ${Math.round(bytes / (durationMs / 1000) / 1024)} KiB/s of 1024\n`);
   expect((await warm('--max-rate', '1KiB')).code).toBe(2);
+});
+
+it('--max-rate alone makes no slow server: one connection, though a layer comes at a tenth of what another connection would help', async () => {
+  const { directory } = await makeLayout(home.path('large'), [
+    { files: { a: halfNoise(20 * 1024 * 1024, 9) }, compression: 'none' },
+  ]);
+  const registry = await startLoopbackRegistry({ repositories: { app: directory } });
+  const result = await home.run(['warm', `${registry.host}/app:v1`, '--cache-dir', home.path('one'), '--max-rate', '4MiB']);
+  expect([result.code, registry.connections.registry]).toEqual([0, 1]);
+  await registry.close();
 });

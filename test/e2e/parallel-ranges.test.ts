@@ -86,6 +86,41 @@ it('a server that answers 200 to every Range is read as one stream', async () =>
   expect(layerRequests()).toHaveLength(1);
 });
 
+it('an address that was signed for too short a time, and is refused with 403 ahead, is asked for again at the registry', async () => {
+  await registry.close();
+  registry = await startLoopbackRegistry({ repositories: { 'lab/slow': image.directory }, redirectBlobs: true });
+  let refused = 0;
+  registry.script = ({ path, server, headers }) => {
+    if (server !== 'storage' || !path.endsWith(layerOf().digest)) return undefined;
+    const isAhead = !/^bytes=0-/.test(String(headers['range'] ?? 'bytes=0-'));
+    return isAhead && refused++ < 3 ? { status: 403, body: 'Request has expired' } : SLOW;
+  };
+  const { totals } = await warm();
+  expect(refused).toBeGreaterThanOrEqual(3);
+  expect(totals.downloadedBytes).toBe(layerOf().compressedBytes);
+});
+
+it('a login that the registry refuses with 403 ahead is renewed; one that stays refused is exit 5', async () => {
+  await registry.close();
+  registry = await startLoopbackRegistry({ repositories: { 'lab/slow': image.directory }, auth: { kind: 'bearer' } });
+  const tokens = new Set<unknown>();
+  const refuse = (isForEver: boolean): void => {
+    registry.script = ({ path, headers }) => {
+      if (!path.endsWith(layerOf().digest)) return undefined;
+      if (/^bytes=0-/.test(String(headers['range'] ?? 'bytes=0-'))) tokens.add(headers['authorization']);
+      return isForEver || tokens.has(headers['authorization']) ? { ...SLOW, ...refusalOf(headers) } : SLOW;
+    };
+  };
+  const refusalOf = (headers: { readonly range?: string | undefined }): Fault =>
+    /^bytes=0-/.test(headers.range ?? 'bytes=0-') ? {} : { status: 403 };
+  refuse(false);
+  await warm();
+  expect(registry.countOf('/token')).toBeGreaterThanOrEqual(2);
+  refuse(true);
+  const result = await home.run(['warm', `${registry.host}/lab/slow:v1`, '--cache-dir', home.path('other'), '--json']);
+  expect([result.code, result.json().error?.code]).toEqual([5, 'FORBIDDEN']);
+});
+
 it('validators that change in between leave the right bytes', async () => {
   let answers = 0;
   registry.script = ({ path }) => {

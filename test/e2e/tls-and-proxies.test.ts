@@ -143,6 +143,41 @@ describe('row 22: a port', () => {
   });
 });
 
+describe('row 22: plain HTTP', () => {
+  const notes = ({ stderr }: CliResult): string[] => stderr.split('\n').filter((line) => /^note {2}|"type":"notice"/.test(line));
+
+  it('with a registry on this machine is told once on stderr, whatever the number of requests and images', async () => {
+    const cache = ['--cache-dir', home.path(`cache-${caches++}`)];
+    const result = await home.run(['warm', `${registry.host}/app:v1`, `${registry.host}/app:v1`, ...cache]);
+    expect([result.code, notes(result)]).toEqual([
+      0,
+      [`note  ${registry.host}: plain HTTP, no TLS, as for every registry on this machine`],
+    ]);
+    const indexed = await home.run(['index', `${registry.host}/app:v1`, '-o', home.path('noted.clip'), '--json']);
+    expect([indexed.code, notes(indexed).length, indexed.stdout.includes('plain HTTP')]).toEqual([0, 1, false]);
+    const json = await warm(registry.host, ['--progress', 'json']);
+    expect(notes(json).map((line) => JSON.parse(line) as unknown)).toMatchObject([{ type: 'notice' }]);
+    expect(notes(await warm(registry.host, ['-q']))).toEqual([]);
+  });
+
+  it('with an insecure registry that speaks no TLS is told once, and not with one that does', async () => {
+    const name = `registry.example:${registry.host.split(':')[1]}`;
+    expect(notes(await warm(name, ['--insecure-registry', name]))).toEqual([
+      `note  ${name}: plain HTTP, since it speaks no TLS and is an insecure registry by your word`,
+    ]);
+    const { certFile, keyFile } = await makePair('noted', ['registry.example']);
+    const { port } = await startTls(certFile, keyFile);
+    const secure = `registry.example:${port}`;
+    const result = await warm(secure, ['--insecure-registry', secure]);
+    expect([result.code, notes(result)]).toEqual([0, []]);
+  });
+
+  it('with a remote cache in a registry on this machine is told as well', async () => {
+    const result = await warm(registry.host, ['--from', `oci://${registry.host.replace('127.0.0.1', 'localhost')}/cache`]);
+    expect([result.code, notes(result).length]).toEqual([0, 2]);
+  });
+});
+
 describe('row 22: a proxy', () => {
   const SECRET = 'canary-proxy-19aa';
 

@@ -6,6 +6,7 @@ import { fixtureLayout } from '../pipeline/fixture-layers.ts';
 import { blobPath } from '../servers/layout-writer.ts';
 import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayer } from '../servers/make-layout.ts';
+import { Breakable } from '../servers/breakable.ts';
 import { makeHome, type CliResult, type Home } from './run-cli.ts';
 
 let home: Home;
@@ -83,6 +84,48 @@ describe('an image that is wrong is exit 7', () => {
     expect(result.code).toBe(7);
     expect(result.stdout).toMatch(/DUPLICATE_PATH layer sha256:[0-9a-f]{64} \/file\n/);
     expect(result.stdout).toContain('failed, 1 problem in ');
+  });
+});
+
+describe('what an image index lists of a type that nobody knows', () => {
+  const OTHER = 'application/vnd.example.thing.v1+json';
+
+  /** An image index with the image and a thing whose bytes are `bytes`; its descriptor is of `{}`. */
+  async function withThing(bytes: string, type = OTHER): Promise<Breakable> {
+    const image = new Breakable((await made([GOOD])).directory);
+    const thing = await image.write({});
+    await image.wrap(() => undefined, [{ mediaType: type, ...thing }]);
+    await writeFile(blobPath(image.directory, thing.digest), bytes);
+    return image;
+  }
+
+  it.each([OTHER, ''])('%j is hashed: ok where its bytes are right, exit 7 where not', async (type) => {
+    const right = await withThing('{}', type);
+    expect((await verify(`oci:${right.directory}:v1`)).code).toBe(0);
+    for (const [bytes, code] of [
+      ['[]', 'DIGEST_MISMATCH'],
+      ['{} ', 'SIZE_MISMATCH'],
+    ] as const) {
+      const wrong = await verify(`oci:${(await withThing(bytes, type)).directory}:v1`);
+      expect([wrong.code, codesOf(wrong)]).toEqual([7, [code]]);
+    }
+  });
+
+  it('is looked for among the manifests and the blobs of a registry; missing is exit 4', async () => {
+    const image = await withThing('{}');
+    const registry = await startLoopbackRegistry({ repositories: { app: image.directory } });
+    const thing = await image.write({});
+    const isThing = ({ path }: { readonly path: string }): boolean => path.endsWith(thing.digest);
+    try {
+      expect((await verify(`${registry.host}/app:v1`)).code).toBe(0);
+      registry.script = ({ path }) => (isThing({ path }) && path.includes('/manifests/') ? { status: 404 } : undefined);
+      expect((await verify(`${registry.host}/app:v1`)).code).toBe(0);
+      registry.script = (request) => (isThing(request) ? { status: 404 } : undefined);
+      const missing = await verify(`${registry.host}/app:v1`);
+      expect([missing.code, codesOf(missing)]).toEqual([4, ['BLOB_NOT_FOUND']]);
+    } finally {
+      await registry.close();
+    }
   });
 });
 

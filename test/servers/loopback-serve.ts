@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import type { StoredObject } from './loopback-layout.ts';
 import type { RecordedRequest } from './loopback-request.ts';
-import { unreadBytes } from './unread-bytes.ts';
 
 /** What goes wrong with one answer. Offsets count the bytes of the answer's body. */
 export interface Fault {
@@ -13,6 +12,8 @@ export interface Fault {
   readonly body?: string;
   /** Break the connection after so many bytes. */
   readonly cutAt?: number;
+  /** Break the connection after so many bytes, of all answers that it carries and their headers. */
+  readonly cutConnectionAt?: number;
   /** Send so many bytes, then nothing more; the connection stays. */
   readonly stallAt?: number;
   /** After so many bytes, send one each `trickleMs`. */
@@ -20,8 +21,6 @@ export interface Fault {
   readonly trickleMs?: number;
   /** Send no faster than this. */
   readonly bytesPerSecond?: number;
-  /** Wait while so much of it lies unread in the kernel: what is served then is what the process has. */
-  readonly maxUnreadBytes?: number;
   /** Flip the lowest bit of this byte. */
   readonly flipAt?: number;
   /** Answer 200 with everything, as if Range were unknown. */
@@ -103,13 +102,13 @@ interface Sending {
 async function sendBody(source: Buffer | string, span: Span, { response, recorded, fault }: Sending): Promise<void> {
   const pieces = typeof source === 'string' ? createReadStream(source, { start: span.start, end: span.end - 1 }) : [source];
   const startedAtMs = performance.now();
-  const stopAt = Math.min(fault.cutAt ?? Infinity, fault.stallAt ?? Infinity, fault.trickleAt ?? Infinity);
+  const cutAt = Math.min(fault.cutAt ?? Infinity, (fault.cutConnectionAt ?? Infinity) - (response.socket?.bytesWritten ?? 0));
+  const stopAt = Math.min(cutAt, fault.stallAt ?? Infinity, fault.trickleAt ?? Infinity);
   for await (const piece of pieces as AsyncIterable<Buffer>) {
     const sent = recorded.bytesServed;
     const part = Buffer.from(piece.subarray(0, Math.max(0, Math.min(piece.byteLength, stopAt - sent))));
     const flip = (fault.flipAt ?? -1) - sent;
     if (flip >= 0 && flip < part.byteLength) part[flip] = (part[flip] ?? 0) ^ 1;
-    await untilRead(response, fault);
     recorded.bytesServed += part.byteLength;
     if (part.byteLength > 0 && !response.write(part)) await drained(response);
     if (fault.bytesPerSecond !== undefined) {
@@ -119,7 +118,7 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
     if (response.destroyed) return;
     if (recorded.bytesServed >= stopAt && fault.trickleAt !== undefined)
       await trickle(piece.subarray(part.byteLength), { response, recorded, fault });
-    if (recorded.bytesServed >= stopAt) return stop(response, fault);
+    if (recorded.bytesServed >= stopAt) return stop(response, recorded.bytesServed >= cutAt);
   }
   response.end();
 }
@@ -131,12 +130,6 @@ async function trickle(piece: Buffer, { response, recorded, fault }: Sending): P
     response.write(piece.subarray(at, at + 1));
     recorded.bytesServed++;
   }
-}
-
-async function untilRead({ socket }: ServerResponse, { maxUnreadBytes = Infinity }: Fault): Promise<void> {
-  if (maxUnreadBytes === Infinity) return;
-  while (socket !== null && !socket.destroyed && unreadBytes(socket) > maxUnreadBytes)
-    await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 /** Until there is room again, or nobody left to write to. */
@@ -151,8 +144,8 @@ function drained(response: ServerResponse): Promise<void> {
   });
 }
 
-async function stop(response: ServerResponse, fault: Fault): Promise<void> {
-  if (fault.cutAt === undefined) return;
+async function stop(response: ServerResponse, isCut: boolean): Promise<void> {
+  if (!isCut) return;
   // What was written must arrive before the connection breaks, or the cut would be at another byte.
   await new Promise((resolve) => setTimeout(resolve, 20));
   response.socket?.destroySoon();

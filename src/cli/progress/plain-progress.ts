@@ -68,6 +68,8 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
       return verbose || event.waitMs > 0
         ? `retry ${event.attempt} of ${event.most}: ${safe(event.what)} in ${formatDuration(event.waitMs)}: ${safe(event.reason)}`
         : undefined;
+    case 'notice':
+      return `note  ${safe(event.message)}`;
     case 'mirror':
     case 'login':
       return verbose ? `${event.type} ${safe(event.message)}` : undefined;

@@ -18,7 +18,7 @@ const CLEAR_BELOW = '\u001b[J';
 const BAR_CHARS = 20;
 
 /** What gets a line above the moving ones. */
-const LINES: ReadonlySet<ProgressEvent['type']> = new Set(['retry', 'layer-wait', 'layer-evicted', 'mirror', 'login']);
+const LINES: ReadonlySet<ProgressEvent['type']> = new Set(['retry', 'layer-wait', 'layer-evicted', 'notice', 'mirror', 'login']);
 
 /**
  * For terminals: a spinner (ora) while there is one thing to do, a block of one line a layer under one of totals as

@@ -97,8 +97,15 @@ function normalKey(key: string): string {
   return /^https?:/.test(key) ? (bare.split('/', 1)[0] ?? bare) : bare;
 }
 
-/** `auth` is base64 of `user:password`; podman and docker also write the two apart. An identity token goes before both. */
+/**
+ * `auth` is base64 of `user:password`; podman and docker also write the two apart. An identity token goes before both, and
+ * a registry token, which needs no token server, before that.
+ */
 function readEntry(entry: FieldReader): Credentials | undefined {
+  const registryToken = entry.optionalString('registrytoken') ?? '';
+  // What is put into a header must not be able to start another one.
+  if (/[^\x21-\x7e]/.test(registryToken)) throw entry.error('registrytoken', 'is no token');
+  if (registryToken !== '') return { registryToken };
   const identityToken = entry.optionalString('identitytoken') ?? '';
   if (identityToken !== '') return { identityToken };
   const auth = entry.optionalString('auth') ?? '';

@@ -3,7 +3,13 @@ import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import { fetchBearerToken, type BearerToken, type TokenRequest } from './bearer-token.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
-import { basicAuthorization, isIdentityToken, type CredentialProvider, type Credentials } from './credentials.ts';
+import {
+  basicAuthorization,
+  isIdentityToken,
+  isRegistryToken,
+  type CredentialProvider,
+  type Credentials,
+} from './credentials.ts';
 
 export interface AuthorizerOptions {
   readonly http: HttpClient;
@@ -77,6 +83,8 @@ export class Authorizer {
     const { challenge, registryUrl } = this.#challenge;
     const credentials = await this.#options.credentials(this.#options.name, { fresh });
     if (challenge.scheme === 'basic') return basicGrant(credentials);
+    if (credentials !== undefined && isRegistryToken(credentials))
+      return { authorization: `Bearer ${credentials.registryToken}` };
     const { http, scope, refusal, signal } = this.#options;
     const token = await fetchBearerToken({ challenge, registryUrl, scope, credentials, http, signal, refusal });
     this.#tokens.push(token.value);
@@ -85,9 +93,9 @@ export class Authorizer {
   }
 }
 
-/** An identity token is for a token server only: sent as a password it would be shown to a server that has no use for it. */
+/** A token is no password: sent as one it would be shown to a server that has no use for it. */
 function basicGrant(credentials: Credentials | undefined): Grant | undefined {
-  if (credentials === undefined || isIdentityToken(credentials)) return undefined;
+  if (credentials === undefined || isIdentityToken(credentials) || isRegistryToken(credentials)) return undefined;
   return { authorization: basicAuthorization(credentials) };
 }
 

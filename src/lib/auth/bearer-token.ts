@@ -7,7 +7,7 @@ import { FieldReader } from '../oci/json-fields.ts';
 import { parseStrictJson } from '../oci/strict-json.ts';
 import { redactUrl } from '../redact.ts';
 import type { Challenge } from './challenge.ts';
-import { basicAuthorization, isIdentityToken, type Credentials, type PasswordCredentials } from './credentials.ts';
+import { basicAuthorization, isIdentityToken, type IdentityToken, type PasswordCredentials } from './credentials.ts';
 
 export interface BearerToken {
   readonly value: string;
@@ -21,7 +21,7 @@ export interface TokenRequest {
   readonly registryUrl: URL;
   /** `repository:NAME:pull`; undefined asks for a login and nothing else. */
   readonly scope: string | undefined;
-  readonly credentials: Credentials | undefined;
+  readonly credentials: PasswordCredentials | IdentityToken | undefined;
   readonly http: HttpClient;
   readonly signal: AbortSignal;
   /** Turns a refusal of the token server into an error; takes the body. */

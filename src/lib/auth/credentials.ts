@@ -11,7 +11,12 @@ export interface IdentityToken {
   readonly identityToken: string;
 }
 
-export type Credentials = PasswordCredentials | IdentityToken;
+/** A bearer token that somebody else got: it is sent to the registry as it is, and cannot be renewed here. */
+export interface RegistryToken {
+  readonly registryToken: string;
+}
+
+export type Credentials = PasswordCredentials | IdentityToken | RegistryToken;
 
 export interface CredentialLookup {
   /** Do not answer from memory: what was handed out before has been refused. */
@@ -28,8 +33,13 @@ export function isIdentityToken(credentials: Credentials): credentials is Identi
   return 'identityToken' in credentials;
 }
 
+export function isRegistryToken(credentials: Credentials): credentials is RegistryToken {
+  return 'registryToken' in credentials;
+}
+
 /** What no output may show, in each form in which it is sent. */
 export function secretsOf(credentials: Credentials): readonly string[] {
+  if (isRegistryToken(credentials)) return [credentials.registryToken];
   if (isIdentityToken(credentials)) return [credentials.identityToken];
   return [credentials.password, basicAuthorization(credentials).slice('Basic '.length)];
 }

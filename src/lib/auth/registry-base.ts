@@ -12,25 +12,33 @@ export interface RegistryPlace {
   readonly base?: URL;
   /** Ends what is shared between requests. */
   readonly signal: AbortSignal;
+  /** Hears that there will be no TLS, and why, where nobody wrote `http:`. */
+  readonly onPlainHttp?: ((message: string) => void) | undefined;
 }
 
 /**
  * Where TLS may be missing (--insecure-registry), the registry is asked once which one it speaks.
  * @throws ClipctlError NETWORK, TIMEOUT, REGISTRY_ERROR
  */
-export async function findRegistryBase({ registry, http, insecureRegistries, signal, base }: RegistryPlace): Promise<URL> {
+export async function findRegistryBase(place: RegistryPlace): Promise<URL> {
+  const { registry, http, insecureRegistries, signal, base, onPlainHttp } = place;
   if (base !== undefined) return base;
   const host = apiHostOf(registry);
   const isInsecure = insecureRegistries.includes(registry);
   const secure = new URL(`https://${host}/`);
   const plain = new URL(`http://${host}/`);
-  if (!isInsecure) return isLoopback(secure.hostname) ? plain : secure;
+  if (!isInsecure) {
+    if (!isLoopback(secure.hostname)) return secure;
+    onPlainHttp?.(`${host}: plain HTTP, no TLS, as for every registry on this machine`);
+    return plain;
+  }
   try {
     await discardBody(await http.send({ method: 'GET', url: new URL('v2/', secure), headers: {}, signal }));
     return secure;
   } catch (error) {
-    if (error instanceof ClipctlError && error.code === 'NETWORK' && !isUnresolved(error)) return plain;
-    throw error;
+    if (!(error instanceof ClipctlError) || error.code !== 'NETWORK' || isUnresolved(error)) throw error;
+    onPlainHttp?.(`${host}: plain HTTP, since it speaks no TLS and is an insecure registry by your word`);
+    return plain;
   }
 }
 

@@ -16,6 +16,8 @@ export interface RemoteContext {
   readonly credentials: CredentialProvider;
   /** `host[:port]` that may be spoken to over plain HTTP or with an unverified certificate. */
   readonly insecureHosts: readonly string[];
+  /** Hears that a registry is spoken to without TLS, and why. */
+  readonly onPlainHttp?: (message: string) => void;
   /** PEM file of authorities to trust besides the system's. */
   readonly caFile?: string;
   /** Where a driver notes what it has under way on a server, to clean up after a kill: `<cache-dir>/.clipctl/v1/uploads`. */

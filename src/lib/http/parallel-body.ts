@@ -66,6 +66,14 @@ function isRangeRefused(error: unknown): boolean {
   return error instanceof ClipctlError && error.details['status'] === 416;
 }
 
+/**
+ * A refusal of one of many requests may be of that one alone: of an address that was signed before its time ran out, of
+ * a login that another request renews. Asked for alone it gets a new one, and that answer counts.
+ */
+function isWorthAskingAlone(failure: ClipctlError): boolean {
+  return isRetryable(failure) || failure.code === 'FORBIDDEN' || failure.code === 'UNAUTHORIZED';
+}
+
 /** A stretch of the blob before its turn: under way, or there from before. */
 type Piece = Pick<AheadPiece, 'start' | 'end' | 'isLoading' | 'loading' | 'failure' | 'pieces' | 'close' | 'forget'>;
 
@@ -132,11 +140,11 @@ class ParallelBody {
     const pieces = stream.pieces();
     try {
       for (;;) {
-        const askedAtMs = performance.now();
+        const askedAtMs = performance.now() - stream.heldMs;
         const { done, value } = await pieces.next();
         if (done === true) return;
         this.#offset += value.byteLength;
-        this.#watch.add(value.byteLength, performance.now() - askedAtMs);
+        this.#watch.add(value.byteLength, performance.now() - stream.heldMs - askedAtMs);
         if (this.#watch.isSlow && this.#hasRanges && this.#offset >= this.#aloneUntil) this.#getAhead(stream);
         yield value;
       }
@@ -163,7 +171,7 @@ class ParallelBody {
   /** The rest of a failed piece is asked for by the stream; what was loaded after it is kept. */
   async #goOnAlone(failure: Error): Promise<void> {
     this.#signal.throwIfAborted();
-    if (!isRetryable(failure) || !(failure instanceof ClipctlError)) throw failure;
+    if (!(failure instanceof ClipctlError) || !isWorthAskingAlone(failure)) throw failure;
     const { what, policy } = this.#options;
     this.#aloneBytes = Math.min(MAX_ALONE_BYTES, this.#aloneBytes * 2);
     this.#aloneUntil = this.#offset + this.#aloneBytes;

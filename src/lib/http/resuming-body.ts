@@ -74,6 +74,7 @@ export class ResumingBody {
   #isRangeBroken = false;
   readonly #budget: ReconnectBudget;
   #current: Answer | undefined;
+  #heldMs = 0;
 
   constructor(options: ResumingBodyOptions, signal: AbortSignal) {
     this.#options = options;
@@ -88,6 +89,11 @@ export class ResumingBody {
   /** What the server calls this version of the blob; undefined when it has no strong validator. */
   get etag(): string | undefined {
     return this.#etag;
+  }
+
+  /** How long `--max-rate` has held up what had come: no fault of the connection. */
+  get heldMs(): number {
+    return this.#heldMs;
   }
 
   /** Where the reading ends. */
@@ -139,7 +145,7 @@ export class ResumingBody {
     const { sizeBytes } = this.#options;
     let discard = discardBytes;
     let end = answerEnd;
-    for await (const piece of watchedPieces(response)) {
+    for await (const piece of watchedPieces(response, (heldMs) => (this.#heldMs += heldMs))) {
       end = Math.min(answerEnd, this.#end);
       const fresh = piece.subarray(Math.min(discard, piece.byteLength));
       discard -= piece.byteLength - fresh.byteLength;

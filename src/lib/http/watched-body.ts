@@ -10,8 +10,14 @@ const MIN_BYTES_PER_SECOND = 1024;
 /** Looks at the clock in one window: a stall is seen so much later than it is one. */
 const TICKS = 8;
 
-/** @throws, while iterating, ClipctlError TIMEOUT; what the body throws */
-export async function* watchedPieces({ body, url, idleMs, rate }: HttpResponse): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * @param onHeld hears how long a piece that had come was held up by `--max-rate`
+ * @throws, while iterating, ClipctlError TIMEOUT; what the body throws
+ */
+export async function* watchedPieces(
+  { body, url, idleMs, rate }: HttpResponse,
+  onHeld?: (heldMs: number) => void,
+): AsyncGenerator<Buffer, void, undefined> {
   const source: AsyncIterable<Buffer, undefined> = body;
   if (idleMs === undefined) return yield* source;
   const watch = new StallWatch(idleMs);
@@ -25,7 +31,9 @@ export async function* watchedPieces({ body, url, idleMs, rate }: HttpResponse):
       const { done, value } = await pieces.next();
       watch.got(done === true ? 0 : value.byteLength, performance.now());
       if (done === true) return;
+      const cameAtMs = performance.now();
       await rate?.take(value.byteLength, () => body.destroyed);
+      if (rate !== undefined) onHeld?.(performance.now() - cameAtMs);
       yield value;
     }
   } finally {

@@ -29,9 +29,9 @@ export async function examineCache(session: Session): Promise<Examined<CacheFact
       ...describeLimits(limits),
     },
     checks: [
-      directory.failure === undefined ? directoryCheck(path, directory.facts) : failedCheck(directory.failure, { area: 'cache' }),
+      directoryCheck(path, directory, content.facts?.layers ?? 0),
       ...content.checks,
-      spaceCheck(limits, content.facts?.ownBytes ?? 0),
+      ...(directory.readOnly === undefined ? [spaceCheck(limits, content.facts?.ownBytes ?? 0)] : []),
       { area: 'cache', status: 'ok', message: describeLocks(locks) },
     ],
   };
@@ -41,8 +41,10 @@ type DirectoryFacts = Pick<CacheFacts, 'exists' | 'writable' | 'mode' | 'uid' | 
 
 interface DirectoryLook {
   readonly facts: DirectoryFacts;
-  /** Why nothing could be kept there. */
+  /** Why nothing can be read there, nor kept. */
   readonly failure?: ClipctlError;
+  /** Why nothing can be kept there; what stands there can be read. */
+  readonly readOnly?: ClipctlError;
 }
 
 async function lookAtDirectory(path: string): Promise<DirectoryLook> {
@@ -54,10 +56,23 @@ async function lookAtDirectory(path: string): Promise<DirectoryLook> {
       facts = { exists: true, writable: false, mode: (mode % 0o10000).toString(8).padStart(4, '0'), uid, gid };
       if (!stats.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
     }
-    await access(stats === undefined ? await nearestParent(path) : path, constants.R_OK | constants.W_OK | constants.X_OK);
-    return { facts: { ...facts, writable: true } };
+    const place = stats === undefined ? await nearestParent(path) : path;
+    await access(place, constants.R_OK | constants.X_OK);
+    const readOnly = await refusalToWrite(place, path);
+    if (readOnly === undefined) return { facts: { ...facts, writable: true } };
+    return facts.exists ? { facts, readOnly } : { facts, failure: readOnly };
   } catch (error) {
-    return { facts, failure: storageError(error, path, facts.exists ? 'write' : 'create the cache directory') };
+    return { facts, failure: storageError(error, path, facts.exists ? 'read' : 'create the cache directory') };
+  }
+}
+
+/** @param place the cache directory, or where it would be made */
+async function refusalToWrite(place: string, cacheDir: string): Promise<ClipctlError | undefined> {
+  try {
+    await access(place, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return storageError(error, cacheDir, place === cacheDir ? 'write' : 'create the cache directory');
   }
 }
 
@@ -76,10 +91,22 @@ async function nearestParent(path: string): Promise<string> {
   return parent === path || (await statOrNothing(parent)) !== undefined ? parent : nearestParent(parent);
 }
 
-function directoryCheck(path: string, { exists, mode, uid }: DirectoryFacts): DoctorCheck {
+function directoryCheck(path: string, { facts, failure, readOnly }: DirectoryLook, layers: number): DoctorCheck {
+  if (failure !== undefined) return failedCheck(failure, { area: 'cache' });
+  if (readOnly !== undefined) return readOnlyCheck(path, readOnly, layers);
+  const { exists, mode, uid } = facts;
   const owner = uid === undefined ? '' : `, uid ${uid}`;
   const message = exists ? `${path}: writable, mode ${mode}${owner}` : `${path}: not there yet, the first run makes it`;
   return { area: 'cache', status: 'ok', message };
+}
+
+/** With layers in it that may be meant so: a mount, a part of a machine's image, a cache of somebody else. */
+function readOnlyCheck(path: string, readOnly: ClipctlError, layers: number): DoctorCheck {
+  if (layers === 0) return failedCheck(readOnly, { area: 'cache' });
+  const reason = String(readOnly.details['errno']);
+  const message = `${path}: can be read, not written to (${reason}): its ${layers} layers are used, none can be added`;
+  const hint = 'Unless that is meant so, make it writable, or choose another with --cache-dir or CLIPCTL_CACHE_DIR.';
+  return { area: 'cache', status: 'warning', message, hint };
 }
 
 interface ContentLook {

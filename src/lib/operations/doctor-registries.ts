@@ -1,5 +1,5 @@
 /** The registries that were named: reached or not, logged in or not, and with whose credentials. */
-import { isIdentityToken, type Credentials } from '../auth/credentials.ts';
+import { isIdentityToken, isRegistryToken, type Credentials } from '../auth/credentials.ts';
 import { findCredentials } from '../auth/docker-config.ts';
 import { visitRegistry, type RegistryVisit } from '../auth/registry-visit.ts';
 import { errorCodeOf } from '../errors.ts';
@@ -96,13 +96,15 @@ interface FoundLogin {
 /** What was typed is for the registry itself, never for its mirrors. */
 async function findLogin({ options }: Session, { role }: Stop, place: string): Promise<FoundLogin | undefined> {
   const { credentials } = options;
-  if (credentials !== undefined && role === 'registry') return { credentials, origin: '--username' };
+  if (credentials !== undefined && role === 'registry') return { credentials, origin: credentials.origin ?? '--username' };
   return findCredentials(process.env, place);
 }
 
 function describeLogin(login: FoundLogin | undefined): Pick<RegistryFacts, 'credentials'> {
   if (login === undefined) return {};
-  return { credentials: { origin: login.origin, kind: isIdentityToken(login.credentials) ? 'identity-token' : 'password' } };
+  const { origin, credentials } = login;
+  if (isRegistryToken(credentials)) return { credentials: { origin, kind: 'registry-token' } };
+  return { credentials: { origin, kind: isIdentityToken(credentials) ? 'identity-token' : 'password' } };
 }
 
 /** A mirror that fails costs time only: the registry itself is asked next. */

@@ -96,9 +96,9 @@ export interface RegistryFacts extends Readonly<RegistryVisit> {
   readonly proxied: boolean;
   /** Absent: none were found. */
   readonly credentials?: {
-    /** `--username`, a file, or `docker-credential-NAME`. */
+    /** `--username`, `CLIPCTL_PASSWORD`, a file, or `docker-credential-NAME`. */
     readonly origin: string;
-    readonly kind: 'password' | 'identity-token';
+    readonly kind: 'password' | 'identity-token' | 'registry-token';
   };
 }
 

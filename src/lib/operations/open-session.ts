@@ -68,6 +68,7 @@ export function openSession(options: SessionOptions): Session {
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
   const onLogin = (message: string): void => onProgress({ type: 'login', message });
+  const onPlainHttp = onceEach((message) => onProgress({ type: 'notice', message }));
   const shared = {
     ...options,
     archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
@@ -75,11 +76,12 @@ export function openSession(options: SessionOptions): Session {
     parallel: { memory: budget, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER },
     onMirror: (message: string) => onProgress({ type: 'mirror', message }),
     onLogin,
+    onPlainHttp,
     onRetry: (retry: RetryEvent) => onProgress({ type: 'retry', ...retry }),
   };
   const requireOneRegistry = credentialGuard(options);
   const remotes = new Map<string, Promise<ContentCache>>();
-  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry, onLogin });
+  const remoteContext = remoteContextOf(options, { budget, dispatcher, onRetry: shared.onRetry, onLogin, onPlainHttp });
   return {
     options,
     waiting: new WaitingAllowance(WAITING_MS),
@@ -170,12 +172,13 @@ function dispatcherOf({ timeoutMs, insecureRegistries, caFile, maxBytesPerSecond
 interface Listeners {
   readonly onRetry: (retry: RetryEvent) => void;
   readonly onLogin: (message: string) => void;
+  readonly onPlainHttp: (message: string) => void;
 }
 
 /** What drivers of remote caches may use of this run. */
 function remoteContextOf(
   options: SessionOptions,
-  { budget, dispatcher, onRetry, onLogin }: Pick<RemoteContext, 'budget' | 'dispatcher'> & Listeners,
+  { budget, dispatcher, onRetry, onLogin, onPlainHttp }: Pick<RemoteContext, 'budget' | 'dispatcher'> & Listeners,
 ): RemoteContext {
   return {
     budget,
@@ -183,7 +186,8 @@ function remoteContextOf(
     timeoutMs: options.timeoutMs,
     policy: { retries: options.retries, onRetry },
     credentials: credentialsOf({ onLogin }),
-    insecureHosts: options.insecureRegistries,
+    insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
+    onPlainHttp,
     ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
     environment: process.env,
@@ -199,9 +203,22 @@ export function credentialGuard({ credentials }: SessionOptions): (name: string)
     const { registry } = parseReference(name.replace(/^docker:\/\//, ''));
     first ??= registry;
     if (registry === first) return;
-    throw new ClipctlError('USAGE', `--username is for one registry, and both ${first} and ${registry} are named`, {
-      hint: 'Run the command once for each registry, or put the logins into a docker config file.',
-    });
+    throw new ClipctlError(
+      'USAGE',
+      `${credentials.origin ?? '--username'} is for one registry, and both ${first} and ${registry} are named`,
+      {
+        hint: 'Run the command once for each registry, or put the logins into a docker config file.',
+      },
+    );
+  };
+}
+
+function onceEach(tell: (message: string) => void): (message: string) => void {
+  const told = new Set<string>();
+  return (message) => {
+    if (told.has(message)) return;
+    told.add(message);
+    tell(message);
   };
 }
 

@@ -32,8 +32,8 @@ export interface SessionOptions {
   readonly maxBytesPerSecond?: number;
   /** PEM file of authorities to trust besides the system's. */
   readonly caFile?: string;
-  /** From --username and --password-stdin. */
-  readonly credentials?: { readonly username: string; readonly password: string };
+  /** For the one registry of this run; `origin` is how the user gave them: `--username`, `CLIPCTL_PASSWORD`. */
+  readonly credentials?: { readonly username: string; readonly password: string; readonly origin?: string };
   readonly onProgress: ProgressListener;
   readonly signal: AbortSignal;
 }

@@ -1,4 +1,4 @@
-/** What an image index lists beside its images: attestations and artifacts. Their bytes are checked, what they say is not. */
+/** What an image index lists beside its images: attestations, artifacts, the unknown. Their bytes are checked, what they say is not. */
 import { createHash } from 'node:crypto';
 import { ClipctlError } from '../errors.ts';
 import type { Descriptor } from '../oci/descriptor.ts';

@@ -65,6 +65,8 @@ export type ProgressEvent =
   | { readonly type: 'mirror'; readonly message: string }
   /** Where the credentials for a repository come from, or that there are none. */
   | { readonly type: 'login'; readonly message: string }
+  /** What nobody asked for and everybody may know: a registry that is spoken to without TLS. Once each. */
+  | { readonly type: 'notice'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string };
 
 export type ProgressListener = (event: ProgressEvent) => void;

@@ -56,10 +56,10 @@ export interface OpenBlobOptions {
   readonly isRefetch?: boolean;
 }
 
-/** A manifest that an image index lists and that is no image: an attestation or another artifact. */
+/** What an image index lists and that is no image: an attestation, another artifact, or something of an unknown type. */
 export interface OtherManifest {
   readonly descriptor: Descriptor;
-  /** Its config and layers; the manifest itself is verified. @throws as `resolve` */
+  /** Its config and layers; the manifest itself is verified. Of an unknown type: itself, unless it has been. @throws as `resolve` */
   readBlobs(signal: AbortSignal): Promise<readonly Descriptor[]>;
 }
 

@@ -2,7 +2,7 @@
  * From a root document (a manifest or an image index) to one image, and to the list of platforms. Sources differ only in
  * how they get bytes; this is what they share.
  */
-import { ClipctlError } from '../errors.ts';
+import { ClipctlError, errorClassOf, errorCodeOf } from '../errors.ts';
 import type { Descriptor, LayerDescriptor } from '../oci/descriptor.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
 import { MAX_CONFIG_BYTES, parseImageConfig, type ImageConfig } from '../oci/image-config.ts';
@@ -55,15 +55,29 @@ export class ImageTree {
     return this.#attestations.size;
   }
 
-  /** Manifests that `candidates` left out: attestations and artifacts. */
+  /** What `candidates` left out: attestations, artifacts, and what nobody here knows. */
   get others(): readonly OtherManifest[] {
     return [...this.#others.values()].map((descriptor) => ({
       descriptor,
       readBlobs: async (signal) => {
+        if (!isManifestType(descriptor.mediaType)) return this.#readUnknown(descriptor, signal);
         const { content } = await this.manifest(descriptor, signal);
         return [content.config, ...content.layers];
       },
     }));
+  }
+
+  /** A registry keeps what it takes for a manifest apart from blobs, and which of them this is nobody says. */
+  async #readUnknown(descriptor: Descriptor, signal: AbortSignal): Promise<readonly Descriptor[]> {
+    if (descriptor.sizeBytes > MAX_MANIFEST_BYTES) return [descriptor];
+    try {
+      const bytes = await this.#read(descriptor, 'manifest', signal);
+      assertBytes(bytes, descriptor, `manifest ${descriptor.digest}`);
+      return [];
+    } catch (error) {
+      if (errorClassOf(errorCodeOf(error)) !== 'not-found') throw error;
+      return [descriptor];
+    }
   }
 
   /** Takes bytes whose digest the caller did not know (a tag). */
@@ -133,8 +147,7 @@ export class ImageTree {
         continue;
       }
       if (isAttestation(descriptor)) this.#attestations.add(descriptor.digest);
-      if (!isManifestType(descriptor.mediaType)) continue;
-      const platform = await this.#platformOf(descriptor, signal);
+      const platform = isManifestType(descriptor.mediaType) ? await this.#platformOf(descriptor, signal) : undefined;
       if (platform === undefined) this.#others.set(descriptor.digest, descriptor);
       else found.push(candidateOf(descriptor, platform));
     }

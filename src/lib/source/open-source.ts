@@ -27,7 +27,7 @@ export interface OpenSourceOptions {
   readonly retries: number;
   readonly allowForeign: boolean;
   readonly insecureRegistries: readonly string[];
-  readonly credentials?: PasswordCredentials | undefined;
+  readonly credentials?: GivenCredentials | undefined;
   readonly onRetry?: RetryPolicy['onRetry'];
   /** Connections to share between sources (http/dispatcher.ts), closed by who made them; default: the source's own. */
   readonly dispatcher?: Dispatcher;
@@ -37,6 +37,8 @@ export interface OpenSourceOptions {
   readonly mirrors?: readonly string[] | undefined;
   /** Hears of the order of mirrors, and of those passed over. */
   readonly onMirror?: (message: string) => void;
+  /** Hears that a registry is spoken to without TLS, and why. */
+  readonly onPlainHttp?: (message: string) => void;
   /** Hears where credentials come from, or that there are none. */
   readonly onLogin?: ((message: string) => void) | undefined;
   /** Manifests and configs of earlier runs; default: none. */
@@ -48,6 +50,9 @@ export interface OpenSourceOptions {
   /** Where configuration files are looked for; default: the process's. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
+
+/** Of this run alone, and how the user gave them. */
+type GivenCredentials = PasswordCredentials & { readonly origin?: string };
 
 /** As long as so many timeouts nothing may come at all: 120 s of the 30 s of one (RELIABILITY §2 row 6). */
 const STALLS_IN_A_ROW = 4;
@@ -107,6 +112,7 @@ function openRegistry(text: string, options: OpenSourceOptions): ImageSource {
     mirrors: options.mirrors?.map(parseMirror),
     mirrorCredentials: storedCredentials(options),
     onMirror: options.onMirror,
+    onPlainHttp: options.onPlainHttp,
   });
 }
 
@@ -116,10 +122,16 @@ function normalHost(host: string): string {
   throw new ClipctlError('USAGE', `--insecure-registry: ${JSON.stringify(host.slice(0, 200))} is no host[:port]`);
 }
 
-/** What was typed for this run goes before what stands in files. */
+/** What was given for this run goes before what stands in files. */
 export function credentialsOf(options: LoginOptions & Pick<OpenSourceOptions, 'credentials'>): CredentialProvider {
-  const { credentials } = options;
-  return credentials === undefined ? storedCredentials(options) : async () => credentials;
+  const { credentials, onLogin } = options;
+  if (credentials === undefined) return storedCredentials(options);
+  const said = new Set<string>();
+  return async (name) => {
+    if (!said.has(name)) onLogin?.(`${name}: credentials from ${credentials.origin ?? '--username'}`);
+    said.add(name);
+    return credentials;
+  };
 }
 
 type LoginOptions = Pick<OpenSourceOptions, 'environment' | 'onLogin'>;

@@ -47,6 +47,8 @@ export interface RegistryOptions {
   readonly mirrorCredentials?: CredentialProvider | undefined;
   /** Hears of the order of mirrors, and of those passed over. */
   readonly onMirror?: ((message: string) => void) | undefined;
+  /** Hears that the registry is spoken to without TLS, and why. */
+  readonly onPlainHttp?: ((message: string) => void) | undefined;
   /** Asked before the registry for what is named by digest. */
   readonly documents?: DocumentStore | undefined;
 }

@@ -9,7 +9,7 @@ import { makeHome, type Home } from '../../e2e/run-cli.ts';
 import { blobPath } from '../../servers/layout-writer.ts';
 import { startLoopbackRegistry, type LoopbackRegistry } from '../../servers/loopback-registry.ts';
 import { makeLayout, type MadeLayer } from '../../servers/make-layout.ts';
-import { Breakable, flipped } from './breakable.ts';
+import { Breakable, flipped } from '../../servers/breakable.ts';
 
 const CRANE = 'github.com/google/go-containerregistry/cmd/crane@v0.22.1';
 const tools = mkdtempSync(join(tmpdir(), 'clipctl-crane-'));

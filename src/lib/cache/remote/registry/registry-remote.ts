@@ -47,6 +47,7 @@ export function openRegistryRemote(url: URL, context: RemoteContext): ContentCac
     insecureRegistries: context.insecureHosts,
     actions: 'pull,push',
     signal: closing.signal,
+    onPlainHttp: context.onPlainHttp,
   });
   return new RegistryRemote(`oci://${registry}/${repository}`, { connection, closing, policy: context.policy });
 }
