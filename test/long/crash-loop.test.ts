@@ -33,7 +33,11 @@ describe.skipIf(process.arch !== 'x64' || !canTrace())('§2 row 1', () => {
     async (kind, firstSeed) => {
       const { figures, failures } = await crashAll(kind, firstSeed);
       const mostServedTwice = Math.max(0, ...figures.map((each) => each.mostServedTwice));
-      process.stderr.write(`${JSON.stringify({ kind, firstSeed, points: figures.length, mostServedTwice })}\n`);
+      const mostLost = Math.max(0, ...figures.map((each) => each.mostLost));
+      const inCalls = figures.filter(({ point }) => point.kind === 'call').length;
+      process.stderr.write(
+        `${JSON.stringify({ kind, firstSeed, points: figures.length, inCalls, mostServedTwice, mostLost })}\n`,
+      );
       expect(failures).toEqual([]);
       expect(figures.length).toBe(PER_KIND);
     },

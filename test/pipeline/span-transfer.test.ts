@@ -1,5 +1,7 @@
 /** What of a layer in spans another process finds: RELIABILITY §2 row 1. */
-import { open } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { IngestFile } from '../../src/lib/cache/disk/ingest-file.ts';
 import { digestOfHash } from '../../src/lib/oci/digest.ts';
@@ -62,6 +64,14 @@ async function write(path: string, { uncompressedStart: start, uncompressedEnd: 
   await file.close();
 }
 
+/** As if the journal had been written before the machine was started. */
+async function startMachineAnew(journalPath: string): Promise<void> {
+  const [header = '', ...lines] = (await readFile(journalPath, 'utf8')).split('\n');
+  const json = JSON.stringify({ ...(JSON.parse(header.slice(9)) as object), boot: 'another' });
+  const crc = crc32(json).toString(16).padStart(8, '0');
+  await writeFile(journalPath, [`${crc} ${json}`, ...lines].join('\n'));
+}
+
 it('a run that is done is done for the next process, however that one cuts the layer', async () => {
   const { ingest, transfer } = await begin();
   for (const one of [run(0, 4), run(4, 8)]) {
@@ -75,6 +85,24 @@ it('a run that is done is done for the next process, however that one cuts the l
   expect([run(0, 4), run(4, 8), run(2, 6), run(0, 8)].map((one) => next.transfer.isDone(one))).toEqual([true, true, true, true]);
   expect([run(0, 9), run(8, 12)].map((one) => next.transfer.isDone(one))).toEqual([false, false]);
   await next.transfer.close();
+});
+
+it('a run counts once, at once after a kill, and after a power loss when it was flushed', async () => {
+  const { ingest, transfer } = await begin();
+  const note = async (one: SpanRun): Promise<void> => {
+    await write(ingest.path, one);
+    await transfer.begin(one).done();
+  };
+  await note(run(0, 4));
+  // Flushes are rare: by then one is due, which brings both to disk.
+  await setTimeout(300);
+  await note(run(4, 8));
+  await note(run(8, 12));
+  await transfer.close();
+  const killed = (await begin()).ingest.journal;
+  expect(killed?.resume).toMatchObject({ kind: 'spans', keptBytes: 12 * MIB });
+  await startMachineAnew(killed?.journalPath ?? '');
+  expect((await begin()).ingest.journal?.resume).toMatchObject({ kind: 'spans', keptBytes: 8 * MIB });
 });
 
 it('a run under way is gone on with where it stopped, byte for byte, over several pieces of the file, and again', async () => {

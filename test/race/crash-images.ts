@@ -7,11 +7,14 @@ import { startLoopbackRegistry } from '../servers/loopback-registry.ts';
 import type { CrashCase, KillPoint } from './crash-loop.ts';
 
 const MIB = 1024 * 1024;
-/** The kernel takes megabytes for a process that does not read; they would count as fetched. */
-const UNREAD_BYTES = 64 * 1024;
+/** So short that it is never read over several connections. */
+const ONE_STREAM_BYTES = 15 * MIB;
 
-/** `many`: M of RELIABILITY §2. `mixed`: Z. `index`: large layers by parallel runs of an index. `ranges`: one slow one, by pieces ahead. */
-export const CRASH_KINDS = ['many', 'mixed', 'index', 'ranges'] as const;
+/**
+ * `many`: M of RELIABILITY §2. `mixed`: Z. `index`: large layers by parallel runs of an index. `ranges`: one slow one, by
+ * pieces ahead. `unpaced`: faster than they are decoded.
+ */
+export const CRASH_KINDS = ['many', 'mixed', 'index', 'ranges', 'unpaced'] as const;
 export type CrashKind = (typeof CRASH_KINDS)[number];
 
 export interface CrashImages {
@@ -27,6 +30,7 @@ export async function serveCrashImages(directory: string, scale: number): Promis
     mixed: await makeMixedImage(join(directory, 'mixed'), scale * 32 * MIB),
     index: await makeMixedImage(join(directory, 'index'), Math.max(24, scale * 64) * MIB),
     ranges: await makeMixedImage(join(directory, 'ranges'), Math.max(24, scale * 64) * MIB, ['none']),
+    unpaced: await makeMixedImage(join(directory, 'unpaced'), ONE_STREAM_BYTES),
   };
   const repositories = Object.fromEntries(CRASH_KINDS.map((kind) => [kind, layouts[kind].directory]));
   const registry = await startLoopbackRegistry({ repositories });
@@ -35,14 +39,14 @@ export async function serveCrashImages(directory: string, scale: number): Promis
   const { code, stderr } = await runCli(indexing, { env: { PATH: process.env['PATH'] ?? '', HOME: directory } });
   if (code !== 0) throw new Error(stderr);
   registry.script = ({ path }) =>
-    path.includes('/blobs/') ? { bytesPerSecond: speedOf(path), maxUnreadBytes: UNREAD_BYTES } : undefined;
+    path.includes('/blobs/') && !path.includes('/unpaced/') ? { bytesPerSecond: speedOf(path) } : undefined;
   const caseOf = (kind: CrashKind): CrashCase => ({
     registry,
     image: kind === 'index' ? clip : `${registry.host}/${kind}:v1`,
     layers: layouts[kind].layers,
   });
   return {
-    cases: { many: caseOf('many'), mixed: caseOf('mixed'), index: caseOf('index'), ranges: caseOf('ranges') },
+    cases: Object.fromEntries(CRASH_KINDS.map((kind) => [kind, caseOf(kind)])) as CrashImages['cases'],
     close: () => registry.close(),
   };
 }

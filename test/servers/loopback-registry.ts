@@ -3,10 +3,11 @@
  * counts what it serves, and can be told request by request what to do wrong. `npm start` uses it too: no test framework here.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { findObject, loadLayout, type Repository, type StoredObject } from './loopback-layout.ts';
 import { serveObject, type Fault } from './loopback-serve.ts';
 import { authorize, grantToken, type LoopbackAuth } from './loopback-auth.ts';
+import { unreadBytes } from './unread-bytes.ts';
 
 import type { RecordedRequest } from './loopback-request.ts';
 
@@ -39,6 +40,8 @@ export interface LoopbackRegistry {
   script: FaultScript | undefined;
   /** Requests of a path so far. */
   countOf(path: string): number;
+  /** Of what it served over connections that are open now, the bytes that have reached their readers; by request. Linux. */
+  reached(): ReadonlyMap<RecordedRequest, number>;
   close(): Promise<void>;
 }
 
@@ -47,6 +50,8 @@ interface State {
   readonly options: LoopbackOptions;
   readonly requests: RecordedRequest[];
   readonly tokens: Map<string, number>;
+  /** What each open connection was asked for last. */
+  readonly asked: Map<Socket, RecordedRequest>;
   script: FaultScript | undefined;
   registryUrl: string;
   storageUrl: string;
@@ -61,6 +66,7 @@ export async function startLoopbackRegistry(options: LoopbackOptions): Promise<L
     options,
     requests: [],
     tokens: new Map(),
+    asked: new Map(),
     script: options.script,
     registryUrl: '',
     storageUrl: '',
@@ -87,6 +93,7 @@ export async function startLoopbackRegistry(options: LoopbackOptions): Promise<L
     set script(script) {
       state.script = script;
     },
+    reached: () => reachedOf(state),
     countOf: (path) => state.requests.filter((request) => request.path === path).length,
     close: async () => {
       await Promise.all([stop(registry), stop(storage)]);
@@ -98,6 +105,7 @@ type Exchange = { readonly request: IncomingMessage; readonly response: ServerRe
 
 async function answer(state: State, server: RecordedRequest['server'], { request, response }: Exchange): Promise<void> {
   const recorded = record(state, server, { request, response }, await bodyOf(request));
+  noteAsked(state, request.socket, recorded);
   try {
     const fault = state.script?.(recorded);
     if (fault?.status !== undefined) return refuse(response, fault.status, fault);
@@ -105,6 +113,20 @@ async function answer(state: State, server: RecordedRequest['server'], { request
   } catch (error) {
     response.destroy(error instanceof Error ? error : undefined);
   }
+}
+
+function noteAsked({ asked }: State, socket: Socket, recorded: RecordedRequest): void {
+  if (!asked.has(socket)) socket.once('close', () => asked.delete(socket));
+  asked.set(socket, recorded);
+}
+
+/** Earlier answers of a connection were read: it would not have been asked again. */
+function reachedOf({ asked }: State): ReadonlyMap<RecordedRequest, number> {
+  const reached = [...unreadBytes(asked.keys())].flatMap(([socket, bytes]) => {
+    const recorded = asked.get(socket);
+    return recorded === undefined ? [] : [[recorded, Math.max(0, recorded.bytesServed - bytes)] as const];
+  });
+  return new Map(reached);
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

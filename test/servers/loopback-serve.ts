@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import type { StoredObject } from './loopback-layout.ts';
 import type { RecordedRequest } from './loopback-request.ts';
-import { unreadBytes } from './unread-bytes.ts';
 
 /** What goes wrong with one answer. Offsets count the bytes of the answer's body. */
 export interface Fault {
@@ -22,8 +21,6 @@ export interface Fault {
   readonly trickleMs?: number;
   /** Send no faster than this. */
   readonly bytesPerSecond?: number;
-  /** Wait while so much of it lies unread in the kernel: what is served then is what the process has. */
-  readonly maxUnreadBytes?: number;
   /** Flip the lowest bit of this byte. */
   readonly flipAt?: number;
   /** Answer 200 with everything, as if Range were unknown. */
@@ -112,7 +109,6 @@ async function sendBody(source: Buffer | string, span: Span, { response, recorde
     const part = Buffer.from(piece.subarray(0, Math.max(0, Math.min(piece.byteLength, stopAt - sent))));
     const flip = (fault.flipAt ?? -1) - sent;
     if (flip >= 0 && flip < part.byteLength) part[flip] = (part[flip] ?? 0) ^ 1;
-    await untilRead(response, fault);
     recorded.bytesServed += part.byteLength;
     if (part.byteLength > 0 && !response.write(part)) await drained(response);
     if (fault.bytesPerSecond !== undefined) {
@@ -134,12 +130,6 @@ async function trickle(piece: Buffer, { response, recorded, fault }: Sending): P
     response.write(piece.subarray(at, at + 1));
     recorded.bytesServed++;
   }
-}
-
-async function untilRead({ socket }: ServerResponse, { maxUnreadBytes = Infinity }: Fault): Promise<void> {
-  if (maxUnreadBytes === Infinity) return;
-  while (socket !== null && !socket.destroyed && unreadBytes(socket) > maxUnreadBytes)
-    await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 /** Until there is room again, or nobody left to write to. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ByteString } from '../../src/lib/byte-string.ts';
-import { EntryPacker, openEntries, pageBuffersOf, type PackedEntries } from '../../src/lib/tar/packed-entries.ts';
+import { EntryPacker, openEntries, pageBuffersOf } from '../../src/lib/tar/packed-entries.ts';
+import type { PackedEntries } from '../../src/lib/tar/packed-entry.ts';
 import type { TarEntry } from '../../src/lib/tar/tar-entry.ts';
 
 const bytes = (maxLength: number): fc.Arbitrary<ByteString> =>

@@ -8,7 +8,7 @@ import type { ChunkSource } from './chunk-source.ts';
 import { EarlyFlush } from './early-flush.ts';
 
 /** Dirty pages go out while the rest still comes in, so the last fsync is short (RELIABILITY §1.1, fsync cost). */
-const FLUSH_EVERY_BYTES = 16 * 1024 * 1024;
+const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
 
 export interface ExpectedContent {
   readonly hash: ContentHash;

@@ -11,15 +11,16 @@ const OFFSET_BASIS: Fnv = { high: 0xcbf29ce4, low: 0x84222325 };
 const PRIME_LOW = 0x1b3;
 const TWO_TO_32 = 0x1_0000_0000;
 
+/** In 32-bit integers where that is possible: `%` of numbers above takes ten times as long. */
 function hashBytes(state: Fnv, bytes: string): Fnv {
   let { high, low } = state;
   for (let index = 0; index < bytes.length; index += 1) {
     low = (low ^ bytes.charCodeAt(index)) >>> 0;
-    const product = low * PRIME_LOW;
-    const carry = Math.floor(product / TWO_TO_32);
+    const lower = Math.imul(low, PRIME_LOW) >>> 0;
+    const carry = (low * PRIME_LOW - lower) / TWO_TO_32;
     // 2^40 times the state reaches only the upper half: the lower half, 8 bits up.
-    high = (high * PRIME_LOW + carry + ((low << 8) >>> 0)) % TWO_TO_32;
-    low = product % TWO_TO_32;
+    high = (Math.imul(high, PRIME_LOW) + carry + (low << 8)) >>> 0;
+    low = lower;
   }
   return { high, low };
 }

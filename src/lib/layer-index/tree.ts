@@ -51,14 +51,12 @@ export class Tree {
 
   /** Sets a name to a file of its own; what the name was before goes, with everything below it. */
   putFile(place: NewName, entry: TarEntry): TreeNode {
-    const node = this.#putNode(place, entry.kind === 'directory');
-    node.file = { entry, layer: place.layer, origin: node };
-    return this.#list(node, place.layer);
+    return this.#list(this.#putNode(place, entry.kind === 'directory', entry), place.layer);
   }
 
   /** Sets a name to a file that has a name already. */
   putLink(place: NewName, file: FileRecord): TreeNode {
-    const node = this.#putNode(place, false);
+    const node = this.#putNode(place, false, undefined);
     node.file = file;
     return this.#list(node, place.layer);
   }
@@ -74,9 +72,7 @@ export class Tree {
       pathBytes += name.length + 1;
       this.#madePathBytes += pathBytes;
       if (this.#madePathBytes > MAX_MADE_PATH_BYTES) throw tooManyParents();
-      const node = this.#putNode({ parent: current, name, layer }, true);
-      node.file = { entry: undefined, layer, origin: node };
-      current = node;
+      current = this.#putNode({ parent: current, name, layer }, true, undefined);
     }
     return current;
   }
@@ -98,29 +94,32 @@ export class Tree {
     return node;
   }
 
-  #putNode({ parent, name }: NewName, isDirectory: boolean): TreeNode {
+  /** With a file of its own. */
+  #putNode({ parent, name, layer }: NewName, isDirectory: boolean, entry: TarEntry | undefined): TreeNode {
     const previous = parent.children?.get(name);
     if (previous !== undefined && (previous.children !== undefined || isSymlink(previous))) this.#generation += 1;
-    const node = newNode(name, parent, isDirectory);
+    const node = newNode({ name, parent, layer }, isDirectory, entry);
     parent.children?.set(name, node);
     return node;
   }
 }
 
-function newNode(name: ByteString, parent: TreeNode | undefined, isDirectory: boolean): TreeNode {
-  const node: Omit<TreeNode, 'file'> & { file?: FileRecord } = {
+type NewNode = Pick<TreeNode, 'name' | 'parent'> & Pick<FileRecord, 'layer'>;
+
+function newNode({ name, parent, layer }: NewNode, isDirectory: boolean, entry: TarEntry | undefined): TreeNode {
+  const node: Omit<TreeNode, 'file'> & { file: FileRecord | undefined } = {
     name,
     parent,
     children: isDirectory ? new Map<ByteString, TreeNode>() : undefined,
+    file: undefined,
     listedBy: -1,
   };
-  const file: FileRecord = { entry: undefined, layer: -1, origin: node as TreeNode };
-  node.file = file;
+  node.file = { entry, layer, origin: node as TreeNode };
   return node as TreeNode;
 }
 
 function newRoot(): TreeNode {
-  return newNode('' as ByteString, undefined, true);
+  return newNode({ name: '' as ByteString, parent: undefined, layer: -1 }, true, undefined);
 }
 
 /** True for a name that stands for a symlink. */

@@ -111,6 +111,8 @@ async function indexLayers(session: Session, request: IndexLayersRequest): Promi
   if (settled.some(({ status }) => status === 'rejected')) await request.keeping.settled();
   const results = valuesOrThrow(settled, 'layers');
   await session.documents.keep();
+  // Nothing is left for the workers to do, and the tree takes as much memory as they did.
+  request.keeping.add(session.pool.close());
   return new Map(results.map((result) => [result.facts.digest, result]));
 }
 

@@ -1,5 +1,8 @@
 import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { ClipctlError, storageError } from '../errors.ts';
+
+const flushFile = promisify(fdatasync);
 
 /** Dirty pages are pushed out this often, so that the flush at commit has little left to wait for (RELIABILITY §1.1). */
 const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
@@ -19,6 +22,7 @@ export class IngestWriter {
   #writtenBytes = 0;
   #flushedBytes = 0;
   #flush: Promise<void> | undefined;
+  #flushesUnderWay = 0;
 
   /** @throws ClipctlError STORAGE_* */
   constructor(path: string, { startBytes, isFlushed }: IngestWriterOptions) {
@@ -42,7 +46,9 @@ export class IngestWriter {
       throw storageError(error, this.#path, { doing: 'write', writtenBytes: this.#writtenBytes });
     }
     this.#writtenBytes += view.length;
-    if (this.#isFlushed && this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);
+    // On a disk that is slower than this, one flush would wait behind the other.
+    const isFlushWanted = this.#isFlushed && this.#flushesUnderWay === 0;
+    if (isFlushWanted && this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);
   }
 
   /** Brings what was written so far to disk. @throws what the file system throws; finish() throws it too */
@@ -80,10 +86,9 @@ export class IngestWriter {
 
   #startFlush(fd: number): Promise<void> {
     this.#flushedBytes = this.#writtenBytes;
+    this.#flushesUnderWay++;
     const before = this.#flush ?? Promise.resolve();
-    this.#flush = before.then(
-      () => new Promise((resolve, reject) => fdatasync(fd, (error) => (error === null ? resolve() : reject(error)))),
-    );
+    this.#flush = before.then(() => flushFile(fd)).finally(() => this.#flushesUnderWay--);
     // The error is reported by finish(); until then it must not count as unhandled.
     this.#flush.catch(() => undefined);
     return this.#flush;

@@ -1,15 +1,21 @@
 /** Notes in the journal of a transfer how far it is, from the worker that writes its file. */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { checkpointLine, pointLine, syncedLine } from '../cache/disk/ingest/journal.ts';
+import { checkpointLine, isBootKnown, pointLine, syncedLine } from '../cache/disk/ingest/journal.ts';
 import type { Checkpoint } from '../compression/decoder.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
 import { storageError } from '../errors.ts';
 
 /** Places nearer to each other than this are not worth a line; on either side of the decoder. */
-const POINT_EVERY_BYTES = 256 * 1024;
+const POINT_EVERY_BYTES = 128 * 1024;
 const POINT_EVERY_OUTPUT_BYTES = 32 * 1024 * 1024;
 /** Of download: what a power loss may cost (DESIGN §2). A killed process loses nothing that was written. */
 const FLUSH_EVERY_BYTES = 2 * 1024 * 1024;
+/**
+ * Nor does a flush follow another sooner: each stops whoever writes the file until the journal of the file system is
+ * written. A download so fast that more than 2 MiB come meanwhile makes up for them as fast. Where nobody tells whether the
+ * machine was started anew, a kill costs what a power loss does: there it follows at once.
+ */
+const FLUSH_EVERY_MS = 250;
 
 export class JournalWriter {
   readonly #path: string;
@@ -18,6 +24,7 @@ export class JournalWriter {
   #fd: number | undefined;
   #last = { compressedOffset: 0, uncompressedOffset: 0 };
   #flushedAt = 0;
+  #flushedAtMs = -Infinity;
   #isFlushing = false;
 
   /** @throws ClipctlError STORAGE_* */
@@ -51,8 +58,11 @@ export class JournalWriter {
   /** So many bytes of the file are written, from so many of the download: flushes them now and then, beside the work. */
   written(bytes: number, compressedOffset: number): void {
     if (this.#flush === undefined || this.#isFlushing || compressedOffset - this.#flushedAt < FLUSH_EVERY_BYTES) return;
+    const nowMs = performance.now();
+    if (isBootKnown() && nowMs - this.#flushedAtMs < FLUSH_EVERY_MS) return;
     this.#isFlushing = true;
     this.#flushedAt = compressedOffset;
+    this.#flushedAtMs = nowMs;
     this.#flush().then(
       () => this.#noteFlushed(bytes),
       // Who writes the file learns of it too, and reports it.

@@ -9,7 +9,8 @@ import { CONTENT_DIGEST_SPAN_BYTES } from '../clip/clip-file.ts';
 import type { Checkpoint, ZstdFrame } from '../compression/decoder.ts';
 import { MAX_BLOCK_HEADER_BYTES, MAX_WINDOW_BYTES } from '../compression/window-codec.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
-import { areWholeEntries, packEntries, type PackedEntries, type RareFields } from '../tar/packed-entries.ts';
+import { areWholeEntries, packEntries } from '../tar/packed-entries.ts';
+import type { PackedEntries, RareFields } from '../tar/packed-entry.ts';
 import type { LayerFacts } from './layer-job.ts';
 
 export interface KnownFacts extends Omit<LayerFacts, 'entries'> {

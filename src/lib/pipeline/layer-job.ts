@@ -5,7 +5,8 @@ import type { DecodeResult } from '../compression/decoder.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
-import type { EntryList, PackedEntries } from '../tar/packed-entries.ts';
+import type { EntryList } from '../tar/packed-entries.ts';
+import type { PackedEntries } from '../tar/packed-entry.ts';
 import type { SpanRun } from './span-plan.ts';
 
 /** One layer to take through a worker. */
@@ -100,9 +101,12 @@ export interface PlainError {
   readonly stack?: string;
 }
 
-/** Compressed bytes wait in these: shared with the worker, filled by the main thread. */
+/**
+ * Compressed bytes wait in these: shared with the worker, filled by the main thread. With what waits in the ring and for the
+ * journal they are what a kill costs of a layer: 2 MiB at most.
+ */
 export const SLOT_BYTES = 256 * 1024;
-export const SLOT_COUNT = 8;
+export const SLOT_COUNT = 4;
 export const SLOTS_BYTES = SLOT_BYTES * SLOT_COUNT;
 
 /** What one layer in flight takes from the budget: input slots, the ring of a split layer, the decoder's output and history. */

@@ -1,5 +1,5 @@
 /**
- * Decompressed bytes on their way from a worker to the main thread, which may not wait: four slots behind the input slots of
+ * Decompressed bytes on their way from a worker to the main thread, which may not wait: a few slots behind the input slots of
  * the same shared memory. The writer blocks when all are full, so nothing grows; the reader is driven by messages.
  */
 import type { MessagePort } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import type { ResumePoint } from '../compression/resume-point.ts';
 import { ClipctlError } from '../errors.ts';
 import { SLOT_BYTES, SLOTS_BYTES, type OutputLink } from './layer-job.ts';
 
-export const RING_SLOTS = 4;
+export const RING_SLOTS = 3;
 const CONTROL_OFFSET = SLOTS_BYTES + RING_SLOTS * SLOT_BYTES;
 const CONTROL_BYTES = 1024;
 /** Input slots, output slots, and what a handover needs (handover.ts). */

@@ -1,9 +1,15 @@
-/** Notes in the journal of a transfer which runs of the layer are whole: first the layer file reaches the disk, then the line is written. */
+/**
+ * Notes in the journal of a transfer which runs of the layer are whole. A run is noted as soon as it is written, which a
+ * killed process needs, and once more when the layer file has reached the disk, which a power loss needs.
+ */
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { spanLine } from '../cache/disk/ingest/journal.ts';
+import { isBootKnown, spanLine, type DoneSpan } from '../cache/disk/ingest/journal.ts';
 import { storageError } from '../errors.ts';
 import type { SpanRun } from './span-plan.ts';
+
+/** A flush stops whoever writes the file for a moment: what comes meanwhile shares the next one. */
+const FLUSH_EVERY_MS = 250;
 
 export interface SpanJournalOptions {
   readonly journalPath: string;
@@ -16,18 +22,25 @@ export class SpanJournal {
   readonly #options: SpanJournalOptions;
   #journal: FileHandle | undefined;
   #layer: FileHandle | undefined;
-  /** One note after the other: what the first flush brings to disk the next need not wait for. */
+  /** One line, or flush, after the other. */
   #turn: Promise<void> = Promise.resolve();
+  /** Noted, but not yet as flushed. */
+  #unflushed: DoneSpan[] = [];
+  #flushedAtMs = performance.now();
 
   constructor(options: SpanJournalOptions) {
     this.#options = options;
   }
 
   /** Resolves when the next process would find it. @throws ClipctlError STORAGE_* */
-  note(run: SpanRun): Promise<void> {
-    const noted = this.#turn.then(() => this.#write(run));
-    this.#turn = noted;
+  note({ uncompressedStart, uncompressedEnd, compressedStart, compressedEnd }: SpanRun): Promise<void> {
+    const span = { uncompressedStart, uncompressedEnd, compressedBytes: compressedEnd - compressedStart };
+    // Where nobody tells whether the machine was started anew, only a flushed line counts.
+    const isFoundUnflushed = !this.#options.isFlushed || isBootKnown();
+    const noted = this.#turn.then(() => (isFoundUnflushed ? this.#append([span], false) : this.#flush([span])));
+    this.#turn = noted.then(() => (isFoundUnflushed ? this.#flushNowAndThen(span) : undefined));
     // close() throws it; until then it must not count as unhandled.
+    this.#turn.catch(() => undefined);
     noted.catch(() => undefined);
     return noted;
   }
@@ -41,18 +54,34 @@ export class SpanJournal {
     }
   }
 
-  async #write({ uncompressedStart, uncompressedEnd, compressedStart, compressedEnd }: SpanRun): Promise<void> {
-    const { isFlushed, layerPath, journalPath } = this.#options;
-    const span = { uncompressedStart, uncompressedEnd, compressedBytes: compressedEnd - compressedStart };
+  async #flushNowAndThen(span: DoneSpan): Promise<void> {
+    if (!this.#options.isFlushed) return;
+    this.#unflushed.push(span);
+    if (performance.now() - this.#flushedAtMs < FLUSH_EVERY_MS) return;
+    await this.#flush(this.#unflushed);
+    this.#unflushed = [];
+    this.#flushedAtMs = performance.now();
+  }
+
+  /** Brings the layer file to disk, then notes the spans. */
+  async #flush(spans: readonly DoneSpan[]): Promise<void> {
+    const { layerPath } = this.#options;
     try {
-      if (isFlushed) {
-        this.#layer ??= await open(layerPath, constants.O_WRONLY | constants.O_NOFOLLOW);
-        await this.#layer.datasync();
-      }
-      this.#journal ??= await open(journalPath, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
-      await this.#journal.writeFile(spanLine(span, isFlushed));
+      this.#layer ??= await open(layerPath, constants.O_WRONLY | constants.O_NOFOLLOW);
+      await this.#layer.datasync();
     } catch (error) {
-      throw storageError(error, isFlushed ? layerPath : journalPath, 'flush');
+      throw storageError(error, layerPath, 'flush');
+    }
+    await this.#append(spans, true);
+  }
+
+  async #append(spans: readonly DoneSpan[], isFlushed: boolean): Promise<void> {
+    const { journalPath } = this.#options;
+    try {
+      this.#journal ??= await open(journalPath, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+      await this.#journal.writeFile(spans.map((span) => spanLine(span, isFlushed)).join(''));
+    } catch (error) {
+      throw storageError(error, journalPath, 'write');
     }
   }
 }

@@ -4,56 +4,15 @@
  * fixed length, its name and its link name.
  */
 import type { ByteString } from '../byte-string.ts';
-import type { SparseRegion, TarEntry, TarEntryKind, TarTime } from './tar-entry.ts';
+import { FIELD, KINDS, PackedEntry, RECORD_BYTES, type PackedEntries, type RareFields } from './packed-entry.ts';
+import type { TarEntry } from './tar-entry.ts';
 
 /** A list that is read from its start to its end; an array is one. */
 export interface EntryList extends Iterable<TarEntry> {
   readonly length: number;
 }
 
-/** What few entries have. */
-export interface RareFields {
-  readonly atime: TarTime | undefined;
-  readonly ctime: TarTime | undefined;
-  readonly deviceMajor: number;
-  readonly deviceMinor: number;
-  readonly xattrs: ReadonlyMap<ByteString, ByteString>;
-  readonly sparse: readonly SparseRegion[] | undefined;
-}
-
-/** Plain data, to be sent; the pages can be moved (`pageBuffersOf`). */
-export interface PackedEntries {
-  readonly length: number;
-  readonly pages: readonly Uint8Array<ArrayBuffer>[];
-  readonly rare: readonly RareFields[];
-  /** Each user and group name once. */
-  readonly owners: readonly ByteString[];
-}
-
 const PAGE_BYTES = 64 * 1024;
-/** Offsets of the fields of a record. */
-const FIELD = {
-  mode: 0,
-  uid: 8,
-  gid: 16,
-  size: 24,
-  mtimeSeconds: 32,
-  payloadOffset: 40,
-  storedBytes: 48,
-  mtimeNanoseconds: 56,
-  nameBytes: 60,
-  linkNameBytes: 64,
-  userName: 68,
-  groupName: 72,
-  /** Position in the list of rare fields, from 1 on; 0: none. */
-  rare: 76,
-  kind: 80,
-  typeFlag: 81,
-} as const;
-const RECORD_BYTES = 82;
-
-const KINDS: readonly TarEntryKind[] = ['file', 'directory', 'symlink', 'hardlink', 'character-device', 'block-device', 'fifo'];
-const NO_XATTRS: ReadonlyMap<ByteString, ByteString> = new Map();
 
 /** Takes entries in tar order. */
 export class EntryPacker {
@@ -179,122 +138,13 @@ export function packEntries(entries: EntryList): PackedEntries {
 
 function* iterate(packed: PackedEntries): Generator<TarEntry, void, undefined> {
   for (const bytes of packed.pages) {
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const page = { packed, text, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+    const { buffer, byteOffset, byteLength } = bytes;
+    const text = Buffer.from(buffer, byteOffset, byteLength);
+    const page = { packed, text, view: new DataView(buffer, byteOffset, byteLength) };
     for (let at = 0; at < bytes.length;) {
       const entry = new PackedEntry(page, at);
       at += entry.byteLength;
       yield entry;
     }
-  }
-}
-
-interface Page {
-  readonly packed: PackedEntries;
-  readonly text: Buffer;
-  readonly view: DataView;
-}
-
-class PackedEntry implements TarEntry {
-  readonly #page: Page;
-  readonly #at: number;
-
-  constructor(page: Page, at: number) {
-    this.#page = page;
-    this.#at = at;
-  }
-
-  get byteLength(): number {
-    return RECORD_BYTES + this.#uint32(FIELD.nameBytes) + this.#uint32(FIELD.linkNameBytes);
-  }
-
-  get kind(): TarEntryKind {
-    return KINDS[this.#page.view.getUint8(this.#at + FIELD.kind)]!;
-  }
-
-  get typeFlag(): number {
-    return this.#page.view.getUint8(this.#at + FIELD.typeFlag);
-  }
-
-  get name(): ByteString {
-    const start = this.#at + RECORD_BYTES;
-    return this.#page.text.toString('latin1', start, start + this.#uint32(FIELD.nameBytes)) as ByteString;
-  }
-
-  get linkName(): ByteString {
-    const start = this.#at + RECORD_BYTES + this.#uint32(FIELD.nameBytes);
-    return this.#page.text.toString('latin1', start, start + this.#uint32(FIELD.linkNameBytes)) as ByteString;
-  }
-
-  get mode(): number {
-    return this.#float64(FIELD.mode);
-  }
-
-  get uid(): number {
-    return this.#float64(FIELD.uid);
-  }
-
-  get gid(): number {
-    return this.#float64(FIELD.gid);
-  }
-
-  get userName(): ByteString {
-    return this.#page.packed.owners[this.#uint32(FIELD.userName)]!;
-  }
-
-  get groupName(): ByteString {
-    return this.#page.packed.owners[this.#uint32(FIELD.groupName)]!;
-  }
-
-  get size(): number {
-    return this.#float64(FIELD.size);
-  }
-
-  get mtime(): TarTime {
-    return { seconds: this.#float64(FIELD.mtimeSeconds), nanoseconds: this.#uint32(FIELD.mtimeNanoseconds) };
-  }
-
-  get payloadOffset(): number {
-    return this.#float64(FIELD.payloadOffset);
-  }
-
-  get storedBytes(): number {
-    return this.#float64(FIELD.storedBytes);
-  }
-
-  get atime(): TarTime | undefined {
-    return this.#rare?.atime;
-  }
-
-  get ctime(): TarTime | undefined {
-    return this.#rare?.ctime;
-  }
-
-  get deviceMajor(): number {
-    return this.#rare?.deviceMajor ?? 0;
-  }
-
-  get deviceMinor(): number {
-    return this.#rare?.deviceMinor ?? 0;
-  }
-
-  get xattrs(): ReadonlyMap<ByteString, ByteString> {
-    return this.#rare?.xattrs ?? NO_XATTRS;
-  }
-
-  get sparse(): readonly SparseRegion[] | undefined {
-    return this.#rare?.sparse;
-  }
-
-  get #rare(): RareFields | undefined {
-    return this.#page.packed.rare[this.#uint32(FIELD.rare) - 1];
-  }
-
-  #uint32(field: number): number {
-    return this.#page.view.getUint32(this.#at + field);
-  }
-
-  #float64(field: number): number {
-    return this.#page.view.getFloat64(this.#at + field);
   }
 }

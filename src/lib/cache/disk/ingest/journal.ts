@@ -107,19 +107,21 @@ export function parseJournal(text: string): Journal | undefined {
   const isOfThisBoot = boot !== '' && boot === bootId();
   const points: ResumePlace[] = [];
   const checkpoints: JournalCheckpoint[] = [];
-  const spans: DoneSpan[] = [];
+  // Noted again once it was flushed.
+  const spans = new Map<string, DoneSpan>();
   let syncedBytes = 0;
   for (const line of lines) {
     if ('s' in line) syncedBytes = line.s;
     else if ('k' in line) checkpoints.push(checkpointOf(line));
-    else if ('d' in line) spans.push(...(line.f || isOfThisBoot ? spansOf(line) : []));
-    else if ('p' in line) {
+    else if ('d' in line) {
+      for (const span of line.f || isOfThisBoot ? spansOf(line) : []) spans.set(line.d.join(), span);
+    } else if ('p' in line) {
       const point = pointOf(line, points.at(-1));
       if (point === undefined) break;
       points.push(point);
     }
   }
-  return { key: keyOf(header), isOfThisBoot, points, checkpoints, syncedBytes, spans };
+  return { key: keyOf(header), isOfThisBoot, points, checkpoints, syncedBytes, spans: [...spans.values()] };
 }
 
 function keyOf({ digest, sizeBytes, diffId, checkpointIntervalBytes, isInSpans = false }: TransferKey): TransferKey {
@@ -168,6 +170,11 @@ function checkpointOf({ k, w }: Extract<Line, { k: readonly number[] }>): Journa
 
 function isOffset(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
+}
+
+/** False: of a journal only what was flushed counts, also when the machine was not started anew. */
+export function isBootKnown(): boolean {
+  return bootId() !== '';
 }
 
 let knownBoot: string | undefined;
