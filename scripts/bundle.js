@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { KERNEL_NAME, KERNEL_PATH } from './build-kernel.js';
 import { namedCommonJsImports } from './commonjs-imports.js';
 import { collectLicenses } from './licenses.js';
+import { mergeChunks } from './merge-chunks.js';
 import { ROOT } from './root.js';
 import { undiciParts } from './undici-parts.js';
 
@@ -17,6 +18,14 @@ const ENTRIES = {
   commands: 'src/commands/commands.ts',
   index: 'src/index.ts',
 };
+
+/** What is loaded together, so that it is few files: what every command begins with, and what most of them do. */
+const MERGED = [
+  [ENTRIES.cli, ENTRIES.commands],
+  ['src/lib/operations/open-session.ts', 'src/lib/operations/plan.ts', 'src/lib/operations/warm.ts'],
+  ['src/cli/render/plan.ts', 'src/cli/render/warm-summary.ts'],
+  [ENTRIES.index],
+];
 
 /** The encoder: read as a file, so no import names it. */
 const ZSTD_WASM = 'node_modules/@bokuweb/zstd-wasm/dist/common/zstd.wasm';
@@ -39,10 +48,11 @@ const COMMONJS_NAMES = [
  * later: a process that runs from dist meanwhile finds every file whole.
  */
 export async function bundle() {
-  const results = await Promise.all([ENTRIES, WORKER_ENTRIES].map(bundleEntries));
-  const licenses = await collectLicenses([...results.flatMap((result) => Object.keys(result.metafile.inputs)), ZSTD_WASM]);
+  const [main, worker] = await Promise.all([bundleEntries(ENTRIES), bundleEntries(WORKER_ENTRIES)]);
+  const licenses = await collectLicenses([...[main, worker].flatMap(({ metafile }) => Object.keys(metafile.inputs)), ZSTD_WASM]);
   const files = [
-    ...results.flatMap((result) => result.outputFiles).map((file) => ({ name: basename(file.path), contents: file.contents })),
+    ...(await mergeChunks(main, MERGED)),
+    ...worker.outputFiles.map((file) => ({ name: basename(file.path), contents: file.contents })),
     { name: KERNEL_NAME, contents: await readFile(KERNEL_PATH) },
     { name: basename(ZSTD_WASM), contents: await readFile(join(ROOT, ZSTD_WASM)) },
     { name: 'THIRD-PARTY-LICENSES.txt', contents: Buffer.from(licenses) },
@@ -75,7 +85,7 @@ function bundleEntries(entryPoints) {
   });
 }
 
-/** @param {readonly { name: string, contents: Uint8Array }[]} files */
+/** @param {readonly { name: string, contents: Uint8Array | string }[]} files */
 async function replaceDist(files) {
   await mkdir(DIST, { recursive: true });
   for (const { name, contents } of files) {

@@ -8,6 +8,19 @@ afterAll(() => home.remove());
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
+/** Files of dist/ that are loaded when these are, without those that a command asks for later. */
+function filesLoadedBy(...names: readonly string[]): number {
+  const found = new Set<string>();
+  const visit = (name: string): void => {
+    if (found.has(name)) return;
+    found.add(name);
+    const text = readFileSync(new URL(`../../dist/${name}`, import.meta.url), 'utf8');
+    for (const [, other = ''] of text.matchAll(/^(?:import|export)[^"]*"\.\/([^"]+\.js)";$/gm)) visit(other);
+  };
+  names.forEach(visit);
+  return found.size;
+}
+
 describe('start-up', () => {
   it('--version prints the version of package.json and nothing on stderr', async () => {
     const { code, stdout, stderr } = await home.run(['--version']);
@@ -35,6 +48,11 @@ describe('start-up', () => {
     expect(code).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain('wram');
+  });
+
+  it('loads few files: of the command line, and of the library', () => {
+    expect(filesLoadedBy('cli.js', 'commands.js')).toBeLessThanOrEqual(12);
+    expect(filesLoadedBy('index.js')).toBeLessThanOrEqual(8);
   });
 
   it('writes nothing into the home of the user', async () => {
