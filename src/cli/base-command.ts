@@ -7,6 +7,7 @@ import { errorCodeOf, type ErrorCode } from '../lib/errors.ts';
 import type { Session } from '../lib/operations/open-session.ts';
 import type { PlanResult } from '../lib/operations/results.ts';
 import type { SessionOptions } from '../lib/operations/session.ts';
+import { freezeYoungGeneration } from '../lib/pipeline/young-generation.ts';
 import { earlyMode } from './early-mode.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { FlagToken, FlagValues } from './flag-values.ts';
@@ -90,6 +91,8 @@ export abstract class BaseCommand extends Command {
     const { openSession } = await import('../lib/operations/open-session.ts');
     const signal = this.#interruption.signal;
     const session = openSession({ ...settings, ...this.sessionOptions, ...credentials, onProgress, signal });
+    // Of the whole process: a program that uses the library decides for itself.
+    freezeYoungGeneration();
     try {
       await this.execute({ args, values, settings, configFile, session });
     } finally {
