@@ -7,7 +7,6 @@ import { errorCodeOf, type ErrorCode } from '../lib/errors.ts';
 import type { Session } from '../lib/operations/open-session.ts';
 import type { PlanResult } from '../lib/operations/results.ts';
 import type { SessionOptions } from '../lib/operations/session.ts';
-import { freezeYoungGeneration } from '../lib/pipeline/young-generation.ts';
 import { earlyMode } from './early-mode.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { FlagToken, FlagValues } from './flag-values.ts';
@@ -90,9 +89,8 @@ export abstract class BaseCommand extends Command {
     const onProgress = await this.#startProgress(settings);
     const { openSession } = await import('../lib/operations/open-session.ts');
     const signal = this.#interruption.signal;
-    const session = openSession({ ...settings, ...this.sessionOptions, ...credentials, onProgress, signal });
-    // Of the whole process: a program that uses the library decides for itself.
-    freezeYoungGeneration();
+    const own = { ...this.sessionOptions, ownsProcess: true, onProgress, signal };
+    const session = openSession({ ...settings, ...credentials, ...own });
     try {
       await this.execute({ args, values, settings, configFile, session });
     } finally {
