@@ -21,6 +21,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canMount, inMountNamespace } from '../cache/cache-process.ts';
 import { wrongFilesIn } from '../cache/cache-directory.ts';
 import { cachedLayers } from './cache-state.ts';
+import { makeMixedImage } from './mixed-image.ts';
 import { makeHome, type CliResult, type Home } from './run-cli.ts';
 
 const IMAGE = `oci:${fileURLToPath(new URL('../fixtures/odd-gzip/oci', import.meta.url))}`;
@@ -191,9 +192,20 @@ describe('cache prune', () => {
     expect(await readdir(home.cacheDir)).toEqual(expect.arrayContaining(['notes.txt', 'lost+found']));
     const usage = (await home.run(['cache', 'du', '--json'])).json<{ foreign: { files: number } }>();
     expect(usage.foreign.files).toBe(1);
-    expect((await home.run(['cache', 'unpin', largest.slice(-64)])).code).toBe(0);
     await makeOld();
-    expect((await prune('--yes', '--keep', IMAGE)).code).toBe(0);
+    expect((await home.run(['cache', 'unpin', largest.slice(-64)])).code).toBe(0);
+    expect((await prune('--yes')).code).toBe(0);
+    expect(await cachedLayers(home)).toEqual([]);
+  });
+
+  it('with --keep leaves the layers of that image, and says why', async () => {
+    const other = await makeMixedImage(home.path('other'), 100_000, ['gzip']);
+    expect((await home.run(['warm', other.reference])).code).toBe(0);
+    await makeOld();
+    const result = await prune('--yes', '--keep', IMAGE, '--json');
+    expect(result.json<{ kept: { reason: string }[] }>().kept.map(({ reason }) => reason)).toEqual(['kept', 'kept', 'kept']);
+    expect(await cachedLayers(home)).not.toContain(other.layers[0]?.diffId.slice('sha256:'.length));
+    expect(await cachedLayers(home)).toHaveLength(3);
   });
 
   it('by age takes what was not used for so long', async () => {
@@ -202,6 +214,16 @@ describe('cache prune', () => {
     expect(await cachedLayers(home)).toHaveLength(3);
     await home.run(['cache', 'prune', '--max-age', '12h', '--yes']);
     expect(await cachedLayers(home)).toEqual([]);
+  });
+});
+
+describe('cache path', () => {
+  it('is the directory, or the files of an image or of one layer', async () => {
+    const [first = ''] = await cachedLayers(home);
+    expect((await home.run(['cache', 'path'])).stdout).toBe(`${home.cacheDir}\n`);
+    const ofImage = (await home.run(['cache', 'path', IMAGE])).stdout.trim().split('\n');
+    expect(ofImage.map((path) => basename(path)).toSorted()).toEqual((await cachedLayers(home)).toSorted());
+    expect((await home.run(['cache', 'path', first])).stdout).toBe(`${join(home.cacheDir, first)}\n`);
   });
 });
 

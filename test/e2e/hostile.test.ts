@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fixtureLayout } from '../pipeline/fixture-layers.ts';
 import { blobPath, createLayout, writeImage } from '../servers/layout-writer.ts';
 import { makeLayout } from '../servers/make-layout.ts';
+import { base256, headerBlock, MAGIC } from '../tar/tar-bytes.ts';
 import { makeHome, type Home } from './run-cli.ts';
 
 let home: Home;
@@ -71,6 +72,16 @@ describe('row 6: more entries than allowed', () => {
     const indexed = await home.run(['index', reference, '-o', 'x.clip', '--json']);
     expect(indexed.code, indexed.stderr).toBe(0);
     expect(indexed.json()).toMatchObject({ platforms: [{ entries: 2, layers: [{ entries: 100_000 }] }] });
+  });
+});
+
+describe('row 26: an entry', () => {
+  it.each([2n ** 63n - 1n, 2n ** 53n + 1n, -1n])('whose size is %s is exit 7, and no layer is kept', async (size) => {
+    const header = headerBlock({ name: 'n', size: base256(size, 12), magic: MAGIC.gnu });
+    const reference = await imageOfTar(Buffer.concat([header, Buffer.alloc(4096)]));
+    const result = await home.run(['index', reference, '-o', 'x.clip', '--json']);
+    expect([result.code, result.json().error?.code]).toEqual([7, 'TAR_INVALID']);
+    expect(await readdir(home.dir)).not.toContain('x.clip');
   });
 });
 

@@ -25,6 +25,7 @@ test(
     const { kills, counts, samples } = await quietStress({ processes: 3, seed: randomInt(2 ** 31), ...faults });
     expect(kills).toBeGreaterThan(MINUTES);
     for (const verb of ['warm', 'evict', 'verify']) expect(counts[verb]).toBeGreaterThan(50 * MINUTES);
+    expect(trendOf(samples[0] ?? []).cycles).toBeGreaterThanOrEqual(500);
     expectSteady(samples[0] ?? []);
   },
 );

@@ -1,19 +1,20 @@
 /**
- * undici parses HTTP by a WebAssembly module, one function of which is 33 KB of code. After some megabytes of a body V8 compiles
- * it anew with its optimizing compiler: 0.1 s of a core and 10 to 20 MiB of memory for a parser that sees headers and skips
- * the rest. How much code runs before that is a flag of V8, which is read when a module is made.
+ * undici parses HTTP by a WebAssembly module, one function of which is 33 KB of code. After some megabytes of a body, or some
+ * hundred answers, V8 compiles it anew with its optimizing compiler: up to 0.8 s of a core and 35 MiB of memory for a parser
+ * that sees headers and skips the rest. Whether it may is decided by flags of V8, which are read when a module is made.
  */
 import { setFlagsFromString } from 'node:v8';
 import type { buildConnector as BuildConnector } from 'undici';
 
 type Connector = BuildConnector.connector;
 
-/** Where this was measured: V8 of Node 20. Others keep their ways, and complain of flags that they do not know. */
-const IS_KNOWN_V8 = process.versions.v8.startsWith('11.');
-/** V8's own figure there, in bytes of code run. */
-const USUAL_BUDGET = 1_800_000;
-/** What no run gets to. */
-const ENDLESS_BUDGET = 2_000_000_000;
+/** Where this was measured: V8 of Node 20 and 22. Others keep their ways, and complain of flags that they do not know. */
+const IS_KNOWN_V8 = /^1[12]\./.test(process.versions.v8);
+/**
+ * On in V8. Without them a module is compiled as it is made, once, by the compiler that takes milliseconds. Other threads
+ * read them too: the inflate kernel, which must be optimized, is made on this thread (pipeline/worker-pool.ts).
+ */
+const FLAGS = ['wasm-dynamic-tiering', 'wasm-tier-up', 'wasm-lazy-compilation'];
 
 let isMade = !IS_KNOWN_V8;
 
@@ -24,11 +25,11 @@ export function sparingParser(connect: Connector): Connector {
       if (isMade || result[0] !== null) return callback(...result);
       isMade = true;
       // undici makes the parser while it is called back: nothing else of this thread runs in between.
-      setFlagsFromString(`--wasm-tiering-budget=${ENDLESS_BUDGET}`);
+      for (const flag of FLAGS) setFlagsFromString(`--no-${flag}`);
       try {
         callback(...result);
       } finally {
-        setFlagsFromString(`--wasm-tiering-budget=${USUAL_BUDGET}`);
+        for (const flag of FLAGS) setFlagsFromString(`--${flag}`);
       }
     });
   };

@@ -86,9 +86,8 @@ function assertRepository(repository: string, text: string): void {
     const upper = repository !== repository.toLowerCase();
     throw invalid(text, upper ? 'the repository must be lower case' : 'the repository is not well formed');
   }
-  const last = components.at(-1) ?? '';
-  if (HEX_64.test(last) && components.length <= 2)
-    throw invalid(text, 'a repository cannot be 64 hex digits; write a digest as name@sha256:…');
+  // An image's identifier in docker's own store, which no registry knows.
+  if (HEX_64.test(text)) throw invalid(text, 'a repository cannot be 64 hex digits; write a digest as name@sha256:…');
 }
 
 /** Letters and digits, joined by one `.`, one or two `_`, or any number of `-`. */

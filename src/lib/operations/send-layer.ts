@@ -5,6 +5,7 @@ import { streamFileInChunks } from '../cache/stream-file.ts';
 import { watchChunks } from '../cache/watch-chunks.ts';
 import type { FrameEncoder } from '../compression/zstd/frame-encoder.ts';
 import { contentHashOf, type ContentHash, type DiffId, type Digest } from '../oci/digest.ts';
+import { collectGrown } from '../pipeline/collect-garbage.ts';
 import { ClipctlError, errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
 import type { Session } from './open-session.ts';
 import { reasonOf } from './remote-tally.ts';
@@ -72,6 +73,9 @@ export interface SendAbout {
   readonly url: string;
 }
 
+/** A look at the heap takes microseconds. */
+const COLLECT_EVERY_BYTES = 64 * 1024 * 1024;
+
 /** Tells progress of a send: its start, its bytes as the driver takes them, its end. */
 export async function reportSend(
   { onProgress }: Session,
@@ -80,7 +84,13 @@ export async function reportSend(
 ): Promise<StoreResult> {
   const about = { layer, action: 'push', to: url } as const;
   let bytes = 0;
+  let uncollectedBytes = 0;
   const count = (more: number): void => {
+    uncollectedBytes += more;
+    if (uncollectedBytes >= COLLECT_EVERY_BYTES) {
+      uncollectedBytes = 0;
+      collectGrown();
+    }
     // A retry sends bytes again; the layer does not grow by that.
     bytes = Math.min(bytes + more, totalBytes);
     onProgress({ type: 'layer-progress', ...about, bytes, totalBytes });

@@ -4,7 +4,7 @@
  */
 import type { Worker } from 'node:worker_threads';
 import { ClipctlError } from '../errors.ts';
-import { collectYoung } from './collect-young.ts';
+import { collectYoung } from './collect-garbage.ts';
 import { SLOT_BYTES, SLOT_COUNT, type FromWorker, type ToWorker } from './layer-job.ts';
 import { errorFromPlain } from './plain-error.ts';
 

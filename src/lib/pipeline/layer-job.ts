@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import type { DecodeResult } from '../compression/decoder.ts';
+import type { WasmModule } from '../compression/gzip/webassembly.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
@@ -73,6 +74,8 @@ export interface SpanJob {
 export interface WorkerData {
   /** Holds who has the permit for a large zstd window (window-permit.ts). */
   readonly permitCell: Int32Array;
+  /** Compiled; undefined where this Node cannot run it. */
+  readonly kernel: WasmModule | undefined;
 }
 
 export type ToWorker =

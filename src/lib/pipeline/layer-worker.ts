@@ -13,6 +13,7 @@ import {
   type ToWorker,
   type WorkerData,
 } from './layer-job.ts';
+import { adoptKernelModule } from '../compression/gzip/kernel-module.ts';
 import { pageBuffersOf } from '../tar/packed-entries.ts';
 import { hashFileThrough } from './file-hash.ts';
 import { HandoverReader, HandoverWriter } from './handover.ts';
@@ -26,8 +27,9 @@ import { openPermit } from './window-permit.ts';
 const port = parentPort;
 if (port === null) throw new ClipctlError('INTERNAL', 'layer-worker is started by the worker pool');
 
-const { permitCell } = workerData as WorkerData;
+const { permitCell, kernel } = workerData as WorkerData;
 const largeWindows = openPermit(permitCell, threadId);
+if (kernel !== undefined) adoptKernelModule(kernel);
 
 /** What the bytes of the layer in hand go through; undefined after its end or its failure. */
 interface Stages {

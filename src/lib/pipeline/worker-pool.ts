@@ -1,7 +1,9 @@
 /** The workers of the process: at most `size`, started when first needed, kept until the pool is closed. */
 import { Worker } from 'node:worker_threads';
+import { kernelModule } from '../compression/gzip/kernel-module.ts';
 import type { WorkerData } from './layer-job.ts';
 import { createPermitCell, hasPermit, releasePermit } from './window-permit.ts';
+import { keepYoungGeneration } from './young-generation.ts';
 
 /** Built by `npm run build`; sources run from a checkout (tests) use the built worker too. */
 const WORKER_URL = import.meta.url.endsWith('.ts')
@@ -81,10 +83,11 @@ export class WorkerPool {
 
   #start(): Worker {
     const worker = new Worker(WORKER_URL, {
-      workerData: { permitCell: this.#permitCell } satisfies WorkerData,
+      workerData: { permitCell: this.#permitCell, kernel: kernelModule() } satisfies WorkerData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.#all.add(worker);
+    worker.once('online', keepYoungGeneration);
     // One that dies while it is idle is nobody's failure: it is not lent again. A busy one's borrower listens too.
     worker.on('error', () => this.#forget(worker));
     return worker;

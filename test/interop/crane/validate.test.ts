@@ -174,6 +174,24 @@ const CASES: readonly Case[] = [
     ours: 'refused',
   },
   {
+    name: 'a thing of an unknown type whose bytes are others',
+    breakIt: async (image) => {
+      const thing = await image.write({});
+      await image.wrap(() => undefined, [{ mediaType: 'application/vnd.example.thing.v1+json', ...thing }]);
+      await writeFile(blobPath(image.directory, thing.digest), '[]');
+    },
+    ours: 'refused',
+  },
+  {
+    name: 'a thing of an unknown type that is missing',
+    breakIt: async (image) => {
+      const thing = await image.write({});
+      await image.wrap(() => undefined, [{ mediaType: 'application/vnd.example.thing.v1+json', ...thing }]);
+      await rm(blobPath(image.directory, thing.digest));
+    },
+    ours: 'refused',
+  },
+  {
     name: 'a manifest of another size in the image index',
     breakIt: (image) => image.wrap((entry) => void (entry.size += 1)),
     ours: 'refused',

@@ -1,4 +1,4 @@
-/** The compiled inflate kernel: one `WebAssembly.Module` a thread. */
+/** The compiled inflate kernel: one `WebAssembly.Module`, which threads hand on to each other. */
 import { readFileSync } from 'node:fs';
 import { webAssembly, type WasmModule } from './webassembly.ts';
 
@@ -19,4 +19,9 @@ export function kernelModule(): WasmModule | undefined {
   isMissing = !webAssembly.validate(bytes);
   if (!isMissing) compiled = new webAssembly.Module(bytes);
   return compiled;
+}
+
+/** Takes it from the thread that started this one. */
+export function adoptKernelModule(module: WasmModule): void {
+  compiled = module;
 }
