@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { withAccessMode } from '../../src/lib/cache/access-mode.ts';
 import { accountedCache, countRequests, newCounters } from '../../src/lib/cache/accounting.ts';
-import { CircuitBreaker } from '../../src/lib/cache/circuit-breaker.ts';
 import type { ContentCache } from '../../src/lib/cache/content-cache.ts';
 import { patient } from '../../src/lib/cache/patient-cache.ts';
 import { openFileRemote } from '../../src/lib/cache/remote/file.ts';
@@ -11,7 +10,7 @@ import { remoteCacheOf } from '../../src/lib/cache/remote-cache.ts';
 import { retryingCache } from '../../src/lib/cache/retrying.ts';
 import { sealErrors } from '../../src/lib/cache/sealed-errors.ts';
 import { WaitingAllowance } from '../../src/lib/cache/waiting-allowance.ts';
-import { withBreaker } from '../../src/lib/cache/with-breaker.ts';
+import { newBreakers, withBreaker } from '../../src/lib/cache/with-breaker.ts';
 import { contentCacheSuite } from '../conformance/content-cache.ts';
 import { handlesLeftIn } from './open-handles.ts';
 
@@ -25,7 +24,7 @@ const policy = { retries: 2, sleep: () => Promise.resolve() };
 
 const DECORATORS: Record<string, Decorator> = {
   'a retrying cache': { decorate: (inner) => retryingCache(inner, policy) },
-  'a cache behind a breaker': { decorate: (inner) => withBreaker(inner, new CircuitBreaker(inner.url)) },
+  'a cache behind a breaker': { decorate: (inner) => withBreaker(inner, newBreakers(inner.url)) },
   'a cache that is accounted for': {
     decorate: (inner) => accountedCache(countRequests(inner, newCounters()), newCounters()),
   },

@@ -198,6 +198,26 @@ describe('row 16: a remote cache that fails', () => {
     expect(remote.counters).toMatchObject({ requests: 9, failures: 6 });
   });
 
+  it('three writes in a row gets no more of them, and is still read', async () => {
+    const other = seededContent(92, 1000);
+    server.script = (request, response) => {
+      if (request.method !== 'PUT' && request.method !== 'DELETE') return false;
+      request.resume();
+      response.writeHead(403).end();
+      return true;
+    };
+    const remote = await open();
+    const store = (): Promise<unknown> =>
+      remote.storeContent(other.source(), other.hash, { sizeBytes: 1000, signal }).catch((error: unknown) => error);
+    const failures: unknown[] = [];
+    for (let calls = 0; calls < 5; calls += 1) failures.push(await store());
+    expect(server.requests.filter((line) => line.startsWith('PUT'))).toHaveLength(3);
+    expect(failures[3]).toMatchObject({ code: 'REMOTE_FAILED', message: expect.stringContaining('no more writes') as string });
+    expect(failures[4]).toBe(failures[3]);
+    expect([await read(remote), await read(remote)]).toEqual(['read', 'read']);
+    expect(await remote.contentExists(hash, { signal })).toEqual({ sizeBytes });
+  });
+
   it('once or twice is tried again', async () => {
     let left = 2;
     server.script = (_request, response) => {

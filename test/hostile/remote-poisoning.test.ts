@@ -3,6 +3,7 @@
  * one thing wrong in each case; the image is in a layout, so that the time a case adds is the remote's.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorCodeOf } from '../../src/lib/errors.ts';
+import type { Digest } from '../../src/lib/oci/digest.ts';
 import { openCache, type Cache } from '../../src/lib/operations/open-cache.ts';
 import { makeLayout, type MadeLayout } from '../servers/make-layout.ts';
 
@@ -130,6 +132,32 @@ describe('rows 16 and 18: a remote cache', () => {
     const push = cache.pushCache({ images: [app.reference], to: [url()] });
     expect(await push.then(() => undefined, errorCodeOf)).toBe('REMOTE_FAILED');
     await expectRightDisk();
+  });
+
+  it('that keeps wrong content whatever is sent to mend it still serves what it has right', async () => {
+    const origin = join(dir, 'origin');
+    await cache.pushCache({ images: [app.reference], to: [`file://${origin}`] });
+    await cache.close();
+    cache = openCache({ cacheDir: join(dir, 'second'), jobs: 2 });
+    const wrong = app.layers.slice(0, 4).map(({ diffId }) => diffId.slice(7));
+    const refused: string[] = [];
+    answer = (request, response) => {
+      const name = request.url?.split('/').at(-1) ?? '';
+      if (request.method === 'PUT') refused.push(name);
+      if (request.method === 'PUT') return void (request.resume(), response.writeHead(403).end());
+      const bytes = readFileSync(join(origin, name));
+      response.writeHead(200, { 'content-length': bytes.length });
+      response.end(request.method === 'HEAD' ? undefined : wrong.includes(name) ? Buffer.alloc(bytes.length) : bytes);
+    };
+    const outcomes: unknown[] = [];
+    // One after the other, so that each has failed to be mended before the next one is asked for.
+    for (const { digest } of app.layers) {
+      const layers = [digest as Digest];
+      const { remotes } = await cache.warm({ images: [app.reference], from: [url()], repairRemote: true, layers });
+      outcomes.push(remotes.map(({ hits, corrupt }) => ({ hits, corrupt }))[0]);
+    }
+    expect(outcomes).toEqual(app.layers.map((_, at) => (at < 4 ? { hits: 0, corrupt: 1 } : { hits: 1, corrupt: 0 })));
+    expect(new Set(refused).size, 'layers that were sent to be mended').toBe(3);
   });
 
   it('that is only read gets no write, whatever is asked to be repaired', async () => {

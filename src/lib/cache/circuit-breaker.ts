@@ -8,12 +8,16 @@ import { ClipctlError } from '../errors.ts';
 /** A server may answer lookups and break in every transfer: each kind is counted for itself. */
 export type CallKind = 'lookup' | 'transfer';
 
+/** What is held back while it is open. */
+export type GuardedCalls = 'all calls' | 'writes';
+
 const MAX_FAILURES = 3;
 const FIRST_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 60_000;
 
 export class CircuitBreaker {
   readonly #url: string;
+  readonly #guards: GuardedCalls;
   readonly #now: () => number;
   readonly #failures: Record<CallKind, number> = { lookup: 0, transfer: 0 };
   #pauseMs = FIRST_PAUSE_MS;
@@ -22,8 +26,9 @@ export class CircuitBreaker {
   #probe: CallKind | undefined;
 
   /** @param now milliseconds of a clock that only goes forward */
-  constructor(url: string, now: () => number = () => performance.now()) {
+  constructor(url: string, guards: GuardedCalls = 'all calls', now: () => number = () => performance.now()) {
     this.#url = url;
+    this.#guards = guards;
     this.#now = now;
   }
 
@@ -66,7 +71,8 @@ export class CircuitBreaker {
   }
 
   #leftAlone(cause: unknown): ClipctlError {
-    return new ClipctlError('REMOTE_FAILED', `remote cache ${this.#url} is left alone: it keeps failing`, {
+    const left = this.#guards === 'all calls' ? 'is left alone: it' : 'gets no more writes: one after another';
+    return new ClipctlError('REMOTE_FAILED', `remote cache ${this.#url} ${left} keeps failing`, {
       cause,
       details: { url: this.#url },
       hint: cause instanceof ClipctlError ? (cause.hint ?? CHECK) : CHECK,

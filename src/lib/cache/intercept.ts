@@ -30,6 +30,8 @@ export interface WriteHooks {
 export interface Interception {
   /** A call that moves no content. */
   readonly look: <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** A deletion; default: as `look`. */
+  readonly remove?: <T>(signal: AbortSignal, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   readonly read: (
     signal: AbortSignal,
     open: (signal: AbortSignal) => Promise<Readable | undefined>,
@@ -104,7 +106,7 @@ function optionalCalls(
       ? {}
       : {
           deleteContent: (hash: ContentHash, { signal }: CacheCallOptions) =>
-            by.look(signal, (until) => deleteContent(hash, { signal: until })),
+            (by.remove ?? by.look)(signal, (until) => deleteContent(hash, { signal: until })),
         }),
     ...(listContent === undefined ? {} : { listContent }),
   };

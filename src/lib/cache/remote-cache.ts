@@ -2,11 +2,10 @@
 import type { RetryPolicy } from '../http/retry.ts';
 import { withAccessMode, type AccessMode } from './access-mode.ts';
 import { accountedCache, countRequests, newCounters, type RemoteCounters } from './accounting.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
 import type { ContentCache } from './content-cache.ts';
 import { retryingCache } from './retrying.ts';
 import { sealErrors } from './sealed-errors.ts';
-import { withBreaker, type BreakerUse } from './with-breaker.ts';
+import { newBreakers, withBreaker, type BreakerUse } from './with-breaker.ts';
 
 export interface RemoteCache extends ContentCache {
   readonly mode: AccessMode;
@@ -23,11 +22,11 @@ export interface RemoteCacheOptions extends RemoteUse {
   readonly policy: RetryPolicy;
 }
 
-/** accounting(mode(breaker(retry(driver)))): one breaker and one set of counters for all layers of a run. */
+/** accounting(mode(breaker(retry(driver)))): one pair of breakers and one set of counters for all layers of a run. */
 export function remoteCacheOf(driver: ContentCache, { policy, mode = 'rw', isMended = false }: RemoteCacheOptions): RemoteCache {
   const counters = newCounters();
   const retried = retryingCache(sealErrors(countRequests(driver, counters)), policy);
-  const guarded = withBreaker(retried, new CircuitBreaker(driver.url), { isMended });
+  const guarded = withBreaker(retried, newBreakers(driver.url), { isMended });
   const accounted = accountedCache(withAccessMode(guarded, mode), counters);
   return Object.defineProperties({ mode, counters } as RemoteCache, Object.getOwnPropertyDescriptors(accounted));
 }

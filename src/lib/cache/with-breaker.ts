@@ -1,7 +1,7 @@
 /** A content cache behind a circuit breaker. */
 import type { Readable } from 'node:stream';
 import { errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
-import type { CallKind, CircuitBreaker } from './circuit-breaker.ts';
+import { CircuitBreaker, type CallKind } from './circuit-breaker.ts';
 import type { ContentCache } from './content-cache.ts';
 import { intercept } from './intercept.ts';
 import { observeStream } from './observed-stream.ts';
@@ -15,8 +15,25 @@ export interface BreakerUse {
   readonly isMended?: boolean;
 }
 
-/** @throws ClipctlError, from all calls: REMOTE_FAILED while the breaker is open */
-export function withBreaker(inner: ContentCache, breaker: CircuitBreaker, { isMended = false }: BreakerUse = {}): ContentCache {
+/**
+ * A server that takes nothing (no right to write, no room, wrong content that it keeps) may still serve: writes have a
+ * breaker of their own, which holds back nothing else.
+ */
+export interface Breakers {
+  readonly all: CircuitBreaker;
+  readonly writes: CircuitBreaker;
+}
+
+export function newBreakers(url: string): Breakers {
+  return { all: new CircuitBreaker(url), writes: new CircuitBreaker(url, 'writes') };
+}
+
+/** @throws ClipctlError, from all calls or all writes: REMOTE_FAILED while their breaker is open */
+export function withBreaker(
+  inner: ContentCache,
+  { all: breaker, writes }: Breakers,
+  { isMended = false }: BreakerUse = {},
+): ContentCache {
   const isWrongContent = (error: unknown): boolean => isMended && errorCodeOf(error) === 'CACHE_CORRUPT';
   return intercept(inner, {
     look: async (signal, call) => {
@@ -34,10 +51,18 @@ export function withBreaker(inner: ContentCache, breaker: CircuitBreaker, { isMe
     write: async ({ signal, send }) => {
       const source = failureTap();
       const isTheirs = (error: unknown): boolean => source.failure === undefined && !BAD_SOURCE.has(errorCodeOf(error));
-      const result = await attempt({ breaker, signal, kind: 'transfer', isTheirs }, () => send({ signal, tap: source.tap }));
-      if (result.sentBytes > 0) breaker.succeeded('transfer');
-      else breaker.left('transfer');
+      const result = await attemptWrite({ all: breaker, writes }, { signal, isTheirs }, () => send({ signal, tap: source.tap }));
+      for (const each of [breaker, writes]) {
+        if (result.sentBytes > 0) each.succeeded('transfer');
+        else each.left('transfer');
+      }
       return result;
+    },
+    remove: async (signal, call) => {
+      const removed = await attemptWrite({ all: breaker, writes }, { signal }, () => call(signal));
+      // What goes through says nothing about content.
+      for (const each of [breaker, writes]) each.left('transfer');
+      return removed;
     },
   });
 }
@@ -47,6 +72,14 @@ interface Trial {
   readonly signal: AbortSignal;
   readonly kind: CallKind;
   readonly isTheirs?: (error: unknown) => boolean;
+}
+
+/** Passes both breakers; a failure counts for writes alone. */
+function attemptWrite<T>({ all, writes }: Breakers, trial: Omit<Trial, 'breaker' | 'kind'>, call: () => Promise<T>): Promise<T> {
+  const { signal } = trial;
+  return attempt({ breaker: all, signal, kind: 'transfer', isTheirs: () => false }, () =>
+    attempt({ ...trial, breaker: writes, kind: 'transfer' }, call),
+  );
 }
 
 async function attempt<T>(trial: Trial, call: () => Promise<T>): Promise<T> {
