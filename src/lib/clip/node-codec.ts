@@ -1,6 +1,6 @@
 /** The index section: CLIP's `ClipNode` and what it is made of (FORMATS.md §1), field for field in Go's order. */
 import type { ByteString } from '../byte-string.ts';
-import type { ClipAttr, ClipNode, ListOf } from './clip-file.ts';
+import type { ClipAttr, ClipNode, ClipRemote, ListOf } from './clip-file.ts';
 import { byteString, int, repeatedText, uint32, uint64 } from './gob/basic-codecs.ts';
 import { convert, pointer, slice, struct } from './gob/composite-codecs.ts';
 import type { GobCodec } from './gob/gob-codec.ts';
@@ -83,18 +83,21 @@ export const nodeListWriter: Pick<GobCodec<ListOf<ClipNode>>, 'shape' | 'write'>
 
 function nodeOfGo(node: GoNode): ClipNode {
   const { NodeType, Path, Attr, Target, ContentHash, DataPos, DataLen, Remote } = node;
-  const attr = attrOfGo(Attr);
-  const ours = {
+  const ours: { -readonly [Key in keyof ClipNode]: ClipNode[Key] } = {
     nodeType: NodeType,
     path: Path,
-    attr,
+    attr: attrOfGo(Attr),
     target: Target,
     contentHash: ContentHash,
     dataPos: DataPos,
     dataLen: DataLen,
   };
-  if (Remote === undefined) return ours;
-  return { ...ours, remote: { layerDigest: Remote.LayerDigest, uncompressedOffset: Remote.UOffset, length: Remote.ULength } };
+  if (Remote !== undefined) ours.remote = remoteOfGo(Remote);
+  return ours;
+}
+
+function remoteOfGo({ LayerDigest, UOffset, ULength }: GoRemote): ClipRemote {
+  return { layerDigest: LayerDigest, uncompressedOffset: UOffset, length: ULength };
 }
 
 function goOfNode({ nodeType, path, attr, target, contentHash, dataPos, dataLen, remote }: ClipNode): GoNode {

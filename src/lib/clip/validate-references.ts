@@ -9,24 +9,31 @@ interface Reference extends ClipRemote {
 }
 
 export function validateReferences(file: ClipFile, report: ReportProblem): void {
-  const known = new Set(file.storageInfo.layers);
-  const lengthOf = new Map(file.extension?.layers.map((layer) => [layer.digest, layer.uncompressedBytes]));
+  const facts: LayerFacts = {
+    known: new Set(file.storageInfo.layers),
+    lengthOf: new Map(file.extension?.layers.map((layer) => [layer.digest, layer.uncompressedBytes])),
+  };
   const inExtension = new Set(file.extension?.entries.filter(hasContent).map((entry) => entry.path));
   const byLayer = new Map<string, Reference[]>();
   for (const node of file.nodes) {
-    const { path, attr, remote } = node;
+    const { path, remote } = node;
     if (remote === undefined) {
       checkContentless(node, { isInExtension: inExtension.has(path) }, report);
       continue;
     }
-    checkReference({ ...remote, path, ino: attr.ino }, { known, lengthOf }, report);
+    const reference = referenceOf(node, remote);
+    checkReference(reference, facts, report);
     checkLength(node, remote, report);
     const references = byLayer.get(remote.layerDigest);
-    const reference = { ...remote, path, ino: attr.ino };
     if (references === undefined) byLayer.set(remote.layerDigest, [reference]);
     else references.push(reference);
   }
   for (const [layer, references] of byLayer) checkOverlaps(layer, references, report);
+}
+
+/** Field by field: there may be millions, and a spread costs ten times as much. */
+function referenceOf({ path, attr }: ClipNode, { layerDigest, uncompressedOffset, length }: ClipRemote): Reference {
+  return { layerDigest, uncompressedOffset, length, path, ino: attr.ino };
 }
 
 /** A sparse file, or another name of one: its node can't say where it lies. */
