@@ -50,8 +50,8 @@ function isUnderWay({ status, headers, bytesServed }: RecordedRequest): boolean 
 }
 
 describe('a layer from a slow server', () => {
-  // How much faster is for the bench to say: here a busy machine, not the server, may set the pace.
-  test('comes over four connections at once and sooner than over one, each byte once', async () => {
+  // How much sooner is for the bench to say: here a busy machine, not the server, may set the pace.
+  test('comes over four connections at once, each byte once', async () => {
     const one = await fetchLayer(() => SLOW, { connections: 1 });
     let mostAtOnce = 0;
     const four = await fetchLayer((at) => {
@@ -61,7 +61,6 @@ describe('a layer from a slow server', () => {
     expect([one.isRight, four.isRight]).toEqual([true, true]);
     expect(one.seen).toHaveLength(1);
     expect(mostAtOnce).toBe(4);
-    expect(four.tookMs).toBeLessThan(one.tookMs);
     expect(servedBytes(four.seen)).toBe(LAYER_BYTES);
     expect(four.retries).toEqual([]);
   });

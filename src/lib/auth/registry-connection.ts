@@ -141,12 +141,15 @@ export class RegistryConnection {
   }
 }
 
+/** What storages say of an address that is too old: 403 at S3 and Azure, 400 at Google and for tokens of S3. */
+const REFUSALS_OF_ADDRESSES: ReadonlySet<number> = new Set([400, 403]);
+
 /**
  * Where the registry sent us on to refuses: what it had signed may be too old by now, at a cache of redirects or after a
  * wait. A new address costs one request.
  */
 function isDeadAddress({ status, url }: HttpResponse, asked: URL): boolean {
-  return status === 403 && url.origin !== asked.origin;
+  return REFUSALS_OF_ADDRESSES.has(status) && url.origin !== asked.origin;
 }
 
 /** What signs an address that we were sent on to: whoever answers there may quote it. */
