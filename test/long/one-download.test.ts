@@ -21,7 +21,7 @@ let image: MadeLayout;
 let imageBytes: number;
 let registry: LoopbackRegistry;
 let line: Throttle;
-let aloneMs: number;
+let alone: Warmed;
 beforeAll(async () => {
   store = await makeHome();
   const layers = Array.from({ length: LAYERS }, (_, at) => ({ files: { 'a.bin': halfNoise(32 * MIB, at + 1) } }));
@@ -30,7 +30,7 @@ beforeAll(async () => {
   registry = await startLoopbackRegistry({ repositories: { app: image.directory } });
   line = await startThrottle(Number(registry.host.split(':')[1]), BYTES_PER_SECOND);
   const runs = [await warmAtOnce(1), await warmAtOnce(1)];
-  aloneMs = Math.min(...runs.map(({ tookMs }) => tookMs));
+  alone = runs.toSorted((a, b) => a.tookMs - b.tookMs)[0] as Warmed;
 }, 300_000);
 afterAll(async () => {
   await line.close();
@@ -41,6 +41,8 @@ afterAll(async () => {
 interface Warmed {
   readonly results: readonly CliResult[];
   readonly tookMs: number;
+  /** Until the first layer was asked for: node starts as often as there are processes. */
+  readonly startedMs: number;
   readonly servedBytes: number;
 }
 
@@ -48,6 +50,7 @@ async function warmAtOnce(processes: number): Promise<Warmed> {
   const home = await makeHome();
   try {
     const before = registry.bytesServed;
+    const requests = registry.requests.length;
     const startedAt = performance.now();
     const command = ['warm', `127.0.0.1:${line.port}/app:v1`, '--progress', 'plain'];
     const results = await Promise.all(Array.from({ length: processes }, () => home.run(command, { hangMs: 120_000 })));
@@ -55,7 +58,9 @@ async function warmAtOnce(processes: number): Promise<Warmed> {
     for (const { code, stderr } of results) expect(code, stderr).toBe(0);
     expect((await cachedLayers(home)).length).toBe(LAYERS);
     expect(await leftovers(home)).toEqual([]);
-    return { results, tookMs, servedBytes: registry.bytesServed - before };
+    const first = registry.requests.slice(requests).find(({ path }) => image.layers.some(({ digest }) => path.endsWith(digest)));
+    const startedMs = (first?.atMs ?? NaN) - startedAt;
+    return { results, tookMs, startedMs, servedBytes: registry.bytesServed - before };
   } finally {
     await home.remove();
   }
@@ -65,13 +70,22 @@ describe('§2 row 13', () => {
   it.each([2, 4, 8])(
     '%i processes that warm M at once get it over the line once',
     async (processes) => {
-      const { results, tookMs, servedBytes } = await warmAtOnce(processes);
-      const figures = { processes, aloneMs, tookMs, times: tookMs / aloneMs, bytes: servedBytes / imageBytes };
+      const { results, tookMs, startedMs, servedBytes } = await warmAtOnce(processes);
+      const [times, timesFetching] = [tookMs / alone.tookMs, (tookMs - startedMs) / (alone.tookMs - alone.startedMs)];
+      const figures = {
+        processes,
+        aloneMs: alone.tookMs,
+        tookMs,
+        startedMs,
+        times,
+        timesFetching,
+        bytes: servedBytes / imageBytes,
+      };
       process.stderr.write(`${JSON.stringify(figures)}\n`);
       // Manifest and config are asked for by each.
       expect(servedBytes).toBeLessThanOrEqual(imageBytes * (1 + MOST_TWICE));
       expect(results.filter(({ stderr }) => /^wait {2}[0-9a-f]+ waiting: lock pid \d+ /m.test(stderr)).length).toBeGreaterThan(0);
-      expect(tookMs).toBeLessThan(3 * aloneMs);
+      expect(tookMs).toBeLessThan(3 * alone.tookMs);
     },
     300_000,
   );

@@ -2,7 +2,7 @@
 import { Authorizer } from './authorizer.ts';
 import { secretsOf, type CredentialProvider } from './credentials.ts';
 import type { ClipctlError, ErrorCode } from '../errors.ts';
-import type { HttpRequest, HttpResponse } from '../http/http-client.ts';
+import { discardBody, type HttpRequest, type HttpResponse } from '../http/http-client.ts';
 import { holdBody, readBody } from '../http/read-body.ts';
 import type { RequestBody } from '../http/request-body.ts';
 import { retryAfterMsOf } from '../http/retry-after.ts';
@@ -80,9 +80,15 @@ export class RegistryConnection {
   async send(request: RegistryWrite): Promise<HttpResponse> {
     const { signal } = request;
     const url = request.location ?? new URL(`v2/${this.#options.repository}/${request.path}`, await this.#baseUrl(signal));
+    let isAddressFresh = false;
     for (let logins = 0; ; logins++) {
       const sent = await this.#authorizer.authorization(signal);
-      const response = await this.#send(url, request, sent);
+      let response = await this.#send(url, request, sent);
+      if (isDeadAddress(response, url) && !isAddressFresh) {
+        isAddressFresh = true;
+        await discardBody(response);
+        response = await this.#send(url, request, sent);
+      }
       // A 401 from where a redirect led is not the registry's: it must not choose who gets the credentials. Some
       // registries answer 403 to a token that died (ECR, Artifact Registry); to one that is new a 403 means no.
       const mayBeLogin = response.status === 401 || (response.status === 403 && sent !== undefined && logins === 0);
@@ -133,6 +139,14 @@ export class RegistryConnection {
     });
     return waitOrAbort(this.#base, signal);
   }
+}
+
+/**
+ * Where the registry sent us on to refuses: what it had signed may be too old by now, at a cache of redirects or after a
+ * wait. A new address costs one request.
+ */
+function isDeadAddress({ status, url }: HttpResponse, asked: URL): boolean {
+  return status === 403 && url.origin !== asked.origin;
 }
 
 /** What signs an address that we were sent on to: whoever answers there may quote it. */
