@@ -5,8 +5,12 @@ import { KERNEL_NAME, KERNEL_PATH } from './build-kernel.js';
 import { checkNodeVersion, installIfStale } from './prepare.js';
 import { ROOT } from './root.js';
 import { run, runMain } from './run.js';
+import { provideS3Proxy } from './s3proxy.js';
+import { isOnPath } from './test-servers.js';
 
 const FOLDER = join(ROOT, 'build/bench');
+/** Claims that start S3Proxy. */
+const NEED_S3PROXY = ['s3', 'push', 'remotes'];
 
 async function main() {
   checkNodeVersion();
@@ -14,7 +18,18 @@ async function main() {
   const { bundle } = await import('./bundle.js');
   await bundle();
   await bundleBench();
-  return run(process.execPath, [join(FOLDER, 'main.js'), ...process.argv.slice(2)]);
+  const args = process.argv.slice(2);
+  if (needsS3Proxy(args) && isOnPath('mvn') && isOnPath('java')) await provideS3Proxy();
+  return run(process.execPath, [join(FOLDER, 'main.js'), ...args]);
+}
+
+/**
+ * Without a name all claims are measured.
+ * @param {readonly string[]} args
+ */
+function needsS3Proxy(args) {
+  const names = args.filter((word, at) => !word.startsWith('-') && !args[at - 1]?.startsWith('-'));
+  return names.length === 0 || names.some((name) => NEED_S3PROXY.includes(name));
 }
 
 /** The scripts are TypeScript, which Node 20 cannot run as it is; each program that they start is an entry of its own. */

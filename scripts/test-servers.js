@@ -57,7 +57,7 @@ function findMissing() {
 }
 
 /** @param {string} command */
-function isOnPath(command) {
+export function isOnPath(command) {
   return (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, command)));
 }
 

@@ -6,9 +6,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startS3Proxy } from '../../test/servers/s3proxy.ts';
+import { s3ProxyMissing, startS3Proxy } from '../../test/servers/s3proxy.ts';
 import type { S3Server } from '../../test/servers/s3-server.ts';
-import { startSwift } from '../../test/servers/swift.ts';
+import { startSwift, swiftMissing } from '../../test/servers/swift.ts';
 import { ratio, type BenchContext, type Claim, type Heat } from '../claim.ts';
 import { oneLayerImage, type MadeImage } from '../data/images.ts';
 import { interleave } from '../measure/interleave.ts';
@@ -35,8 +35,8 @@ export const s3: Claim = {
     try {
       const warmed = await warmUp(context, cacheDir);
       const heats = [
-        await heatOf(context, warmed, { name: 'S3Proxy', start: startS3Proxy }),
-        await heatOf(context, warmed, { name: 'swift', start: startSwift }),
+        await heatOf(context, warmed, { name: 'S3Proxy', missing: s3ProxyMissing(), start: startS3Proxy }),
+        await heatOf(context, warmed, { name: 'swift', missing: swiftMissing(), start: startSwift }),
       ];
       const targets = heats.map(({ title, standings }) => ({
         text: `${title}: at least ${LEAST_RATE} × the rate of ${AWS}`,
@@ -64,11 +64,20 @@ async function warmUp(context: BenchContext, cacheDir: string): Promise<Warmed> 
   return { image, cacheDir, layer: join(cacheDir, layer) };
 }
 
+interface Server {
+  readonly name: string;
+  /** Why it is not on this machine. */
+  readonly missing: string | undefined;
+  readonly start: () => Promise<S3Server>;
+}
+
 async function heatOf(
   context: BenchContext,
   { image, cacheDir, layer }: Warmed,
-  { name, start }: { readonly name: string; readonly start: () => Promise<S3Server> },
+  { name, missing, start }: Server,
 ): Promise<Heat> {
+  const about = { title: `over ${name}`, data: image.description, outputBytes: image.bytes };
+  if (missing !== undefined) return { ...about, standings: [], missing: [{ name, reason: missing }] };
   const server = await start();
   try {
     const login = Object.entries(server.environment).map(([key, value]) => `${key}=${value}`);
@@ -82,7 +91,7 @@ async function heatOf(
     field.add({ name: OURS, isOurs: true, command: () => withLogin(push()) });
     addAws(context, field, (aws) => withLogin([aws, '--endpoint-url', server.endpoint, 's3', 'cp', '--quiet', layer, fresh()]));
     const standings = await interleave(field.contestants, { runs: context.runs, onRun: context.tell });
-    return { title: `over ${name}`, data: image.description, outputBytes: image.bytes, standings, missing: field.missing };
+    return { ...about, standings, missing: field.missing };
   } finally {
     await server.close();
   }

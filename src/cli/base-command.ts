@@ -89,7 +89,8 @@ export abstract class BaseCommand extends Command {
     const onProgress = await this.#startProgress(settings);
     const { openSession } = await import('../lib/operations/open-session.ts');
     const signal = this.#interruption.signal;
-    const session = openSession({ ...settings, ...this.sessionOptions, ...credentials, onProgress, signal });
+    const own = { ...this.sessionOptions, ownsProcess: true, onProgress, signal };
+    const session = openSession({ ...settings, ...credentials, ...own });
     try {
       await this.execute({ args, values, settings, configFile, session });
     } finally {

@@ -15,7 +15,10 @@ import { s3ProxyMissing, startS3Proxy } from '../servers/s3proxy.ts';
 const MIB = 1 << 20;
 const MB = 1_000_000;
 const BUDGET_MIB = 32;
-/** Two runs of the same differ by so much. */
+/**
+ * From the most of three runs with the smallest to any larger one. Two runs of the same differ by some MiB; a hundred times
+ * as much to send adds code that V8 compiles on the way, and buffers that a short run does not all touch.
+ */
 const FLAT_MIB = 16;
 const HANG_MS = 600_000;
 const MANY = { layers: 20, layerBytes: 50 * MB };

@@ -21,6 +21,7 @@ import { hashOnAllCores } from '../pipeline/hash-in-worker.ts';
 import { MemoryBudget } from '../pipeline/memory-budget.ts';
 import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
+import { freezeYoungGeneration } from '../pipeline/young-generation.ts';
 import type { ImageSource } from '../source/image-source.ts';
 import { credentialsOf, openImageSource } from '../source/open-source.ts';
 import { peakRssBytes } from './peak-rss.ts';
@@ -60,6 +61,7 @@ const WAITING_MS = 8_000;
 /** Opens nothing yet: no request, no file, no worker before they are needed. */
 export function openSession(options: SessionOptions): Session {
   setMaxListeners(0, options.signal);
+  if (options.ownsProcess === true) freezeYoungGeneration();
   const { onProgress, retryCount } = countRetries(options.onProgress);
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);

@@ -5,7 +5,6 @@ import type { Platform } from '../oci/platform.ts';
 import { ClipctlError } from '../errors.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
-import { freezeYoungGeneration } from '../pipeline/young-generation.ts';
 import { announceImages } from './announce-images.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
@@ -48,7 +47,6 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   const tasks = distinctLayers(images);
-  freezeYoungGeneration();
   const pushed = await pushAll(session, tasks, { remotes, failures, noDisk: request.noDisk === true, encoder });
   if (request.noDisk !== true) await session.documents.keep();
   const verification = await verifyPushed(session, pushed, { remotes, mode: request.verify ?? 'none' });

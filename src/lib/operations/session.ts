@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly caFile?: string;
   /** For the one registry of this run; `origin` is how the user gave them: `--username`, `CLIPCTL_PASSWORD`. */
   readonly credentials?: { readonly username: string; readonly password: string; readonly origin?: string };
+  /** Nothing else runs in this process: V8 may be told how it collects garbage. Default: it is left as it is. */
+  readonly ownsProcess?: boolean;
   readonly onProgress: ProgressListener;
   readonly signal: AbortSignal;
 }

@@ -6,7 +6,6 @@ import type { Platform } from '../oci/platform.ts';
 import { Lanes } from '../pipeline/lanes.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
-import { freezeYoungGeneration } from '../pipeline/young-generation.ts';
 import { announceImages } from './announce-images.ts';
 import { claimRoom, rememberImages } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
@@ -58,7 +57,6 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   await session.disk.removeLeftovers();
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   if (request.noDisk !== true) await claimRoom(session, images);
-  freezeYoungGeneration();
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
   if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
