@@ -7,8 +7,11 @@ const MAY_SUCCEED = new Set(['unlink', 'rmdir', 'mkdir']);
 /** Row 3 says 5 s; on a busy machine that is no sign of a hang yet. */
 const HANG_MS = 15_000;
 
-/** libuv makes an interrupted call again; where a link can't be made, a rename does it. */
-const MAY_PASS = new Set(['EINTR', 'EXDEV']);
+/**
+ * libuv makes an interrupted call again; where a link can't be made, a rename does it; where the disk is full, a layer comes
+ * again once there is room.
+ */
+const MAY_PASS = new Set(['EINTR', 'EXDEV', 'ENOSPC']);
 
 /** What holds whatever call has failed. */
 export function expectSound({ call, errno, thread }: Fault, report: FaultReport, layers: number): void {
