@@ -11,6 +11,8 @@ import { WaitingAllowance } from '../../src/lib/cache/waiting-allowance.ts';
 import { contextForTest } from './remote/context-for-test.ts';
 import { seededContent } from './seeded-content.ts';
 
+/** More than sockets hold. */
+const LONG_BYTES = 48 << 20;
 let server: Server;
 let answer: RequestListener;
 const { signal } = new AbortController();
@@ -57,6 +59,49 @@ describe('a send', () => {
     for (let round = 0; round < 3; round++)
       await expect(remote.storeContent(content.source(), hash, { sizeBytes, signal })).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(performance.now() - startedAt).toBeLessThan(3000);
+  }, 20_000);
+});
+
+describe('several sends over one line', () => {
+  it('are not given up while one of them moves: the others wait for their turn', async () => {
+    const turns: (() => void)[] = [];
+    answer = (request, response) => {
+      if (request.method !== 'PUT') return void response.writeHead(404).end();
+      const reply = (): void => void request.resume().on('end', () => response.writeHead(201).end());
+      // The first moves for three times as long as one may wait; the rest are not even read before it is done.
+      if (turns.push(reply) > 1) return;
+      let readBytes = 0;
+      request.on('data', (piece: Buffer) => {
+        readBytes += piece.length;
+        request.pause();
+        setTimeout(() => request.resume(), (3000 * piece.length) / LONG_BYTES);
+      });
+      request.on('end', () => {
+        expect(readBytes).toBe(LONG_BYTES);
+        response.writeHead(201).end();
+        for (const next of turns.slice(1)) next();
+      });
+    };
+    const remote = await open(2000);
+    const contents = [seededContent(4, LONG_BYTES), seededContent(5, 10_000), seededContent(6, 10_000)];
+    const startedAt = performance.now();
+    const sent = await Promise.all(
+      contents.map(({ source, hash, sizeBytes }) => remote.storeContent(source(), hash, { sizeBytes, signal })),
+    );
+    expect(sent.map(({ sentBytes }) => sentBytes)).toEqual([LONG_BYTES, 10_000, 10_000]);
+    expect(performance.now() - startedAt).toBeGreaterThan(2000);
+  }, 60_000);
+
+  it('are given up when none of them moves any more', async () => {
+    answer = answersAfter(Number.POSITIVE_INFINITY);
+    const remote = await open(1000);
+    const startedAt = performance.now();
+    const contents = [seededContent(7, 10_000), seededContent(8, 10_000)];
+    const sent = await Promise.allSettled(
+      contents.map(({ source, hash, sizeBytes }) => remote.storeContent(source(), hash, { sizeBytes, signal })),
+    );
+    expect(sent).toMatchObject([{ reason: { code: 'TIMEOUT' } }, { reason: { code: 'TIMEOUT' } }]);
+    expect(performance.now() - startedAt).toBeLessThan(4500);
   }, 20_000);
 });
 

@@ -29,3 +29,18 @@ describe('row 17: a layer of 1 GiB into a remote of 10 MB/s', () => {
     400_000,
   );
 });
+
+describe('row 17: eight layers at once into a remote of 10 MB/s', () => {
+  it('are all stored, however long one waits for its share of the line, in at most 256 MiB', async () => {
+    const layers = 8;
+    const { reference, sizeBytes } = await makeLargeLayout(home.path('app'), 128 * MIB, { layers });
+    const { result, document, sentBytes } = await warmIntoSlowRemote(home, { reference, layers, jobs: layers });
+    expect(result.code, result.stderr).toBe(0);
+    expect(document.warnings).toEqual([]);
+    expect(document.images[0]?.layers.map(({ stored }) => stored.length)).toEqual(Array(layers).fill(1));
+    expect(sentBytes.inAll).toBeGreaterThan(sizeBytes);
+    expect(document.peakBufferedBytes).toBeLessThanOrEqual(32 * MIB);
+    expect(document.peakRssBytes).toBeLessThanOrEqual(256 * MIB);
+    process.stdout.write(`row 17, ${layers} layers: ${Math.round(document.peakRssBytes / MIB)} MiB resident\n`);
+  }, 400_000);
+});

@@ -18,6 +18,7 @@ import type {
   Unverified,
 } from './content-cache.ts';
 import { Stopwatch } from './stopwatch.ts';
+import { Traffic } from './traffic.ts';
 import type { WaitingAllowance } from './waiting-allowance.ts';
 import { watchChunks } from './watch-chunks.ts';
 
@@ -35,6 +36,8 @@ class PatientCache implements ContentCache {
   readonly deleteContent?: NonNullable<ContentCache['deleteContent']>;
   readonly #cache: ContentCache;
   readonly #allowance: WaitingAllowance;
+  /** Of all sends. A read that hangs must not go on to hang because others send. */
+  readonly #sends = new Traffic();
   #lostMs = 0;
   #isGivenUp = false;
 
@@ -89,15 +92,21 @@ class PatientCache implements ContentCache {
     return this.#cache.close();
   }
 
-  #watch(signal: AbortSignal): Stopwatch {
+  #watch(signal: AbortSignal, traffic?: Traffic): Stopwatch {
     signal.throwIfAborted();
     const mayWaitMs = (): number => this.#allowance.shareMs - this.#lostMs;
     if (this.#isGivenUp || mayWaitMs() <= 0) throw leftOut();
-    return new Stopwatch({ signal, limitMs: mayWaitMs, minBytesPerSecond: MIN_BYTES_PER_SECOND, onLate: tooSlow });
+    return new Stopwatch({
+      ...{ signal, limitMs: mayWaitMs, minBytesPerSecond: MIN_BYTES_PER_SECOND, onLate: tooSlow },
+      ...(traffic === undefined ? {} : { traffic }),
+    });
   }
 
   async #whole<T>(signal: AbortSignal, work: (watch: Stopwatch) => Promise<T>): Promise<T> {
-    const watch = this.#watch(signal);
+    return await this.#watched(this.#watch(signal), work);
+  }
+
+  async #watched<T>(watch: Stopwatch, work: (watch: Stopwatch) => Promise<T>): Promise<T> {
     try {
       return await this.#guarded(watch, () => work(watch));
     } finally {
@@ -109,7 +118,7 @@ class PatientCache implements ContentCache {
   async #store<T>(source: ChunkSource, signal: AbortSignal, work: (watch: Stopwatch) => Promise<T>): Promise<T> {
     let driver: Promise<T> | undefined;
     try {
-      return await this.#whole(signal, (watch) => (driver = work(watch)));
+      return await this.#watched(this.#watch(signal, this.#sends), (watch) => (driver = work(watch)));
     } finally {
       if (source.isOnePass === true) await Promise.allSettled([driver]);
     }

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import type { Traffic } from './traffic.ts';
 
 export interface StopwatchOptions {
   /** Of the caller: its abort is passed on. */
@@ -6,12 +7,16 @@ export interface StopwatchOptions {
   /** One wait may be so long, and so long may all waits be of a transfer that is too slow. It may change. */
   readonly limitMs: () => number;
   readonly minBytesPerSecond: number;
+  /** What this transfer and others over the same line move: while that is fast enough, none of them is late. Default: it is alone. */
+  readonly traffic?: Traffic;
   /** Makes what the abort is said to be about. */
   readonly onLate: (waitedMs: number) => Error;
 }
 
 /** Often enough for a limit of seconds. */
 const CHECK_EVERY_MS = 100;
+/** What a line moves in less time is chance. */
+const LEAST_WINDOW_MS = 1000;
 /** A server that has all bytes may still put them together: so fast at least (S3 completes large uploads after the last byte). */
 const FINISH_BYTES_PER_SECOND = 32 * 1024 * 1024;
 
@@ -60,6 +65,7 @@ export class Stopwatch {
   /** Bytes that have moved. */
   count(bytes: number): void {
     this.#bytes += bytes;
+    this.#options.traffic?.count(bytes);
   }
 
   /** All bytes were handed over; what is waited for now is the answer. */
@@ -95,6 +101,15 @@ export class Stopwatch {
     const limit = limitMs();
     const isSlow = waitedMs > limit && (this.#bytes * 1000) / waitedMs < minBytesPerSecond;
     const finishMs = this.#isFinishing ? (this.#bytes * 1000) / FINISH_BYTES_PER_SECOND : 0;
-    if (this.#thisWaitMs > limit + finishMs || isSlow) this.#late.abort(onLate(Math.max(this.#thisWaitMs, limit)));
+    if (this.#thisWaitMs <= limit + finishMs && !isSlow) return;
+    if (!this.#isLineSlow(limit)) return;
+    this.#late.abort(onLate(Math.max(this.#thisWaitMs, limit)));
+  }
+
+  #isLineSlow(limitMs: number): boolean {
+    const { traffic, minBytesPerSecond } = this.#options;
+    // Less than nothing may be left of a limit that others have drawn on.
+    const windowMs = Math.max(limitMs, LEAST_WINDOW_MS);
+    return traffic === undefined || traffic.bytesWithin(windowMs) < (minBytesPerSecond * windowMs) / 1000;
   }
 }
