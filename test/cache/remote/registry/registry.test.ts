@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ContentCache } from '../../../../src/lib/cache/content-cache.ts';
 import { openRegistryRemote } from '../../../../src/lib/cache/remote/registry/registry-remote.ts';
 import { dockerRegistryMissing, startDockerRegistry, type DockerRegistry } from '../../../servers/docker-registry.ts';
+import { startTokenServer } from '../../../servers/token-server.ts';
 import { codeOf, signal } from '../../cache-directory.ts';
 import { drain, seededContent } from '../../seeded-content.ts';
 import { contextForTest } from '../context-for-test.ts';
@@ -15,6 +16,12 @@ const { hash, sizeBytes } = content;
 
 const open = (host: string): ContentCache => openRegistryRemote(new URL(`oci://${host}/team/cache`), contextForTest());
 const store = (remote: ContentCache): Promise<unknown> => remote.storeContent(content.source(), hash, { sizeBytes, signal });
+
+async function openUploadsIn({ storage }: DockerRegistry): Promise<string[]> {
+  const uploads = `${storage}/docker/registry/v2/repositories/team/cache/_uploads`;
+  const names = await readdir(uploads, { recursive: true }).catch((): string[] => []);
+  return names.filter((name) => name.endsWith('/startedat'));
+}
 
 describe.skipIf(dockerRegistryMissing() !== undefined)('a registry remote over docker-registry', () => {
   let server: DockerRegistry;
@@ -47,10 +54,7 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('a registry remote over d
     const wrong = seededContent(81, sizeBytes);
     const storing = open(server.host).storeContent(content.source(), wrong.hash, { sizeBytes, signal });
     expect(await codeOf(storing)).toBe('DIGEST_MISMATCH');
-    const uploads = `${server.storage}/docker/registry/v2/repositories/team/cache/_uploads`;
-    const names = await readdir(uploads).catch((): string[] => []);
-    const inside = await Promise.all(names.map((name) => readdir(`${uploads}/${name}`)));
-    expect(inside.filter((files) => files.includes('startedat'))).toEqual([]);
+    expect(await openUploadsIn(server)).toEqual([]);
   });
 
   it('lists nothing of other tags', async () => {
@@ -65,6 +69,29 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('a registry remote over d
     const found: string[] = [];
     for await (const entry of remote.listContent?.({ signal }) ?? []) found.push(entry.hash);
     expect(found).toEqual([hash]);
+  });
+});
+
+describe.skipIf(dockerRegistryMissing() !== undefined)('a registry remote over docker-registry with tokens', () => {
+  const login = { username: 'carol', password: 'canary-of-tokens' };
+
+  it('row 18: asks for the right to delete when an upload has to be cancelled or a layer deleted, and not before', async () => {
+    const tokens = await startTokenServer(login);
+    const server = await startDockerRegistry({ tokens });
+    try {
+      const url = new URL(`oci://${server.host}/team/cache`);
+      const remote = openRegistryRemote(url, contextForTest({ credentials: () => Promise.resolve(login) }));
+      await store(remote);
+      expect(tokens.requests.flatMap(({ scopes }) => scopes)).toEqual(['repository:team/cache:pull,push']);
+      const wrong = seededContent(82, sizeBytes);
+      expect(await codeOf(remote.storeContent(content.source(), wrong.hash, { sizeBytes, signal }))).toBe('DIGEST_MISMATCH');
+      expect(await openUploadsIn(server)).toEqual([]);
+      expect(await remote.deleteContent?.(hash, { signal })).toBe(true);
+      expect(tokens.requests.flatMap(({ scopes }) => scopes).slice(1)).toEqual(['repository:team/cache:pull,push,delete']);
+    } finally {
+      await server.close();
+      await tokens.close();
+    }
   });
 });
 
