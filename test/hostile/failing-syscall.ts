@@ -89,8 +89,13 @@ interface FaultyNode {
 }
 
 function traced({ call, errno, nth }: Fault, trace: string): FaultyNode {
+  // Without the filter every call of every thread would stop twice: seconds, which would be taken for the product's.
   const inject = ['-e', `trace=${call}`, '-e', `inject=${call}:error=${errno}:when=${nth}`];
-  return { command: ['strace', '-f', '-qq', ...inject, '-o', trace, process.execPath], env: {}, mark: '(INJECTED)' };
+  return {
+    command: ['strace', '-f', '--seccomp-bpf', '-qq', ...inject, '-o', trace, process.execPath],
+    env: {},
+    mark: '(INJECTED)',
+  };
 }
 
 function preloaded(
