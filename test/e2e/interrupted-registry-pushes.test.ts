@@ -1,6 +1,6 @@
 /** RELIABILITY §2 row 18, the registry: what a killed `push-cache` leaves there, and what the next one does about it. */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { dockerRegistryMissing, startDockerRegistry, type DockerRegistry } from '../servers/docker-registry.ts';
@@ -32,6 +32,7 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('row 18: a push to a regi
   afterEach(async () => {
     await proxy.close();
     await server.close();
+    await rm(notesDirectory(), { recursive: true, force: true });
   });
 
   const push = (options = {}): Promise<CliResult> =>
@@ -115,6 +116,20 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('row 18: a push to a regi
     expect((await push()).code).toBe(0);
     expect(await notes()).toEqual([]);
     expect(await openUploads()).toEqual([]);
+  });
+
+  it('is cancelled by a push that itself is stopped meanwhile: it ends within seconds, and the note stays', async () => {
+    await killed('before');
+    const kept = await notes();
+    proxy.hold = ({ method }) => (method === 'DELETE' ? 'before' : undefined);
+    const controller = new AbortController();
+    const stopping = push({ signal: controller.signal, killSignal: 'SIGTERM' });
+    for (let tries = 0; tries < 1000 && deletes().length === 0; tries += 1) await sleep(10);
+    const stoppedAtMs = performance.now();
+    controller.abort();
+    expect((await stopping).code).toBe(143);
+    expect(performance.now() - stoppedAtMs).toBeLessThan(6000);
+    expect(await notes()).toEqual(kept);
   });
 
   it('while another push goes on, leaves the other alone', async () => {

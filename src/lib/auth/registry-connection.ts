@@ -47,7 +47,7 @@ const READ_STATUSES: readonly number[] = [200, 206, 416];
 export class RegistryConnection {
   readonly #options: ConnectionOptions;
   readonly #authorizer: Authorizer;
-  /** Registries want a right of its own for DELETE; not everybody who may write has it, so it is asked for when it is due. */
+  /** For DELETE: docker-registry wants a right of its own for it, others know none and refuse who asks (Quay). */
   readonly #deleter: Authorizer;
   #base: Promise<URL> | undefined;
 
@@ -62,8 +62,9 @@ export class RegistryConnection {
       name: `${registry}/${repository}`,
       refusal: (response: HttpResponse) => this.#refusal(response, request),
     };
-    this.#authorizer = new Authorizer({ ...asking, scope: `repository:${repository}:${actions}` });
-    this.#deleter = new Authorizer({ ...asking, scope: `repository:${repository}:${actions},delete` });
+    const scope = `repository:${repository}:${actions}`;
+    this.#authorizer = new Authorizer({ ...asking, scope });
+    this.#deleter = new Authorizer({ ...asking, scope: (asked) => (namesDelete(asked) ? `${scope},delete` : scope) });
   }
 
   /**
@@ -148,6 +149,11 @@ export class RegistryConnection {
     });
     return waitOrAbort(this.#base, signal);
   }
+}
+
+/** @param scope as a challenge has it: `repository:NAME:delete`, several with spaces between */
+function namesDelete(scope: string): boolean {
+  return scope.split(' ').some((each) => each.split(':').at(-1)?.split(',').includes('delete') === true);
 }
 
 /** What storages say of an address that is too old: 403 at S3 and Azure, 400 at Google and for tokens of S3. */

@@ -3,6 +3,9 @@ import { abandonedUploads, dropNote, noteUpload, type NoteKind, type UploadNote 
 
 type NoteContext = Pick<RemoteContext, 'uploadsDirectory' | 'onWarning'>;
 
+/** Runs that have said that they can't write notes: once is enough, however many layers there are. */
+const warned = new WeakSet<NoteContext>();
+
 /** What is not done by then is left for the next run: a push must not wait for it. */
 const PATIENCE_MS = 3_000;
 
@@ -30,14 +33,15 @@ export async function abortAbandonedUploads<Field extends string>(
 
 /** A cache directory that can't be written costs the clean-up after a kill, not the upload. */
 export async function tryNoteUpload<Field extends string>(
-  { uploadsDirectory, onWarning }: NoteContext,
+  context: NoteContext,
   kind: NoteKind<Field>,
   note: UploadNote<Field>,
 ): Promise<string | undefined> {
   try {
-    return await noteUpload(uploadsDirectory, kind, note);
+    return await noteUpload(context.uploadsDirectory, kind, note);
   } catch (error) {
-    onWarning(`an upload that is killed now stays on the server: ${(error as Error).message}`);
+    if (!warned.has(context)) context.onWarning(`an upload that is killed now stays on the server: ${(error as Error).message}`);
+    warned.add(context);
     return undefined;
   }
 }

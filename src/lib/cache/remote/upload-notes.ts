@@ -107,7 +107,8 @@ async function noteNames(directory: string, prefix: string): Promise<string[]> {
   try {
     for await (const { name } of await opendir(directory)) if (isNote(name)) names.push(name);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw storageError(error, directory, 'list');
+    // In a shared cache directory those of somebody else are not for us.
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EACCES') throw storageError(error, directory, 'list');
   }
   return names;
 }

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ContentCache } from '../../../../src/lib/cache/content-cache.ts';
 import { openRegistryRemote } from '../../../../src/lib/cache/remote/registry/registry-remote.ts';
@@ -98,6 +99,24 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('a registry remote over d
 describe('a registry that cannot be trusted', () => {
   let server: Server | undefined;
   afterEach(() => server?.close());
+
+  it('row 17: shows nobody the state of an upload, however it quotes it', async () => {
+    const state = 'canary-of-an-upload';
+    server = createServer((request, response) => {
+      request.resume();
+      const location = `/v2/team/cache/blobs/uploads/x?_state=${state}`;
+      const quoted = JSON.stringify({ errors: [{ code: 'X', message: `no such upload: ${location}, state ${state}` }] });
+      if (request.method === 'POST') response.writeHead(202, { location }).end();
+      else if (request.method === 'PATCH') response.writeHead(400).end(quoted);
+      else response.writeHead(404).end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const storing = store(open(`127.0.0.1:${(server.address() as AddressInfo).port}`));
+    const refused: unknown = await storing.catch((error: unknown) => error);
+    expect(inspect(refused, { depth: 20, showHidden: true })).toContain('no such upload');
+    expect(inspect(refused, { depth: 20, showHidden: true })).not.toContain(state);
+  });
 
   async function answering(location: string): Promise<string> {
     server = createServer((request, response) => {
