@@ -172,6 +172,24 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('row 18: a note of an upl
     HANG_MS,
   );
 
+  it('that cannot be written costs one warning, however many layers are sent', async () => {
+    await rm(join(directory, 'uploads'), { recursive: true });
+    await writeFile(join(directory, 'uploads'), '');
+    const context = contextForTest({
+      uploadsDirectory: join(directory, 'uploads', 'notes'),
+      credentials: () => Promise.resolve(LOGIN),
+      onWarning: (message) => warnings.push(message),
+    });
+    const remote = await openRemote(`oci://${proxy.host}/team/cache`, context);
+    for (const seed of [1001, 1002, 1003]) {
+      const { hash, sizeBytes, source } = seededContent(seed, 1000);
+      expect(await remote.storeContent(source(), hash, { sizeBytes, signal })).toMatchObject({ skipped: false });
+    }
+    await remote.close();
+    await context.dispatcher.close();
+    expect(warnings.filter((message) => message.startsWith('an upload that is killed now stays'))).toHaveLength(1);
+  });
+
   it(
     'is one of many that hang: a push waits for seconds, and leaves the rest to the next one',
     async () => {
