@@ -49,6 +49,8 @@ async function bundleBench() {
     logLevel: 'warning',
   });
   await copyFile(KERNEL_PATH, join(FOLDER, KERNEL_NAME));
+  // The BlobCache server of the tests reads it beside itself.
+  await copyFile(join(ROOT, 'test/servers/blobcache.proto'), join(FOLDER, 'blobcache.proto'));
 }
 
 await runMain(main);

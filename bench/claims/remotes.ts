@@ -8,9 +8,9 @@ import type { BenchContext, Claim, Heat } from '../claim.ts';
 import { oneFileLayerImage, type MadeImage } from '../data/images.ts';
 import type { Contestant, Missing } from '../measure/contestant.ts';
 import { interleave } from '../measure/interleave.ts';
-import { FILE, HTTP, REDIS, REGISTRY, S3, type RemoteStore } from '../peers/remote-kinds.ts';
+import { BLOBCACHE, FILE, HTTP, REDIS, REGISTRY, S3, type RemoteStore } from '../peers/remote-kinds.ts';
 
-const KINDS = [FILE, S3, HTTP, REDIS, REGISTRY];
+const KINDS = [FILE, S3, HTTP, REDIS, REGISTRY, BLOBCACHE];
 const run = promisify(execFile);
 
 interface OpenStore extends RemoteStore {

@@ -1,6 +1,7 @@
 /** Where remote caches can be: each kind of server, started on loopback with nothing in it. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { startBlobcacheServer } from '../../test/servers/blobcache-server.ts';
 import { dockerRegistryMissing, startDockerRegistry } from '../../test/servers/docker-registry.ts';
 import { nginxMissing, startNginx } from '../../test/servers/nginx.ts';
 import { redisServerMissing, startRedisServer } from '../../test/servers/redis-server.ts';
@@ -74,5 +75,30 @@ export const REGISTRY: RemoteKind = {
   start: async () => {
     const server = await startDockerRegistry();
     return { login: [], freshUrl: () => `oci://${server.host}/bench/${anyName()}`, close: () => server.close() };
+  },
+};
+
+/** No real server can be had: the one of the tests, in this process, shows what the driver costs, not what BlobCache does. */
+export const BLOBCACHE: RemoteKind = {
+  name: 'blobcache (the server of the tests)',
+  missing: undefined,
+  start: async () => {
+    // It keeps content under its hash alone: one server stays filled, the other one is emptied for every push.
+    const filled = await startBlobcacheServer();
+    const emptied = await startBlobcacheServer();
+    let isFirst = true;
+    return {
+      login: [],
+      freshUrl: () => {
+        const { url, contents } = isFirst ? filled : emptied;
+        isFirst = false;
+        contents.clear();
+        return url;
+      },
+      close: async () => {
+        await filled.close();
+        await emptied.close();
+      },
+    };
   },
 };

@@ -13,8 +13,8 @@ export interface DockerRegistry {
   readonly host: string;
   /** Where it keeps its blobs. */
   readonly storage: string;
-  /** Ends it and starts it again, at the same place and with what it has. */
-  restart(): Promise<void>;
+  /** Ends it and starts it again, at the same place and with what it has; from then on with these options, when there are any. */
+  restart(options?: DockerRegistryOptions): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -23,6 +23,10 @@ export interface DockerRegistryOptions {
   readonly login?: { readonly username: string; readonly password: string };
   /** Uploads go on where they were asked for, as behind something that ends TLS. */
   readonly relativeUrls?: boolean;
+  /** It deletes manifests; true unless told. */
+  readonly deletes?: boolean;
+  /** It takes no writes (`storage.maintenance.readonly`). */
+  readonly isReadOnly?: boolean;
   /** Login by bearer tokens of this server. */
   readonly tokens?: TokenServer;
 }
@@ -52,8 +56,9 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   return {
     host,
     storage: root,
-    restart: async () => {
+    restart: async (changed) => {
       await stop(server);
+      if (changed !== undefined) await writeFile(config, await configText({ directory, root, port, ...changed }));
       server = await launch(config, host);
     },
     close: async () => {
@@ -77,11 +82,17 @@ interface ConfigInput extends DockerRegistryOptions {
   readonly port: number;
 }
 
-async function configText({ directory, root, port, login, tokens, relativeUrls = false }: ConfigInput): Promise<string> {
+async function configText(input: ConfigInput): Promise<string> {
+  const { directory, root, port, login, tokens, relativeUrls = false, deletes = true, isReadOnly = false } = input;
+  const storage = {
+    filesystem: { rootdirectory: root },
+    delete: { enabled: deletes },
+    maintenance: { readonly: { enabled: isReadOnly } },
+  };
   const lines = [
     'version: 0.1',
     'log: { level: error, accesslog: { disabled: true } }',
-    `storage: { filesystem: { rootdirectory: ${JSON.stringify(root)} }, delete: { enabled: true } }`,
+    `storage: ${JSON.stringify(storage)}`,
     `http: { addr: "127.0.0.1:${port}", relativeurls: ${relativeUrls} }`,
   ];
   if (login !== undefined) {

@@ -15,7 +15,8 @@ export interface AuthorizerOptions {
   readonly http: HttpClient;
   /** `registry/repository`, what credentials are looked up by. */
   readonly name: string;
-  readonly scope: TokenRequest['scope'];
+  /** What a token shall be for; a function is told what the registry asks for. */
+  readonly scope: TokenRequest['scope'] | ((asked: string) => string);
   readonly credentials: CredentialProvider;
   readonly refusal: TokenRequest['refusal'];
   /** Of the whole source: a token serves many requests, and one reader that leaves must not take it from the others. */
@@ -85,11 +86,17 @@ export class Authorizer {
     if (challenge.scheme === 'basic') return basicGrant(credentials);
     if (credentials !== undefined && isRegistryToken(credentials))
       return { authorization: `Bearer ${credentials.registryToken}` };
-    const { http, scope, refusal, signal } = this.#options;
+    const { http, refusal, signal } = this.#options;
+    const scope = this.#scopeFor(challenge);
     const token = await fetchBearerToken({ challenge, registryUrl, scope, credentials, http, signal, refusal });
     this.#tokens.push(token.value);
     if (this.#tokens.length > KEPT_TOKENS) this.#tokens.shift();
     return { authorization: `Bearer ${token.value}`, token };
+  }
+
+  #scopeFor({ parameters }: Challenge): string | undefined {
+    const { scope } = this.#options;
+    return typeof scope === 'function' ? scope(parameters.get('scope') ?? '') : scope;
   }
 }
 

@@ -38,8 +38,8 @@ export interface RegistryWrite extends RegistryRequest {
 }
 
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
-/** Parameters of presigned addresses, at S3, Google, Azure and CDNs. */
-const SIGNATURES = /sig|token|credential|key|policy|auth/i;
+/** Parameters of presigned addresses, at S3, Google, Azure and CDNs, and of uploads (docker-registry). */
+const SIGNATURES = /sig|token|credential|key|policy|auth|state/i;
 /** The first, and one more with credentials or a token that were looked up afresh. */
 const MAX_LOGINS = 2;
 const READ_STATUSES: readonly number[] = [200, 206, 416];
@@ -47,20 +47,24 @@ const READ_STATUSES: readonly number[] = [200, 206, 416];
 export class RegistryConnection {
   readonly #options: ConnectionOptions;
   readonly #authorizer: Authorizer;
+  /** For DELETE: docker-registry wants a right of its own for it, others know none and refuse who asks (Quay). */
+  readonly #deleter: Authorizer;
   #base: Promise<URL> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     const { http, registry, repository, credentials, signal, actions = 'pull' } = options;
     const request = { what: `a token for ${repository}`, missing: 'REGISTRY_ERROR', signal } as const;
-    this.#authorizer = new Authorizer({
+    const asking = {
       http,
       credentials,
       signal,
       name: `${registry}/${repository}`,
-      scope: `repository:${repository}:${actions}`,
-      refusal: (response) => this.#refusal(response, request),
-    });
+      refusal: (response: HttpResponse) => this.#refusal(response, request),
+    };
+    const scope = `repository:${repository}:${actions}`;
+    this.#authorizer = new Authorizer({ ...asking, scope });
+    this.#deleter = new Authorizer({ ...asking, scope: (asked) => (namesDelete(asked) ? `${scope},delete` : scope) });
   }
 
   /**
@@ -80,9 +84,10 @@ export class RegistryConnection {
   async send(request: RegistryWrite): Promise<HttpResponse> {
     const { signal } = request;
     const url = request.location ?? new URL(`v2/${this.#options.repository}/${request.path}`, await this.#baseUrl(signal));
+    const authorizer = request.method === 'DELETE' ? this.#deleter : this.#authorizer;
     let isAddressFresh = false;
     for (let logins = 0; ; logins++) {
-      const sent = await this.#authorizer.authorization(signal);
+      const sent = await authorizer.authorization(signal);
       let response = await this.#send(url, request, sent);
       if (isDeadAddress(response, url) && !isAddressFresh) {
         isAddressFresh = true;
@@ -94,7 +99,7 @@ export class RegistryConnection {
       const mayBeLogin = response.status === 401 || (response.status === 403 && sent !== undefined && logins === 0);
       if (!mayBeLogin || response.url.origin !== url.origin || logins === MAX_LOGINS) return this.#accept(response, request, url);
       const held = await holdBody(response, MAX_ERROR_BODY_BYTES, signal);
-      if (!(await this.#authorizer.answer(held, sent, signal))) return this.#accept(held, request, url);
+      if (!(await authorizer.answer(held, sent, signal))) return this.#accept(held, request, url);
     }
   }
 
@@ -126,7 +131,12 @@ export class RegistryConnection {
       missing,
       retryAfterMs: retryAfterMsOf(response.headers),
       body: bytes,
-      secrets: [...(found === undefined ? [] : secretsOf(found)), ...this.#authorizer.secrets, ...signatureIn(response.url)],
+      secrets: [
+        ...(found === undefined ? [] : secretsOf(found)),
+        ...this.#authorizer.secrets,
+        ...this.#deleter.secrets,
+        ...signatureIn(response.url),
+      ],
       hasCredentials: found !== undefined,
       redirectedBy,
     });
@@ -139,6 +149,11 @@ export class RegistryConnection {
     });
     return waitOrAbort(this.#base, signal);
   }
+}
+
+/** @param scope as a challenge has it: `repository:NAME:delete`, several with spaces between */
+function namesDelete(scope: string): boolean {
+  return scope.split(' ').some((each) => each.split(':').at(-1)?.split(',').includes('delete') === true);
 }
 
 /** What storages say of an address that is too old: 403 at S3 and Azure, 400 at Google and for tokens of S3. */

@@ -11,7 +11,8 @@ export function contextForTest(over: Partial<RemoteContext> = {}): RemoteContext
     policy: { retries: 2, sleep: () => Promise.resolve() },
     credentials: () => Promise.resolve(undefined),
     insecureHosts: [],
-    uploadsDirectory: '/nonexistent/uploads',
+    // Nobody can make it, root neither: a test that wants notes gives a place.
+    uploadsDirectory: '/dev/null/uploads',
     environment: {},
     onWarning: () => undefined,
     ...over,

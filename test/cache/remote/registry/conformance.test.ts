@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { openRemote } from '../../../../src/lib/cache/remote/open-remote.ts';
 import { MemoryBudget } from '../../../../src/lib/pipeline/memory-budget.ts';
@@ -37,16 +40,21 @@ describe.skipIf(dockerRegistryMissing() !== undefined)('over docker-registry wit
   async function given(as = (cache: ContentCache) => Promise.resolve(cache)): Promise<CacheUnderTest> {
     const repository = `cache/of-test-${(repositories += 1)}`;
     const budget = new MemoryBudget();
-    const context = contextForTest({ budget, credentials: () => Promise.resolve(LOGIN) });
+    const directory = await mkdtemp(join(tmpdir(), 'clipctl-registry-notes-'));
+    const uploadsDirectory = join(directory, 'uploads');
+    const context = contextForTest({ budget, uploadsDirectory, credentials: () => Promise.resolve(LOGIN) });
     const open = async (): Promise<ContentCache> => as(await openRemote(`oci://${server.host}/${repository}`, context));
     return {
       cache: await open(),
       reopen: open,
       restartServer: () => server.restart(),
       // What a chunk that broke off leaves, docker-registry 2.8 takes away itself; registry.test.ts has the uploads that can be ended.
-      leftovers: () => Promise.resolve([]),
+      leftovers: () => readdir(uploadsDirectory).catch(() => []),
       heldHandles: () => leasesLeftIn(budget),
-      close: () => context.dispatcher.close(),
+      close: async () => {
+        await context.dispatcher.close();
+        await rm(directory, { recursive: true, force: true });
+      },
     };
   }
 });

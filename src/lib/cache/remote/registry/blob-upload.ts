@@ -5,8 +5,10 @@ import { discardBody, headerOf, type HttpResponse } from '../../../http/http-cli
 import type { RequestBody } from '../../../http/request-body.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { FilledBody } from './filled-body.ts';
+import { OVER_STATUSES, type NotedUploads } from './noted-uploads.ts';
 
-const DELETE_STATUSES: readonly number[] = [200, 202, 204, 400, 404, 405, 416];
+/** What registries answer to the DELETE of an upload. */
+const DELETE_STATUSES: readonly number[] = [...OVER_STATUSES, 400, 416];
 
 const NOTHING: RequestBody = {
   sizeBytes: 0,
@@ -15,19 +17,30 @@ const NOTHING: RequestBody = {
   },
 };
 
+export interface UploadTarget {
+  readonly connection: RegistryConnection;
+  readonly notes: NotedUploads;
+}
+
 export class BlobUpload {
   readonly #connection: RegistryConnection;
+  readonly #notes: NotedUploads;
   readonly #signal: AbortSignal;
   #location: URL;
   #sentBytes = 0;
+  /** The path of the note. */
+  #note: string | undefined;
 
-  private constructor(connection: RegistryConnection, location: URL, signal: AbortSignal) {
+  private constructor({ connection, notes }: UploadTarget, location: URL, signal: AbortSignal) {
     this.#connection = connection;
+    this.#notes = notes;
     this.#location = location;
     this.#signal = signal;
   }
 
-  static async begin(connection: RegistryConnection, signal: AbortSignal): Promise<BlobUpload> {
+  /** Opens an upload, and notes it before it takes a byte. */
+  static async begin(target: UploadTarget, signal: AbortSignal): Promise<BlobUpload> {
+    const { connection, notes } = target;
     const response = await connection.send({
       ...requestOf(signal),
       method: 'POST',
@@ -36,7 +49,9 @@ export class BlobUpload {
       accepted: [202],
     });
     await discardBody(response);
-    return new BlobUpload(connection, locationOf(response), signal);
+    const upload = new BlobUpload(target, locationOf(response), signal);
+    upload.#note = await notes.add(upload.#location);
+    return upload;
   }
 
   get sentBytes(): number {
@@ -55,6 +70,7 @@ export class BlobUpload {
       const response = await this.#connection.send({ ...request, method: 'PATCH', body: filled, accepted: [202] });
       await discardBody(response);
       this.#location = locationOf(response);
+      if (this.#note !== undefined) await this.#notes.move(this.#note, this.#location);
     } catch (error) {
       throw filled.failure === undefined ? error : filled.failure.error;
     } finally {
@@ -70,6 +86,7 @@ export class BlobUpload {
     location.searchParams.set('digest', digest);
     const request = { ...requestOf(this.#signal), location };
     await discardBody(await this.#connection.send({ ...request, method: 'PUT', body: NOTHING, accepted: [201, 204] }));
+    await this.#forget();
   }
 
   /**
@@ -78,7 +95,15 @@ export class BlobUpload {
    */
   async abandon(signal: AbortSignal): Promise<void> {
     const request = { ...requestOf(signal), location: this.#location };
-    await discardBody(await this.#connection.send({ ...request, method: 'DELETE', accepted: DELETE_STATUSES }));
+    const response = await this.#connection.send({ ...request, method: 'DELETE', accepted: DELETE_STATUSES });
+    await discardBody(response);
+    // Else the next run tries once more.
+    if (OVER_STATUSES.includes(response.status)) await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
+    if (this.#note !== undefined) await this.#notes.drop(this.#note);
+    this.#note = undefined;
   }
 }
 

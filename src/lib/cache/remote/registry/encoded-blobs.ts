@@ -34,6 +34,7 @@ export function encodedBlobsIn(artifacts: LayerArtifacts): EncodedContents {
       return remoteReadable(pieces, { url: artifacts.url, hash, sizeBytes: end - start, isWhole: false, signal });
     },
     store: async (pieces, hash, { memory, signal }) => {
+      await artifacts.clean(signal);
       const sent = await artifacts.upload((upload) => sendPieces(upload, pieces, memory), signal);
       const { digest, sentBytes, chunks } = sent;
       await artifacts.publish(packedTagOf(hash), packedLayerManifest(hash, { digest, sizeBytes: sentBytes }), signal);

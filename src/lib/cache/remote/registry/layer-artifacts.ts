@@ -10,17 +10,20 @@ import { readBody } from '../../../http/read-body.ts';
 import { bodyOfBytes } from '../../../http/request-body.ts';
 import { openResumingBody } from '../../../http/resuming-body.ts';
 import type { RetryPolicy } from '../../../http/retry.ts';
+import { waitOrAbort } from '../../../http/wait-or-abort.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { BlobUpload } from './blob-upload.ts';
 import { EMPTY_CONFIG, EMPTY_CONFIG_TEXT, MANIFEST_TYPE, MAX_LAYER_MANIFEST_BYTES } from './layer-manifest.ts';
+import type { NotedUploads } from './noted-uploads.ts';
 
-/** To tidy up after a failure; what is not reached the registry purges by itself. */
+/** To tidy up after a failure; what is not reached is left to the next run. */
 const ABANDON_MS = 1000;
 
 export interface ArtifactsOptions {
   readonly url: string;
   readonly connection: RegistryConnection;
   readonly policy: RetryPolicy;
+  readonly notes: NotedUploads;
 }
 
 export interface BlobSpan {
@@ -35,11 +38,18 @@ export class LayerArtifacts {
   readonly url: string;
   readonly #connection: RegistryConnection;
   readonly #policy: RetryPolicy;
+  readonly #notes: NotedUploads;
 
-  constructor({ url, connection, policy }: ArtifactsOptions) {
+  constructor({ url, connection, policy, notes }: ArtifactsOptions) {
     this.url = url;
     this.#connection = connection;
     this.#policy = policy;
+    this.#notes = notes;
+  }
+
+  /** Cancels what killed runs left, before the first upload of this one; it never fails. */
+  clean(signal: AbortSignal): Promise<void> {
+    return waitOrAbort(this.#notes.clean(this.#connection), signal);
   }
 
   /** The text of the manifest; `undefined`: there is none, or it is longer than one of ours. */
@@ -77,7 +87,7 @@ export class LayerArtifacts {
 
   /** `send` fills the upload and says which blob it is; when it fails the registry may throw away what it has. */
   async upload<T extends { readonly digest: Digest }>(send: (upload: BlobUpload) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const upload = await BlobUpload.begin(this.#connection, signal);
+    const upload = await BlobUpload.begin({ connection: this.#connection, notes: this.#notes }, signal);
     try {
       const sent = await send(upload);
       await upload.finish(sent.digest);
@@ -113,9 +123,11 @@ export class LayerArtifacts {
     const known = await this.#connection.send({ ...request, missing: 'REGISTRY_ERROR', headers: {}, signal });
     await discardBody(known);
     if (known.status === 200) return;
-    const upload = await BlobUpload.begin(this.#connection, signal);
-    await upload.append(bodyOfBytes(Buffer.from(EMPTY_CONFIG_TEXT)));
-    await upload.finish(digest);
+    const send = async (upload: BlobUpload): Promise<{ readonly digest: Digest }> => {
+      await upload.append(bodyOfBytes(Buffer.from(EMPTY_CONFIG_TEXT)));
+      return { digest };
+    };
+    await this.upload(send, signal);
   }
 }
 

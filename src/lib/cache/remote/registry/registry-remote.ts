@@ -31,6 +31,7 @@ import { encodedBlobsIn } from './encoded-blobs.ts';
 import { LayerArtifacts } from './layer-artifacts.ts';
 import { layerManifest, sizeInManifest, tagOf } from './layer-manifest.ts';
 import { listLayerTags } from './list-tags.ts';
+import { NotedUploads } from './noted-uploads.ts';
 
 /**
  * Opens without connecting.
@@ -49,7 +50,8 @@ export function openRegistryRemote(url: URL, context: RemoteContext): ContentCac
     signal: closing.signal,
     onPlainHttp: context.onPlainHttp,
   });
-  return new RegistryRemote(`oci://${registry}/${repository}`, { connection, closing, policy: context.policy });
+  const notes = new NotedUploads({ registry, repository }, context);
+  return new RegistryRemote(`oci://${registry}/${repository}`, { connection, closing, policy: context.policy, notes });
 }
 
 function parseRepository(url: URL): { readonly registry: string; readonly repository: string } {
@@ -75,6 +77,7 @@ interface RemoteParts {
   readonly connection: RegistryConnection;
   readonly closing: AbortController;
   readonly policy: RetryPolicy;
+  readonly notes: NotedUploads;
 }
 
 class RegistryRemote implements ContentCache {
@@ -85,11 +88,11 @@ class RegistryRemote implements ContentCache {
   readonly #closing: AbortController;
   readonly #artifacts: LayerArtifacts;
 
-  constructor(url: string, { connection, closing, policy }: RemoteParts) {
+  constructor(url: string, { connection, closing, policy, notes }: RemoteParts) {
     this.url = url;
     this.#connection = connection;
     this.#closing = closing;
-    this.#artifacts = new LayerArtifacts({ url, connection, policy });
+    this.#artifacts = new LayerArtifacts({ url, connection, policy, notes });
     this.encoded = encodedBlobsIn(this.#artifacts);
   }
 
@@ -127,6 +130,7 @@ class RegistryRemote implements ContentCache {
     hash: ContentHash,
     { sizeBytes, signal, replace = false }: CacheCallOptions & Partial<StoreOptions>,
   ): Promise<StoreResult> {
+    await this.#artifacts.clean(signal);
     const isThere = !replace && (await this.contentExists(hash, { signal })) !== undefined;
     if (isThere) return { sentBytes: 0, chunks: 0, skipped: true };
     const sending = { check: new ContentCheck(hash, sizeBytes), hash, signal };

@@ -10,7 +10,7 @@ import type { S3Requests } from './s3-requests.ts';
 import { sendObject } from './store-object.ts';
 
 /** @param clean what has to be done before uploads are opened */
-export function encodedObjectsIn(requests: S3Requests, clean: () => Promise<void>): EncodedContents {
+export function encodedObjectsIn(requests: S3Requests, clean: (signal: AbortSignal) => Promise<void>): EncodedContents {
   const nameOf = (hash: ContentHash): string => `${hash}.zst`;
   return {
     memoryBytes: PACKED_PARTS_BYTES,
@@ -21,7 +21,7 @@ export function encodedObjectsIn(requests: S3Requests, clean: () => Promise<void
     },
     get: (hash, range) => readObjectRange(requests, nameOf(hash), range),
     store: async (pieces, hash, { memory, signal }) => {
-      await clean();
+      await clean(signal);
       const name = nameOf(hash);
       const parts = packedParts(pieces, memory);
       // The hash of the content, not of the object.

@@ -4,14 +4,16 @@
  */
 import { ClipctlError, isAbort } from '../../../errors.ts';
 import type { StoreResult } from '../../content-cache.ts';
+import { abortAbandonedUploads, tryNoteUpload } from '../abandoned-uploads.ts';
+import { dropNote, touchNote } from '../upload-notes.ts';
 import { reasonOf, statusOf } from './s3-failure.ts';
 import type { Condition, ContentToStore } from './content-to-store.ts';
 import type { HashedPart } from './hashed-parts.ts';
+import { placeOfUploads, S3_NOTES } from './noted-upload.ts';
 import { PieceBody } from './piece-body.ts';
 import { withPayloadHash } from './payload-hash.ts';
 import { sizeOfObject } from './read-object.ts';
 import type { S3Requests } from './s3-requests.ts';
-import { dropNote, noteUpload, touchNote } from './upload-notes.ts';
 
 /** A run that was interrupted must end soon. */
 const ABORT_PATIENCE_MS = 2_000;
@@ -35,7 +37,7 @@ export async function uploadParts(
   const uploadId = await openUpload(requests, content);
   let note: string | undefined;
   try {
-    note = await tryNote(requests, content, uploadId);
+    note = await tryNoteUpload(requests.context, S3_NOTES, { ...placeOfUploads(requests), key: content.key, uploadId });
     const sent = await sendParts(requests, { ...content, uploadId, note }, parts);
     await complete(requests, { ...content, uploadId }, sent);
     if (note !== undefined) await dropNote(note);
@@ -71,6 +73,14 @@ export async function abortUpload(
   }
 }
 
+/** Aborts what killed runs of this cache directory left in this bucket, and nothing else there. */
+export function abortAbandonedParts(requests: S3Requests): Promise<void> {
+  const { endpoint, bucket } = placeOfUploads(requests);
+  return abortAbandonedUploads(requests.context, S3_NOTES, async (note) => {
+    return note.bucket === bucket && note.endpoint === endpoint && (await abortUpload(requests, note));
+  });
+}
+
 async function openUpload(requests: S3Requests, { key, metadata, signal }: ContentToStore): Promise<string> {
   const { UploadId } = await requests.run({
     operation: 'CreateMultipartUpload',
@@ -83,18 +93,6 @@ async function openUpload(requests: S3Requests, { key, metadata, signal }: Conte
   });
   if (UploadId !== undefined && UploadId !== '' && UploadId.length <= 4096) return UploadId;
   throw new ClipctlError('REMOTE_FAILED', 'the S3 server opened an upload without a usable id');
-}
-
-/** A cache directory that can't be written costs the clean-up after a kill, not the upload. */
-async function tryNote(requests: S3Requests, { key }: ContentToStore, uploadId: string): Promise<string | undefined> {
-  const { address, context } = requests;
-  const note = { endpoint: address.endpoint?.href ?? '', bucket: address.bucket, key, uploadId };
-  try {
-    return await noteUpload(context.uploadsDirectory, note);
-  } catch (error) {
-    context.onWarning(`an upload that is killed now stays on the S3 server: ${(error as Error).message}`);
-    return undefined;
-  }
 }
 
 interface OpenUpload extends ContentToStore {

@@ -3,6 +3,7 @@
  * Anything that speaks S3 will do; what a server does not know is learnt and done without.
  */
 import type { Readable } from 'node:stream';
+import { waitOrAbort } from '../../../http/wait-or-abort.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import type { ChunkSource } from '../../chunk-source.ts';
 import type {
@@ -18,11 +19,11 @@ import type {
 } from '../../content-cache.ts';
 import { requireRange } from '../../file-readable.ts';
 import type { RemoteContext } from '../../remote-context.ts';
-import { abortAbandonedUploads } from './abandoned-uploads.ts';
 import { ConditionalCreate } from './conditional-create.ts';
 import { encodedObjectsIn } from './encoded-objects.ts';
 import { deleteObject } from './delete-object.ts';
 import { listObjects } from './list-objects.ts';
+import { abortAbandonedParts } from './multipart-upload.ts';
 import { readObject, readObjectRange, sizeOfObject } from './read-object.ts';
 import { parseS3Address, printedAddress } from './s3-address.ts';
 import { S3Requests } from './s3-requests.ts';
@@ -54,7 +55,7 @@ class S3Remote implements ContentCache {
     this.#requests = requests;
     this.#partsAtOnce = partsAtOnce;
     this.url = printedAddress(requests.address);
-    this.encoded = encodedObjectsIn(requests, () => this.#clean());
+    this.encoded = encodedObjectsIn(requests, (signal) => this.#clean(signal));
     this.capabilities = {
       ranges: true,
       list: true,
@@ -89,15 +90,15 @@ class S3Remote implements ContentCache {
 
   async #store(source: ChunkSource, object: ObjectToStore): Promise<StoreResult> {
     object.signal.throwIfAborted();
-    await this.#clean();
+    await this.#clean(object.signal);
     const target = { requests: this.#requests, conditional: this.#conditional, partsAtOnce: this.#partsAtOnce };
     return storeObject(target, source, object);
   }
 
   /** Once a run, and before it opens uploads of its own. */
-  #clean(): Promise<void> {
-    this.#cleaning ??= abortAbandonedUploads(this.#requests);
-    return this.#cleaning;
+  #clean(signal: AbortSignal): Promise<void> {
+    this.#cleaning ??= abortAbandonedParts(this.#requests);
+    return waitOrAbort(this.#cleaning, signal);
   }
 
   deleteContent(hash: ContentHash, { signal }: CacheCallOptions): Promise<boolean> {
