@@ -42,7 +42,7 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
   announceLayers(session, request, images);
-  if (request.warm || remotes.length > 0) await session.disk.removeLeftovers();
+  if (request.warm || remotes.length > 0) await session.disk.removeLeftovers(session.signal);
   const keeping = new WorkBeside();
   const layers = await indexLayers(session, {
     source,

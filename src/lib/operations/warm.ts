@@ -54,7 +54,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const startedAt = performance.now();
   const remotes = await openReadAndFill(session, request);
   const { images, failures } = await openImages(session, request);
-  await session.disk.removeLeftovers();
+  await session.disk.removeLeftovers(session.signal);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
   if (request.noDisk !== true) await claimRoom(session, images);
   const run = new WarmRun(session, request, remotes);

@@ -1,9 +1,14 @@
-/** RELIABILITY §2 row 24: what killed processes left of our own state. */
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+/** RELIABILITY §2 rows 19 and 24: what killed processes left of our own state. */
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { newOwnedName } from '../../../src/lib/cache/disk/owned-name.ts';
-import { makeCacheDirectory } from '../cache-directory.ts';
+import { makeCacheDirectory, signal } from '../cache-directory.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Against hangs: three times the 2 seconds of row 19. */
+const CLEANED_UP_MS = 6000;
 
 test('§2 row 24: a record on its way goes with the process that wrote it; one of a running process stays', async () => {
   const dir = await makeCacheDirectory();
@@ -14,7 +19,51 @@ test('§2 row 24: a record on its way goes with the process that wrote it; one o
   const ended = [space, pid, `${ticks ?? ''}1`, random].join('-');
   const elsewhere = ['0'.repeat(16), pid, ticks, random].join('-');
   for (const name of [own, ended, elsewhere]) await writeFile(join(ingests, `${name}.record`), '{}');
-  await dir.open().removeLeftovers();
+  await dir.open().removeLeftovers(signal);
   expect((await readdir(ingests)).sort()).toEqual([`${own}.record`, `${elsewhere}.record`].sort());
   await dir.remove();
 });
+
+test('stopped transfers that nobody goes on with for a day go, with their locks; those of today stay', async () => {
+  const { dir, ingests, young } = await directoryWithTransfers(50, 5);
+  await dir.open().removeLeftovers(signal);
+  expect((await readdir(ingests)).sort()).toEqual(young);
+  expect(await readdir(join(dir.path, '.clipctl/v1/locks'))).toEqual([]);
+  await dir.remove();
+});
+
+test('§2 row 19: who is stopped while it removes a thousand of them does not go on to the last one', async () => {
+  const { dir, ingests } = await directoryWithTransfers(1000, 0);
+  const stop = new AbortController();
+  const removing = dir.open().removeLeftovers(stop.signal);
+  while ((await readdir(ingests)).length === 1000) await sleep(1);
+  stop.abort();
+  const stoppedMs = performance.now();
+  await removing;
+  expect(performance.now() - stoppedMs).toBeLessThan(CLEANED_UP_MS);
+  expect((await readdir(ingests)).length).toBeGreaterThan(500);
+  expect(await readdir(join(dir.path, '.clipctl/v1/locks'))).toEqual([]);
+  await dir.remove();
+});
+
+/** Stopped transfers, each of a layer of its own: of two days ago, and of now. */
+async function directoryWithTransfers(oldCount: number, youngCount: number) {
+  const dir = await makeCacheDirectory();
+  await mkdir(join(dir.path, '.clipctl/v1/locks'), { recursive: true });
+  const ingests = join(dir.path, '.clipctl/v1/ingest');
+  const names = Array.from({ length: oldCount + youngCount }, (_, nth) => transferName(nth));
+  const twoDaysAgo = new Date(Date.now() - 2 * DAY_MS);
+  for (const [nth, name] of names.entries()) {
+    const paths = ['layer', 'journal', ''].map((file) => join(ingests, name, file));
+    await mkdir(join(ingests, name), { recursive: true });
+    for (const path of paths.slice(0, 2)) await writeFile(path, 'part of a layer');
+    if (nth < oldCount) for (const path of paths) await utimes(path, twoDaysAgo, twoDaysAgo);
+  }
+  return { dir, ingests, young: names.slice(oldCount) };
+}
+
+/** Of a layer of its own. */
+function transferName(nth: number): string {
+  const random = nth.toString(16).padStart(32, '0');
+  return `${random}${random}.${random}`;
+}

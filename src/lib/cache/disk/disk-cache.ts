@@ -128,9 +128,10 @@ export class DiskCache implements ContentCache {
     return { sentBytes: sizeBytes, chunks, skipped: false };
   }
 
-  /** Removes what killed processes left and nobody needs. Never fails. */
-  async removeLeftovers(): Promise<void> {
-    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, stateOf: (hash) => this.checkLayer(hash) });
+  /** Removes what killed processes left and nobody needs, until it is stopped. Never fails. */
+  async removeLeftovers(signal: AbortSignal): Promise<void> {
+    const stateOf = (hash: ContentHash): Promise<string> => this.checkLayer(hash);
+    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, stateOf, signal });
   }
 
   /**

@@ -20,6 +20,8 @@ export interface LeftoverOptions {
   readonly lockKind: LockOptions['kind'];
   /** `verified`: the layer stands under its final name. */
   readonly stateOf: (hash: ContentHash) => Promise<string>;
+  /** Ends it early: who stops a command does not wait for what thousands of others have left. */
+  readonly signal: AbortSignal;
 }
 
 /** Never fails: what can't be removed now stays for the next run. */
@@ -29,10 +31,12 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
     let now: Promise<number> | undefined;
     const nowMs = (): Promise<number> => (now ??= fileSystemTimeMs(cacheDir));
     for (const transfer of await listTransfers(cacheDir)) {
+      if (options.signal.aborted) return;
       const isOver = (await isFinished(transfer, options)) || (await isOld(transfer.path, await nowMs()));
       if (isOver) await removeUnderLock(cacheDir, transfer, options);
     }
-    await removeUnlocked(ingestDirectory(cacheDir), nowMs);
+    await removeUnlocked(ingestDirectory(cacheDir), nowMs, options.signal);
+    if (options.signal.aborted) return;
     await removeDeadLocks(locksDirectory(cacheDir), { lockKind: options.lockKind, nowMs });
     // Reading them takes away those of dead processes.
     await readLeases(cacheDir);
@@ -46,8 +50,9 @@ async function isFinished({ hash, path }: Transfer, { stateOf }: LeftoverOptions
   return (await stateOf(hash)) === 'verified' || !(await isUnpublished(path));
 }
 
-async function removeUnlocked(directory: string, nowMs: () => Promise<number>): Promise<void> {
+async function removeUnlocked(directory: string, nowMs: () => Promise<number>, signal: AbortSignal): Promise<void> {
   for (const name of await namesOf(directory)) {
+    if (signal.aborted) return;
     const path = join(directory, name);
     if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
   }
