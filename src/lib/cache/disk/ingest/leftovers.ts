@@ -26,23 +26,41 @@ export interface LeftoverOptions {
 
 /** Never fails: what can't be removed now stays for the next run. */
 export async function removeLeftovers(cacheDir: string, options: LeftoverOptions): Promise<void> {
-  try {
-    // The file system is asked only where something is left.
-    let now: Promise<number> | undefined;
-    const nowMs = (): Promise<number> => (now ??= fileSystemTimeMs(cacheDir));
+  const { lockKind, signal } = options;
+  // The file system is asked only where something is left.
+  let now: Promise<number> | undefined;
+  const nowMs = (): Promise<number> => (now ??= fileSystemTimeMs(cacheDir));
+  await asFarAsPossible(async () => {
     for (const transfer of await listTransfers(cacheDir)) {
-      if (options.signal.aborted) return;
-      const isOver = (await isFinished(transfer, options)) || (await isOld(transfer.path, await nowMs()));
-      if (isOver) await removeUnderLock(cacheDir, transfer, options);
+      if (signal.aborted) return;
+      // One that can't be removed (another user's, in a shared cache) keeps nobody from the others.
+      await asFarAsPossible(() => removeIfOver(cacheDir, transfer, { ...options, nowMs }));
     }
-    await removeUnlocked(ingestDirectory(cacheDir), nowMs, options.signal);
-    if (options.signal.aborted) return;
-    await removeDeadLocks(locksDirectory(cacheDir), { lockKind: options.lockKind, nowMs });
-    // Reading them takes away those of dead processes.
-    await readLeases(cacheDir);
+  });
+  await asFarAsPossible(() => removeUnlocked(ingestDirectory(cacheDir), nowMs, signal));
+  if (signal.aborted) return;
+  await asFarAsPossible(() => removeDeadLocks(locksDirectory(cacheDir), { lockKind, nowMs }));
+  // Reading them takes away those of dead processes.
+  await asFarAsPossible(() => readLeases(cacheDir));
+}
+
+/** Runs `action`, and leaves it where the file system refuses. */
+async function asFarAsPossible(action: () => Promise<unknown>): Promise<void> {
+  try {
+    await action();
   } catch (error) {
     if (!(error instanceof ClipctlError) && !(error instanceof Error && 'syscall' in error)) throw error;
   }
+}
+
+interface Judging extends LeftoverOptions {
+  /** Now, as the file system tells the time. */
+  readonly nowMs: () => Promise<number>;
+}
+
+async function removeIfOver(cacheDir: string, transfer: Transfer, { nowMs, ...options }: Judging): Promise<void> {
+  const isOver = (await isFinished(transfer, options)) || (await isOld(transfer.path, await nowMs()));
+  if (isOver) await removeUnderLock(cacheDir, transfer, options);
 }
 
 /** Its layer is there: also when whoever brought it was killed before it could vouch for it. */
