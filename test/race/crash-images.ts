@@ -1,5 +1,6 @@
 /** What the crash loop warms, over one registry, and the seeded points where it is killed. */
 import { join } from 'node:path';
+import { seededContent } from '../cache/seeded-content.ts';
 import { runCli } from '../e2e/run-cli.ts';
 import { halfNoise, makeMixedImage } from '../e2e/mixed-image.ts';
 import { makeLayout, type MadeLayout } from '../servers/make-layout.ts';
@@ -12,9 +13,11 @@ const ONE_STREAM_BYTES = 15 * MIB;
 
 /**
  * `many`: M of RELIABILITY §2. `mixed`: Z. `index`: large layers by parallel runs of an index. `ranges`: one slow one, by
- * pieces ahead. `unpaced`: faster than they are decoded.
+ * pieces ahead. `unpaced`: faster than they are decoded. `noise`: one that gzip made no smaller, by two threads and unpaced.
  */
-export const CRASH_KINDS = ['many', 'mixed', 'index', 'ranges', 'unpaced'] as const;
+export const CRASH_KINDS = ['many', 'mixed', 'index', 'ranges', 'unpaced', 'noise'] as const;
+/** Faster than any decoder. */
+const UNPACED: readonly CrashKind[] = ['unpaced', 'noise'];
 export type CrashKind = (typeof CRASH_KINDS)[number];
 
 export interface CrashImages {
@@ -31,6 +34,7 @@ export async function serveCrashImages(directory: string, scale: number): Promis
     index: await makeMixedImage(join(directory, 'index'), Math.max(24, scale * 64) * MIB),
     ranges: await makeMixedImage(join(directory, 'ranges'), Math.max(24, scale * 64) * MIB, ['none']),
     unpaced: await makeMixedImage(join(directory, 'unpaced'), ONE_STREAM_BYTES),
+    noise: await makeLayout(join(directory, 'noise'), [{ files: { 'a.bin': noise(Math.max(24, scale * 64) * MIB) } }]),
   };
   const repositories = Object.fromEntries(CRASH_KINDS.map((kind) => [kind, layouts[kind].directory]));
   const registry = await startLoopbackRegistry({ repositories });
@@ -39,7 +43,9 @@ export async function serveCrashImages(directory: string, scale: number): Promis
   const { code, stderr } = await runCli(indexing, { env: { PATH: process.env['PATH'] ?? '', HOME: directory } });
   if (code !== 0) throw new Error(stderr);
   registry.script = ({ path }) =>
-    path.includes('/blobs/') && !path.includes('/unpaced/') ? { bytesPerSecond: speedOf(path) } : undefined;
+    path.includes('/blobs/') && !UNPACED.some((kind) => path.includes(`/${kind}/`))
+      ? { bytesPerSecond: speedOf(path) }
+      : undefined;
   const caseOf = (kind: CrashKind): CrashCase => ({
     registry,
     image: kind === 'index' ? clip : `${registry.host}/${kind}:v1`,
@@ -49,6 +55,11 @@ export async function serveCrashImages(directory: string, scale: number): Promis
     cases: Object.fromEntries(CRASH_KINDS.map((kind) => [kind, caseOf(kind)])) as CrashImages['cases'],
     close: () => registry.close(),
   };
+}
+
+/** Nothing that can be packed, the same each time. */
+function noise(sizeBytes: number): Buffer {
+  return Buffer.from(seededContent(7, sizeBytes).slice(0, sizeBytes));
 }
 
 /** Of each answer. What is slower than 12 MiB/s is read over several connections. */

@@ -11,7 +11,7 @@ import { generatedStream } from './generated-stream.ts';
 import { keptPiecesIn, type KeptPiece } from './kept-piece.ts';
 import type { OpenStreams } from './open-streams.ts';
 import { openResumingBody, ResumingBody, type ResumingBodyOptions } from './resuming-body.ts';
-import { SpeedWatch } from './speed-watch.ts';
+import { SpeedWatch, TICK_MS } from './speed-watch.ts';
 
 export interface ParallelOptions {
   readonly memory: AheadMemory;
@@ -138,17 +138,20 @@ class ParallelBody {
   async *#readStream(): AsyncGenerator<Buffer, void, undefined> {
     const stream = this.#stream ?? (await this.#openStream(this.#watch.isSlow ? FIRST_BYTES : Infinity));
     const pieces = stream.pieces();
+    const timer = setInterval(() => this.#watch.tick(performance.now()), TICK_MS);
     try {
       for (;;) {
-        const askedAtMs = performance.now() - stream.heldMs;
+        const { heldMs } = stream;
+        this.#watch.waits(performance.now());
         const { done, value } = await pieces.next();
         if (done === true) return;
         this.#offset += value.byteLength;
-        this.#watch.add(value.byteLength, performance.now() - stream.heldMs - askedAtMs);
+        this.#watch.got(value.byteLength, performance.now(), stream.heldMs - heldMs);
         if (this.#watch.isSlow && this.#hasRanges && this.#offset >= this.#aloneUntil) this.#getAhead(stream);
         yield value;
       }
     } finally {
+      clearInterval(timer);
       this.#stream = undefined;
       await pieces.return(undefined);
     }
