@@ -4,8 +4,11 @@ import { ClipctlError, storageError } from '../errors.ts';
 
 const flushFile = promisify(fdatasync);
 
-/** Dirty pages are pushed out this often, so that the flush at commit has little left to wait for (RELIABILITY §1.1). */
-const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
+/**
+ * Dirty pages are pushed out this often at least, so that the flush at commit has little left to wait for (RELIABILITY §1.1).
+ * The journal of a transfer asks by its own clock, which comes first on most machines (journal-writer.ts).
+ */
+const FLUSH_EVERY_BYTES = 256 * 1024 * 1024;
 
 export interface IngestWriterOptions {
   /** What is there already and stays. */

@@ -15,7 +15,7 @@ const FLUSH_EVERY_BYTES = 2 * 1024 * 1024;
  * written. A download so fast that more than 2 MiB come meanwhile makes up for them as fast. Where nobody tells whether the
  * machine was started anew, a kill costs what a power loss does: there it follows at once.
  */
-const FLUSH_EVERY_MS = 250;
+const FLUSH_EVERY_MS = 500;
 
 export class JournalWriter {
   readonly #path: string;

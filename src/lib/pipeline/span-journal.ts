@@ -9,7 +9,7 @@ import { storageError } from '../errors.ts';
 import type { SpanRun } from './span-plan.ts';
 
 /** A flush stops whoever writes the file for a moment: what comes meanwhile shares the next one. */
-const FLUSH_EVERY_MS = 250;
+const FLUSH_EVERY_MS = 500;
 
 export interface SpanJournalOptions {
   readonly journalPath: string;
