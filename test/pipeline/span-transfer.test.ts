@@ -95,7 +95,7 @@ it('a run counts once, at once after a kill, and after a power loss when it was 
   };
   await note(run(0, 4));
   // Flushes are rare: by then one is due, which brings both to disk.
-  await setTimeout(300);
+  await setTimeout(550);
   await note(run(4, 8));
   await note(run(8, 12));
   await transfer.close();
