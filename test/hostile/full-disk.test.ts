@@ -87,7 +87,8 @@ describe.skipIf(!canMount)('§2 row 11: a warm into 64 MiB', () => {
   it('of eight layers that turn out not to fit ends with 8, and no part of a layer is left', async () => {
     const { code, stderr, partialFiles } = await warmOnTmpfs(eightLayers('gzip'));
     expect({ code, partialFiles }).toEqual({ code: 8, partialFiles: '' });
-    expect(stderr).toMatch(/: more than \d+ bytes needed, \d+ free.*\[STORAGE_FULL\]/);
+    // The layer named may have grown too large, or have begun when the others had left too little for it.
+    expect(stderr).toMatch(/not enough space in .*: (more than )?\d+ bytes needed, \d+ free.*\[STORAGE_FULL\]/);
   });
 
   it.each<[string, MadeLayer]>([
