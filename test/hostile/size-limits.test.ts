@@ -100,6 +100,15 @@ describe('a layer that turns out larger than --max-cache-size', () => {
   });
 });
 
+it('two processes that bring a layer each at once, of which one fits, keep one, and the other ends with 8', async () => {
+  const images = await Promise.all([1, 2].map((fill) => makeLayout(home.path(`image-of-${fill}`), [layerOf(24, fill)])));
+  const flags = ['--min-free', '0', '--max-cache-size', '40MiB', '--progress', 'none'];
+  const codes = await Promise.all(images.map(async ({ reference }) => (await home.run(['warm', reference, ...flags])).code));
+  const { layers, transfers } = await layersAndTransfers();
+  expect({ layers, transfers, codes: codes.sort() }).toEqual({ layers: 1, transfers: [], codes: [0, 8] });
+  expect(diskBytes()).toBeLessThan(40 * MIB);
+});
+
 describe('layers of which the compressed bytes alone do not fit together', () => {
   it.each(FROM_REGISTRY)('are refused by %s with 8 before one is asked for', async (command) => {
     const image = await serve([noise(10, 1), noise(10, 2)]);

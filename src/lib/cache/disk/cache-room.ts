@@ -3,13 +3,15 @@
  * open in a process, pinned, or was used a moment ago.
  */
 import { lstat } from 'node:fs/promises';
-import { ClipctlError, storageError } from '../../errors.ts';
-import type { ContentHash } from '../../oci/digest.ts';
+import { storageError, type ClipctlError } from '../../errors.ts';
+import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { diskBytesOf } from './disk-usage.ts';
 import { evictLayers } from './evict-layers.ts';
 import { planEviction, type EvictionPlan, type KeepReason } from './eviction-plan.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type { Lease } from './lease.ts';
+import type { LayerTurns } from './lock/layer-turns.ts';
+import { noRoom } from './no-room.ts';
 import { openLayers } from './open-files.ts';
 import { pinnedLayers } from './pins.ts';
 import { readLeases } from './read-leases.ts';
@@ -25,6 +27,8 @@ export interface RoomOptions extends SpaceOptions {
   readonly clock: UseClock;
   /** The layers of this process: they stay. */
   readonly lease: Lease;
+  /** The locks between processes. */
+  readonly turns: LayerTurns;
   /** Default {@link RECENT_MS}. */
   readonly recentMs?: number;
   /** Hears of layers that went. */
@@ -67,6 +71,8 @@ export interface Arrival {
 
 /** Of the cap; a larger layer is not let in by a figure that other processes may have made wrong meanwhile. */
 const SMALL_SHARE = 1 / 64;
+/** The lock of those who are let in: it is named like one of a layer, and of none. */
+const ADMISSION = parseContentHash('0'.repeat(64), 'lock');
 
 export interface PruneDemand extends SpaceOptions {
   /** Layers that were not used for so long go too. */
@@ -156,24 +162,27 @@ export class CacheRoom {
 
   /**
    * Runs `publish`, which gives a layer its name, when both limits hold with it too; what may go for that goes. One at a
-   * time, so that no two take the same room; transfers under way do not count: their turn comes when they are complete.
+   * time, in all processes, so that no two take the same room; transfers under way do not count: their turn comes.
    * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*; what `publish` throws
    */
   admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
     return this.#arrivals.run('', async () => {
       const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
-      if (addedBytes > 0) await this.#letIn(arrival, addedBytes);
-      await publish();
+      if (addedBytes > 0 && !(await this.#fitsByFar(addedBytes, arrival.signal)))
+        await this.#options.turns.run(ADMISSION, arrival, () => this.#letIn(arrival, addedBytes).then(publish));
+      else await publish();
       if (this.#knownBytes !== undefined) this.#knownBytes += addedBytes;
     });
   }
 
+  async #fitsByFar(addedBytes: number, signal: AbortSignal): Promise<boolean> {
+    const limits = await this.limits();
+    if (addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
+    return missingSpace(withMoreFree(limits, addedBytes), await this.#ownBytes(signal), addedBytes) === 0;
+  }
+
   async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
     const limits = await this.limits();
-    if (requiredBytes <= limits.maxCacheBytes * SMALL_SHARE) {
-      const ownBytes = await this.#ownBytes(signal);
-      if (missingSpace(withMoreFree(limits, requiredBytes), ownBytes, requiredBytes) === 0) return;
-    }
     const survey = await this.#count(signal);
     // It is among the transfers that were counted.
     this.#knownBytes = survey.ownBytes - requiredBytes;
@@ -267,30 +276,4 @@ async function spaceOf(path: string): Promise<number> {
   } catch (error) {
     throw storageError(error, path, 'look at');
   }
-}
-
-interface NoRoom extends SpaceLimits {
-  readonly requiredBytes: number;
-  readonly ownBytes: number;
-}
-
-/** Says which of the two limits it is, what is needed and what there is. */
-export function noRoom(cacheDir: string, facts: NoRoom, cause?: unknown): ClipctlError {
-  const { requiredBytes, ownBytes, maxCacheBytes, minFreeBytes, freeBytes } = facts;
-  const details = { path: cacheDir, neededBytes: requiredBytes, ownBytes, maxCacheBytes, minFreeBytes, freeBytes };
-  const why = cause === undefined ? { details } : { details, cause };
-  // What did not fit is known only as far as it came.
-  const needed = cause === undefined ? `${requiredBytes} bytes needed` : `more than ${requiredBytes} bytes needed`;
-  if (ownBytes + requiredBytes > maxCacheBytes) {
-    const message = `the cache ${cacheDir} is full: ${needed}, ${Math.max(0, maxCacheBytes - ownBytes)} left of ${maxCacheBytes}; what is in use is not evicted`;
-    return new ClipctlError('STORAGE_FULL', message, {
-      ...why,
-      hint: 'Raise --max-cache-size, or see with `clipctl cache du` what takes the space and let go of it: `clipctl cache unpin`, `clipctl cache prune`.',
-    });
-  }
-  const message = `not enough space in ${cacheDir}: ${needed}, ${freeBytes ?? 0} free, of which ${minFreeBytes} stay free`;
-  return new ClipctlError('STORAGE_FULL', message, {
-    ...why,
-    hint: 'Run `clipctl cache prune --max-size 0 --dry-run` to see what could go, lower --min-free, or choose another --cache-dir.',
-  });
 }

@@ -4,7 +4,7 @@ import type { RoomOptions } from './cache-room.ts';
 import type { Durability } from './ingest-file.ts';
 import type { UseClockOptions } from './use-clock.ts';
 
-export interface DiskCacheOptions extends Omit<RoomOptions, 'clock' | 'lease'>, UseClockOptions {
+export interface DiskCacheOptions extends Omit<RoomOptions, 'clock' | 'lease' | 'turns'>, UseClockOptions {
   /** Lends the buffers that verifyLayer hashes with. */
   readonly budget: BufferBudget;
   /** Hashes layers elsewhere: in worker threads, on all cores. Default: here. */

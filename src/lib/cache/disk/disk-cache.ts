@@ -82,7 +82,7 @@ export class DiskCache implements ContentCache {
     this.#clock = new UseClock(directory, options);
     this.#records = new LayerRecords(directory, this.#clock);
     this.#lease = new Lease(directory);
-    this.room = new CacheRoom(directory, { ...options, clock: this.#clock, lease: this.#lease });
+    this.room = new CacheRoom(directory, { ...options, clock: this.#clock, lease: this.#lease, turns: this.#layerTurns });
   }
 
   get url(): string {
