@@ -6,6 +6,7 @@ import { ClipctlError } from '../errors.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
+import { claimRoom, wantedOf } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
 import { openImages, type PlatformChoice } from './open-images.ts';
@@ -47,6 +48,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const { encoder, warnings } = await encoderFor(remotes, request);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  if (request.noDisk !== true) await claimRoom(session, wantedOf(images));
   const tasks = distinctLayers(images);
   const pushed = await pushAll(session, tasks, { remotes, failures, noDisk: request.noDisk === true, encoder });
   if (request.noDisk !== true) await session.documents.keep();

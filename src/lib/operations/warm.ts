@@ -8,7 +8,7 @@ import { Lanes } from '../pipeline/lanes.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
-import { claimRoom, rememberImages } from './disk-room.ts';
+import { claimRoom, rememberImages, wantedOf } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, manifestDigestOf, platformOf, type LayerOfImage } from './image-layers.ts';
 import { mendRemotes } from './mend-remotes.ts';
@@ -59,7 +59,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const { images, failures } = await openImages(session, request);
   await session.disk.removeLeftovers(session.signal);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
-  if (request.noDisk !== true) await claimRoom(session, images);
+  if (request.noDisk !== true) await claimRoom(session, wantedOf(images));
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
   if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
