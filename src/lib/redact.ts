@@ -24,8 +24,15 @@ export function redactText(text: string, secrets: readonly string[] = []): strin
     if (secret.length >= 3) redacted = redacted.replaceAll(secret, REDACTED);
   }
   return redacted
-    .replace(URL_IN_TEXT, (url) => redactUrl(url))
+    .replace(URL_IN_TEXT, (text) => redactBeforePunctuation(text))
     .replace(HEADER_SECRET, (_, scheme: string) => `${scheme} ${REDACTED}`);
+}
+
+/** What a sentence goes on with behind a URL is none of it: `redis://host:6379: no answer` has no port `6379:`. */
+function redactBeforePunctuation(text: string): string {
+  let end = text.length;
+  while (end > 0 && '.,:;'.includes(text.charAt(end - 1))) end--;
+  return `${redactUrl(text.slice(0, end))}${text.slice(end)}`;
 }
 
 function redactQuery(parameters: URLSearchParams): string {

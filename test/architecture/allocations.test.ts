@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/pipeline/window-permit.ts: new Int32Array(new SharedArrayBuffer(4))': 'one number',
   'src/lib/pipeline/layer-worker.ts: new Uint8Array(shared)': 'a view of shared memory that the budget lent',
   'src/lib/pipeline/layer-worker.ts: new Uint8Array(link.shared)': 'a view of shared memory that the budget lent',
+  'src/lib/cache/content-map.ts: Buffer.concat(digests)': 'digests, 32 bytes for 4 MiB of layer',
   'src/lib/pipeline/span-digests.ts: new Uint8Array(Buffer.concat(this.#digests))': 'a result, 32 bytes for 4 MiB of layer',
   'src/lib/pipeline/span-digests.ts: Buffer.concat(this.#digests)': 'a result, 32 bytes for 4 MiB of layer',
 };

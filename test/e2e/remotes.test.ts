@@ -147,10 +147,41 @@ describe('wrong content of a remote', () => {
     expect(await readFile(home.path('near', hexOf(0)))).toEqual(before);
   });
 
+  it('is no failure of a required remote once it is overwritten', async () => {
+    const result = await home.run(['warm', app.reference, '--from', near(), '--remote', 'required', '--repair-remote', '--json']);
+    expect(result.code, result.stderr).toBe(0);
+    expect(result.json<WarmResult>().remotes).toMatchObject([{ corrupt: 1, repaired: 1 }]);
+  });
+
   it('exits 11 when the remote is required, after the registry served', async () => {
     const result: CliResult = await home.run(['warm', app.reference, '--from', near(), '--remote', 'required', '--json']);
     expect([result.code, result.json().error?.code]).toEqual([11, 'REMOTE_FAILED']);
     expect((await home.run(['inspect', app.reference, '--check-warm'])).code).toBe(0);
+  });
+});
+
+describe('a file remote whose file has another size', () => {
+  const damages: readonly (readonly [string, (bytes: Buffer) => Buffer])[] = [
+    ['cut', (bytes) => bytes.subarray(0, 100_000)],
+    ['longer', (bytes) => Buffer.concat([bytes, Buffer.from('more')])],
+    ['a page of HTML', () => Buffer.from('<html>not found</html>')],
+    ['empty', () => Buffer.alloc(0)],
+  ];
+
+  it.each(damages)('%s: is wrong content and no miss, and is overwritten with --repair-remote', async (_what, damage) => {
+    await warm('--to', near());
+    const path = join(home.path('near'), hexOf(0));
+    const right = await readFile(path);
+    await rm(path);
+    await writeFile(path, damage(right));
+    await coldDisk();
+    const document = await warm('--from', near());
+    expect(servedBy(document)).toEqual(['layout', 'remote']);
+    expect(document.remotes).toMatchObject([{ corrupt: 1, misses: 0, repaired: 0 }]);
+    expect(document.warnings[0]).toContain('holds wrong bytes');
+    await coldDisk();
+    expect((await warm('--from', near(), '--repair-remote')).remotes).toMatchObject([{ corrupt: 1, repaired: 1 }]);
+    expect(await readFile(path)).toEqual(right);
   });
 });
 

@@ -115,6 +115,16 @@ describe.skipIf(!canMount)('§2 row 11: a warm into 64 MiB', () => {
     const refused = await warmOneAfterTheOther([OLD], '');
     expect([refused.code, refused.left]).toEqual([8, []]);
   });
+
+  it.each([
+    ['half of the file system', ''],
+    ['the free-space floor leaves', '--min-free 20MiB --max-cache-size 1GiB'],
+  ])('refuses a layer that turns out larger than %s with 8, and gives the space back', async (_what, flags) => {
+    const zeros: MadeLayer = { files: { 'a.bin': Buffer.alloc(50 * MIB) } };
+    const { code, left, freeBytes } = await warmOneAfterTheOther([zeros], flags);
+    expect([code, left]).toEqual([8, []]);
+    expect(freeBytes).toBeGreaterThan(63 * MIB);
+  });
 });
 
 const OLD: MadeLayer = { files: { 'a.bin': noiseOf(2) }, compression: 'none' };

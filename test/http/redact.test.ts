@@ -22,6 +22,12 @@ describe('redactText', () => {
     expect(redactText(`authorization: bearer ${SECRET}`)).not.toContain(SECRET);
   });
 
+  test('ends a URL where the sentence goes on', () => {
+    expect(redactText(`redis://u:${SECRET}@h:6379: no answer; s3://b/p.`)).toBe('redis://REDACTED@h:6379: no answer; s3://b/p.');
+    expect(redactText(`https://h/x?sig=${SECRET}:`)).toBe('https://h/x?sig=REDACTED:');
+    expect(redactText('http://:::')).toBe('(unreadable address):::');
+  });
+
   test('no secret survives in a query, whatever stands around it', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 50 }), fc.string({ maxLength: 50 }), (before, after) => {

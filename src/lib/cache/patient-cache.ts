@@ -163,7 +163,7 @@ class PatientCache implements ContentCache {
 const HINT = '--remote required waits for a remote cache as long as --timeout and --retries say.';
 
 function tooSlow(waitedMs: number): ClipctlError {
-  const seconds = Math.round(waitedMs / 100) / 10;
+  const seconds = Math.max(1, Math.round(waitedMs / 100)) / 10;
   return new ClipctlError('TIMEOUT', `given up: nothing, or next to nothing, came for ${seconds} s`, {
     retryable: false,
     hint: HINT,

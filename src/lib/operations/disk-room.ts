@@ -1,24 +1,39 @@
 /** What a run that warms images says to the disk cache: which layers it needs, how much will come, what they were for. */
 import { contentHashOf } from '../oci/digest.ts';
+import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { durableName } from './durable-name.ts';
 import { distinctLayers, platformOf } from './image-layers.ts';
 import type { OpenedImage } from './open-image.ts';
 import type { Session } from './open-session.ts';
 
+/** A layer that a run keeps on disk. */
+export interface WantedLayer {
+  readonly layer: LayerDescriptor;
+  /** Decompressed, where an index says it. */
+  readonly uncompressedBytes?: number | undefined;
+}
+
+/** The layers of opened images, each once. */
+export function wantedOf(images: readonly OpenedImage[]): WantedLayer[] {
+  return distinctLayers(images).map(({ layer, image }) => ({
+    layer,
+    uncompressedBytes: image.mapOf(layer.digest)?.uncompressedBytes,
+  }));
+}
+
 /**
- * Takes leases on all layers of the images, and makes room for those that are missing before the first byte is fetched.
+ * Takes leases on all these layers, and makes room for those that are missing before the first byte is fetched.
  * @throws ClipctlError STORAGE_FULL when they can't fit whatever is evicted
  */
-export async function claimRoom(session: Session, images: readonly OpenedImage[]): Promise<void> {
+export async function claimRoom(session: Session, wanted: readonly WantedLayer[]): Promise<void> {
   const { disk, signal } = session;
-  const tasks = distinctLayers(images);
-  await disk.holdLayers(tasks.map(({ layer }) => contentHashOf(layer.diffId)));
-  const sizes = await runLimited(tasks, session.options.jobs * 4, async ({ layer, image }) => {
+  await disk.holdLayers(wanted.map(({ layer }) => contentHashOf(layer.diffId)));
+  const sizes = await runLimited(wanted, session.options.jobs * 4, async ({ layer, uncompressedBytes }) => {
     const state = await disk.checkLayer(contentHashOf(layer.diffId));
     if (state === 'verified' || state === 'unverified') return 0;
     // Nobody knows better than an index; compressed it is no larger than decompressed, give or take a header.
-    return image.mapOf(layer.digest)?.uncompressedBytes ?? layer.sizeBytes;
+    return uncompressedBytes ?? layer.sizeBytes;
   });
   const requiredBytes = sizes.reduce((sum, size) => sum + (size.status === 'fulfilled' ? size.value : 0), 0);
   if (requiredBytes > 0) await disk.room.make({ requiredBytes, signal });

@@ -12,6 +12,7 @@ import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { announceImages } from './announce-images.ts';
 import { valuesOrThrow } from './failures.ts';
+import { claimRoom } from './disk-room.ts';
 import { composeIndex } from './compose-index.ts';
 import type { IndexRequest } from './index-request.ts';
 import { prepareTargets } from './index-targets.ts';
@@ -42,13 +43,14 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
   const { source, targets, storageRef } = await prepareTargets(session, request);
   const images = targets.map(({ image }) => image);
   announceLayers(session, request, images);
-  if (request.warm || remotes.length > 0) await session.disk.removeLeftovers(session.signal);
+  const keep = request.warm || remotes.length > 0;
+  if (keep) await makeReady(session, images);
   const keeping = new WorkBeside();
   const layers = await indexLayers(session, {
     source,
     images,
     remotes,
-    ...{ keep: request.warm || remotes.length > 0, keeping },
+    ...{ keep, keeping },
     checkpointIntervalBytes: request.checkpointIntervalBytes ?? DEFAULT_CHECKPOINT_INTERVAL_BYTES,
   });
   const warnings: string[] = images.flatMap((image) => [...image.warnings, ...labelWarnings(image, layers)]);
@@ -86,6 +88,13 @@ export async function indexImage(session: Session, request: IndexRequest): Promi
 function announceLayers(session: Session, request: IndexRequest, images: readonly ResolvedImage[]): void {
   const named = images.map(({ platform, layers }) => ({ name: request.image, platform: formatPlatform(platform), layers }));
   announceImages(session, named, ({ digest }) => digest);
+}
+
+/** The disk cache, for the layers that will be kept in it. @throws ClipctlError STORAGE_FULL before a layer is asked for */
+async function makeReady(session: Session, images: readonly ResolvedImage[]): Promise<void> {
+  await session.disk.removeLeftovers(session.signal);
+  const distinct = new Map(images.flatMap(({ layers }) => layers.map((layer) => [layer.diffId, { layer }] as const)));
+  await claimRoom(session, [...distinct.values()]);
 }
 
 interface IndexLayersRequest {

@@ -6,6 +6,7 @@ import { ClipctlError } from '../errors.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
+import { claimRoom, wantedOf } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, type LayerOfImage } from './image-layers.ts';
 import { openImages, type PlatformChoice } from './open-images.ts';
@@ -36,6 +37,7 @@ export interface PushRequest extends PlatformChoice {
 interface Pushed extends SendOutcome {
   readonly task: LayerOfImage;
   readonly uncompressedBytes: number;
+  readonly isSizeClaimed?: boolean;
 }
 
 /** @throws ClipctlError REMOTE_FAILED, or why a layer could not be had; all other layers were still sent. CACHE_CORRUPT after --verify */
@@ -46,6 +48,7 @@ export async function pushCache(session: Session, request: PushRequest): Promise
   const { encoder, warnings } = await encoderFor(remotes, request);
   const { images, failures } = await openImages(session, request);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
+  if (request.noDisk !== true) await claimRoom(session, wantedOf(images));
   const tasks = distinctLayers(images);
   const pushed = await pushAll(session, tasks, { remotes, failures, noDisk: request.noDisk === true, encoder });
   if (request.noDisk !== true) await session.documents.keep();
@@ -126,9 +129,10 @@ async function verifyPushed(
   { remotes, mode }: { readonly remotes: readonly ContentCache[]; readonly mode: VerifyMode },
 ): Promise<Verification | undefined> {
   if (mode === 'none') return undefined;
-  const layers = pushed.map(({ task, uncompressedBytes }) => ({
+  const layers = pushed.map(({ task, uncompressedBytes, isSizeClaimed = false }) => ({
     diffId: task.layer.diffId,
     sizeBytes: uncompressedBytes,
+    isClaimed: isSizeClaimed,
     map: contentMapOf(task.image, task.layer.digest),
   }));
   const verification = await verifyTiers(
@@ -139,6 +143,10 @@ async function verifyPushed(
   const wrong = wrongTiers(verification);
   if (wrong.length === 0) return verification;
   throw new ClipctlError('CACHE_CORRUPT', wrong.map(({ message }) => message).join('; '), {
-    hint: 'Nothing of that was used. clipctl warm IMAGE --from URL --repair-remote overwrites it.',
+    details: {
+      wrongLayers: verification.tiers.reduce((sum, { wrong }) => sum + wrong.length, 0),
+      hitRatio: Math.min(...verification.tiers.map(({ hitRatio }) => hitRatio)),
+    },
+    hint: 'Nothing of that was used. clipctl warm IMAGE --to URL --verify full --repair-remote overwrites it.',
   });
 }

@@ -1,7 +1,7 @@
 /** `--no-disk`: a layer from where the image is straight into remote caches, with only parts of 8 MiB in between. */
-import type { ContentCache, StoreResult } from '../cache/content-cache.ts';
-import { ClipctlError, isRetryable } from '../errors.ts';
-import { contentHashOf } from '../oci/digest.ts';
+import type { ContentCache, ContentInfo, StoreResult } from '../cache/content-cache.ts';
+import { ClipctlError, errorCodeOf, isRetryable } from '../errors.ts';
+import { contentHashOf, type ContentHash } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { layerParts } from '../pipeline/layer-parts.ts';
 import { teeParts, type PartSource } from '../pipeline/tee-parts.ts';
@@ -13,6 +13,8 @@ import { reportSend, settleSends, type SendOutcome } from './send-layer.ts';
 export interface ThroughOutcome extends SendOutcome {
   /** Absent when no remote took the layer and nobody knew its size. */
   readonly uncompressedBytes: number | undefined;
+  /** Nobody says that it has this size but a remote that has it already. */
+  readonly isSizeClaimed: boolean;
   /** Compressed bytes taken from a registry. */
   readonly downloadedBytes: number;
 }
@@ -55,12 +57,13 @@ export async function sendThrough(
 ): Promise<ThroughOutcome> {
   const { signal } = session;
   const hash = contentHashOf(task.layer.diffId);
-  let uncompressedBytes = knownSizeOf(task);
+  const known = knownSizeOf(task);
+  let claimed: number | undefined;
   const missing: ContentCache[] = [];
   const there = await settleSends(remotes, async (remote): Promise<StoreResult> => {
-    const found = await remote.contentExists(hash, { signal });
+    const found = await existsRight(remote, hash, signal);
     if (found === undefined) missing.push(remote);
-    else uncompressedBytes = found.sizeBytes;
+    else claimed = found.sizeBytes;
     return { sentBytes: 0, chunks: 0, skipped: true };
   });
   const results = there.results.filter(({ url }) => missing.every((remote) => remote.url !== url));
@@ -73,13 +76,25 @@ export async function sendThrough(
   );
   const sent = [...first.results, ...second.results];
   const lost = [...first.failures.filter(({ url }) => !broken.includes(url)), ...second.failures];
+  const read = first.sizeBytes ?? second.sizeBytes;
   return {
     stored: [...results, ...sent].map(({ url }) => url),
     results: [...results, ...sent],
     failures: [...there.failures, ...lost],
-    uncompressedBytes: first.sizeBytes ?? second.sizeBytes ?? uncompressedBytes,
+    uncompressedBytes: read ?? known ?? claimed,
+    isSizeClaimed: (read ?? known) === undefined,
     downloadedBytes: first.downloadedBytes + second.downloadedBytes,
   };
+}
+
+/** What a remote itself knows to be wrong is stored anew. */
+async function existsRight(remote: ContentCache, hash: ContentHash, signal: AbortSignal): Promise<ContentInfo | undefined> {
+  try {
+    return await remote.contentExists(hash, { signal });
+  } catch (error) {
+    if (errorCodeOf(error) === 'CACHE_CORRUPT') return undefined;
+    throw error;
+  }
 }
 
 interface Pass extends SendOutcome {

@@ -1,7 +1,10 @@
-/** `--verify`: reads back what was warmed or pushed. Quick looks at ends and a sample, full at every byte. */
+/**
+ * `--verify`: reads back what was warmed or pushed. Full looks at every byte; quick at ends and a sample, where an index or a
+ * verified copy on disk says what should stand there, else at every byte too.
+ */
 import { createHash, randomInt } from 'node:crypto';
-import type { ContentCache } from '../cache/content-cache.ts';
-import { isWholeMap, MAP_SPAN_BYTES, type ContentMap } from '../cache/content-map.ts';
+import type { CacheCallOptions, ContentCache, ContentRange } from '../cache/content-cache.ts';
+import { isWholeMap, MAP_SPAN_BYTES, mapOfSpans, spanAt, type ContentMap } from '../cache/content-map.ts';
 import { readSpan } from '../cache/tiered-range.ts';
 import { ClipctlError, isAbort } from '../errors.ts';
 import { contentHashOf, type ContentHash, type DiffId } from '../oci/digest.ts';
@@ -17,6 +20,8 @@ export interface LayerToVerify {
   readonly diffId: DiffId;
   /** Decompressed. */
   readonly sizeBytes: number;
+  /** Only the remote says that it has this size. */
+  readonly isClaimed?: boolean;
   /** From an index. */
   readonly map: ContentMap | undefined;
 }
@@ -93,16 +98,42 @@ async function verifyLayer(session: Session, { cache, verifyWhole }: TierToVerif
   const hash = contentHashOf(layer.diffId);
   const found = await cache.contentExists(hash, { signal });
   if (found === undefined) throw new ClipctlError('CACHE_CORRUPT', 'it is not there');
-  if (found.sizeBytes !== layer.sizeBytes)
+  if (layer.isClaimed !== true && found.sizeBytes !== layer.sizeBytes)
     throw new ClipctlError('CACHE_CORRUPT', `it has ${found.sizeBytes} bytes, ${layer.sizeBytes} are right`);
-  if (mode === 'full' || layer.sizeBytes <= MAP_SPAN_BYTES) {
-    if (verifyWhole === undefined) return hashWhole(session, cache, hash);
+  const isSmall = layer.sizeBytes <= MAP_SPAN_BYTES;
+  if (verifyWhole !== undefined && (mode === 'full' || isSmall)) {
     if ((await verifyWhole(hash)) !== 'verified') throw new ClipctlError('CACHE_CORRUPT', 'its content is another');
     return layer.sizeBytes;
   }
-  // Without an index nothing says what a part of the content should be.
-  if (layer.map === undefined || !isWholeMap(layer.map) || !cache.capabilities.ranges) return 0;
-  return checkSample(session, cache, { hash, map: layer.map });
+  if (mode === 'full' || isSmall || layer.isClaimed === true) return hashWhole(session, cache, hash);
+  const map = await sampleOf(session, layer, cache);
+  if (map !== undefined) return checkSample(session, cache, { hash, ...map });
+  // On disk the record vouches for the file, and was compared with it; of a remote nothing is known but what it sends.
+  return verifyWhole === undefined ? hashWhole(session, cache, hash) : 0;
+}
+
+interface Sample {
+  readonly map: ContentMap;
+  readonly spans: readonly number[];
+}
+
+/** The first span, the last, and one in between that nobody can foresee; undefined where no part can be asked for or judged. */
+async function sampleOf(
+  { disk, signal }: Session,
+  { diffId, sizeBytes, map }: LayerToVerify,
+  cache: ContentCache,
+): Promise<Sample | undefined> {
+  if (!cache.capabilities.ranges) return undefined;
+  const last = Math.ceil(sizeBytes / MAP_SPAN_BYTES) - 1;
+  const spans = [...new Set([0, last, ...(last > 1 ? [randomInt(1, last)] : [])])];
+  if (map !== undefined && isWholeMap(map)) return { map, spans };
+  const hash = contentHashOf(diffId);
+  const onDisk = cache === disk ? undefined : await disk.contentExists(hash, { signal });
+  if (onDisk?.sizeBytes !== sizeBytes) return undefined;
+  return {
+    map: await mapOfSpans({ sizeBytes, spans, digestOf: (range) => digestOnDisk(disk, hash, { ...range, signal }) }),
+    spans,
+  };
 }
 
 async function hashWhole(session: Session, cache: ContentCache, hash: ContentHash): Promise<number> {
@@ -125,17 +156,14 @@ async function hashWhole(session: Session, cache: ContentCache, hash: ContentHas
   }
 }
 
-/** The first span, the last, and one in between that nobody can foresee. */
 async function checkSample(
   session: Session,
   cache: ContentCache,
-  { hash, map }: { readonly hash: ContentHash; readonly map: ContentMap },
+  { hash, map, spans }: Sample & { readonly hash: ContentHash },
 ): Promise<number> {
   const { signal } = session;
-  const last = Math.ceil(map.uncompressedBytes / MAP_SPAN_BYTES) - 1;
-  const indexes = new Set([0, last, ...(last > 1 ? [randomInt(1, last)] : [])]);
   let bytes = 0;
-  for (const index of indexes) {
+  for (const index of spans) {
     const lease = await session.budget.acquireBuffer(MAP_SPAN_BYTES, signal);
     try {
       if ((await readSpan(cache, hash, { map, index, into: lease.buffer, signal })) === 'missing')
@@ -143,9 +171,19 @@ async function checkSample(
     } finally {
       lease.release();
     }
-    bytes += index === last ? map.uncompressedBytes - index * MAP_SPAN_BYTES : MAP_SPAN_BYTES;
+    bytes += spanAt(map, index).length;
   }
   return bytes;
+}
+
+/** sha256 of a part of the verified file. */
+async function digestOnDisk(disk: Session['disk'], hash: ContentHash, range: ContentRange & CacheCallOptions): Promise<Buffer> {
+  const stream = await disk.getContent(hash, range);
+  if (stream === undefined) throw new ClipctlError('CACHE_CORRUPT', `the disk cache has lost ${hash}`);
+  const sha = createHash('sha256');
+  for await (const piece of stream as AsyncIterable<Uint8Array>) sha.update(piece);
+  range.signal.throwIfAborted();
+  return sha.digest();
 }
 
 /** One sentence for each tier that is not right; empty when all are. */

@@ -1,5 +1,6 @@
 /** `warm`: every layer of the images into the disk cache, from the nearest tier that has it, each fetched once. */
 import type { ContentCache } from '../cache/content-cache.ts';
+import type { TierFailure } from '../cache/tiered.ts';
 import { ClipctlError } from '../errors.ts';
 import type { ContentHash, Digest, DiffId } from '../oci/digest.ts';
 import type { Platform } from '../oci/platform.ts';
@@ -7,9 +8,10 @@ import { Lanes } from '../pipeline/lanes.ts';
 import { throughAtOnce } from '../pipeline/layer-parts.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
 import { announceImages } from './announce-images.ts';
-import { claimRoom, rememberImages } from './disk-room.ts';
+import { claimRoom, rememberImages, wantedOf } from './disk-room.ts';
 import { combineFailures } from './failures.ts';
 import { announced, distinctLayers, manifestDigestOf, platformOf, type LayerOfImage } from './image-layers.ts';
+import { mendRemotes } from './mend-remotes.ts';
 import type { OpenedImage } from './open-image.ts';
 import { openImages, type PlatformChoice } from './open-images.ts';
 import { openReadAndFill, type ReadAndFill } from './open-remotes.ts';
@@ -45,8 +47,9 @@ export interface WarmRequest extends PlatformChoice {
 
 interface TaskOutcome extends ServedLayer {
   readonly stored: readonly string[];
-  /** Of remotes, asked or filled. */
+  /** Of remotes, asked or filled; not what was mended. */
   readonly failures: readonly SendFailure[];
+  readonly isSizeClaimed?: boolean;
 }
 
 /** @throws ClipctlError when an image or a layer failed; everything else was still brought in */
@@ -56,7 +59,7 @@ export async function warmImages(session: Session, request: WarmRequest): Promis
   const { images, failures } = await openImages(session, request);
   await session.disk.removeLeftovers(session.signal);
   announceImages(session, images.map(announced), ({ diffId }) => diffId);
-  if (request.noDisk !== true) await claimRoom(session, images);
+  if (request.noDisk !== true) await claimRoom(session, wantedOf(images));
   const run = new WarmRun(session, request, remotes);
   const outcomes = await run.warmAll(distinctLayers(images), failures);
   if (request.layers.length === 0 && request.noDisk !== true) await rememberImages(session, images);
@@ -131,14 +134,23 @@ class WarmRun {
     const layers = distinctLayers(images).map(({ layer, image }) => ({
       diffId: layer.diffId,
       sizeBytes: outcomes.get(layer.diffId)?.uncompressedBytes ?? 0,
+      isClaimed: outcomes.get(layer.diffId)?.isSizeClaimed ?? false,
       map: contentMapOf(image, layer.digest),
     }));
     const remotes = this.#remotes.to.map((cache) => ({ name: cache.url, cache, layers }));
     const { disk: cache, signal } = this.#session;
     const disk = { name: 'disk', cache, layers, verifyWhole: (hash: ContentHash) => cache.verifyLayer(hash, { signal }) };
-    const verification = await verifyTiers(this.#session, mode, noDisk ? remotes : [disk, ...remotes]);
+    const tiers = noDisk ? remotes : [disk, ...remotes];
+    const found = await verifyTiers(this.#session, mode, tiers);
+    const verification = (await this.#mend(found, images)) ? await verifyTiers(this.#session, mode, tiers) : found;
     requireRight(verification, remote);
     return verification;
+  }
+
+  async #mend(verification: Verification, images: readonly OpenedImage[]): Promise<boolean> {
+    if (this.#request.repairRemote !== true || this.#request.noDisk === true) return false;
+    const layers = distinctLayers(images).map(({ layer }) => layer);
+    return mendRemotes(this.#session, { verification, remotes: this.#remotes.to, layers, tally: this.tally });
   }
 
   async #serve({ layer, image }: LayerOfImage, isLast: boolean): Promise<ServedLayer> {
@@ -167,6 +179,7 @@ class WarmRun {
       fill: undefined,
       stored: through.stored,
       failures: through.failures,
+      isSizeClaimed: through.isSizeClaimed,
     };
   }
 
@@ -185,7 +198,8 @@ class WarmRun {
     const doubtful = new Set(read.map(({ url }) => url));
     const held = results.filter(({ url, result }) => !(result.skipped && doubtful.has(url))).map(({ url }) => url);
     const filled = held.filter((url) => this.#remotes.to.some((remote) => remote.url === url));
-    return { ...served, stored: filled, failures: [...read, ...failures] };
+    const isMended = ({ url, corrupt }: TierFailure): boolean => corrupt && results.some((stored) => stored.url === url);
+    return { ...served, stored: filled, failures: [...read.filter((failure) => !isMended(failure)), ...failures] };
   }
 
   /** One known to hold wrong bytes is overwritten or left alone: it would say that it has the layer. */

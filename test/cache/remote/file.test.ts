@@ -49,9 +49,11 @@ describe('a stored layer', () => {
     });
   });
 
-  it('that was cut is a miss, and the next store mends it', async () => {
+  it('that was cut is CACHE_CORRUPT and not listed, and the next store mends it', async () => {
     await truncate(join(directory, hash), 100);
-    expect(await remote.contentExists(hash, { signal })).toBeUndefined();
+    expect(await codeOf(remote.contentExists(hash, { signal }))).toBe('CACHE_CORRUPT');
+    expect(await codeOf(remote.getContent(hash, { signal }).then(drain))).toBe('CACHE_CORRUPT');
+    for await (const { hash: listed } of remote.listContent?.({ signal }) ?? []) expect(listed).not.toBe(hash);
     await store(content);
     expect((await drain(await remote.getContent(hash, { signal }))).hash).toBe(hash);
   });

@@ -2,15 +2,18 @@
  * Room in the cache directory: what has to go before a layer may come, and after one has. Nothing goes that is leased,
  * open in a process, pinned, or was used a moment ago.
  */
-import { ClipctlError } from '../../errors.ts';
+import { lstat } from 'node:fs/promises';
+import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
+import { diskBytesOf } from './disk-usage.ts';
 import { evictLayers } from './evict-layers.ts';
 import { planEviction, type EvictionPlan, type KeepReason } from './eviction-plan.ts';
-import { openLayers } from './open-files.ts';
+import { KeyedTurns } from './keyed-turns.ts';
 import type { Lease } from './lease.ts';
+import { openLayers } from './open-files.ts';
 import { pinnedLayers } from './pins.ts';
 import { readLeases } from './read-leases.ts';
-import { missingSpace, neededSpace, resolveLimits, type SpaceLimits, type SpaceOptions } from './space-limits.ts';
+import { missingSpace, neededSpace, resolveLimits, withMoreFree, type SpaceLimits, type SpaceOptions } from './space-limits.ts';
 import { surveyCache, type CacheSurvey, type SurveyedLayer } from './survey.ts';
 import type { UseClock } from './use-clock.ts';
 
@@ -52,6 +55,19 @@ export interface KnownSize {
 /** Where only the compressed size is known, room is made for a layer that decompresses to so many times as much. */
 const EXPECTED_RATIO = 3;
 
+/** A layer that is complete, and has no name yet. */
+export interface Arrival {
+  readonly hash: ContentHash;
+  /** Its temporary file. */
+  readonly path: string;
+  /** What has the name already stays: nothing is added. */
+  readonly isThere: () => Promise<boolean>;
+  readonly signal: AbortSignal;
+}
+
+/** Of the cap; a larger layer is not let in by a figure that other processes may have made wrong meanwhile. */
+const SMALL_SHARE = 1 / 64;
+
 export interface PruneDemand extends SpaceOptions {
   /** Layers that were not used for so long go too. */
   readonly maxAgeMs?: number;
@@ -72,6 +88,7 @@ export class CacheRoom {
   /** Own bytes as last counted, and what was committed since. */
   #knownBytes: number | undefined;
   #countedAtMs = 0;
+  readonly #arrivals = new KeyedTurns();
 
   constructor(cacheDir: string, options: RoomOptions) {
     this.#cacheDir = cacheDir;
@@ -137,9 +154,41 @@ export class CacheRoom {
       throw noRoom(this.#cacheDir, { ...limits, requiredBytes, ownBytes });
   }
 
-  /** After a commit of `addedBytes`: keeps below the limits, as far as nobody needs what would have to go. */
-  async settle(addedBytes: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
-    if (this.#knownBytes !== undefined) this.#knownBytes += addedBytes;
+  /**
+   * Runs `publish`, which gives a layer its name, when both limits hold with it too; what may go for that goes. One at a
+   * time, so that no two take the same room; transfers under way do not count: their turn comes when they are complete.
+   * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*; what `publish` throws
+   */
+  admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
+    return this.#arrivals.run('', async () => {
+      const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
+      if (addedBytes > 0) await this.#letIn(arrival, addedBytes);
+      await publish();
+      if (this.#knownBytes !== undefined) this.#knownBytes += addedBytes;
+    });
+  }
+
+  async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
+    const limits = await this.limits();
+    if (requiredBytes <= limits.maxCacheBytes * SMALL_SHARE) {
+      const ownBytes = await this.#ownBytes(signal);
+      if (missingSpace(withMoreFree(limits, requiredBytes), ownBytes, requiredBytes) === 0) return;
+    }
+    const survey = await this.#count(signal);
+    // It is among the transfers that were counted.
+    this.#knownBytes = survey.ownBytes - requiredBytes;
+    const replaced = survey.layers.find((layer) => layer.hash === hash && layer.state !== 'foreign')?.diskBytes ?? 0;
+    const ownBytes = survey.ownBytes - survey.ingestBytes - replaced;
+    const settled = withMoreFree(limits, survey.ingestBytes + replaced);
+    if (missingSpace(settled, ownBytes, requiredBytes) === 0) return;
+    const plan = await this.#plan(survey, { neededBytes: neededSpace(settled, ownBytes, requiredBytes) });
+    this.#require(settled, { requiredBytes, ownBytes, gainBytes: plan.freedBytes });
+    const gone = await this.#evict(plan);
+    this.#require(settled, { requiredBytes, ownBytes, gainBytes: gone.reduce((sum, layer) => sum + layer.diskBytes, 0) });
+  }
+
+  /** After a commit: keeps below the limits, as far as nobody needs what would have to go. */
+  async settle({ signal }: { readonly signal: AbortSignal }): Promise<void> {
     const limits = await this.limits();
     const ownBytes = await this.#ownBytes(signal);
     if (missingSpace(limits, ownBytes, 0) === 0) return;
@@ -208,6 +257,15 @@ export class CacheRoom {
     if (this.#knownBytes !== undefined) this.#knownBytes = Math.max(0, this.#knownBytes - goneBytes);
     if (gone.length > 0) this.#options.onEvicted?.(gone);
     return gone;
+  }
+}
+
+/** @throws ClipctlError STORAGE_* */
+async function spaceOf(path: string): Promise<number> {
+  try {
+    return diskBytesOf(await lstat(path));
+  } catch (error) {
+    throw storageError(error, path, 'look at');
   }
 }
 

@@ -188,13 +188,15 @@ export class DiskCache implements ContentCache {
     options.signal.throwIfAborted();
     await this.holdLayers([hash]);
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
-    const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
-    await discardIngestFile(created.path);
-    if (outcome === 'published') await this.#records.write(hash, identity, options.digestSeen);
-    else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
+    await this.room.admit({ hash, path: created.path, isThere: isTheirsGood, signal: options.signal }, async () => {
+      const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
+      await discardIngestFile(created.path);
+      if (outcome === 'published') await this.#records.write(hash, identity, options.digestSeen);
+      else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
+    });
     // Two processes that replace one file at once may leave the record of the one beside the file of the other.
     if ((await this.checkLayer(hash)) === 'unverified') await this.#hashAndAdopt(hash, options.signal);
-    await this.room.settle(outcome === 'published' ? identity.sizeBytes : 0, { signal: options.signal });
+    await this.room.settle({ signal: options.signal });
   }
 
   /** What is known of the layer without reading it. @throws ClipctlError STORAGE_*, CACHE_VERSION */

@@ -47,7 +47,8 @@ export interface IngestFile {
   /**
    * Makes the file visible as the content `hash`. The writer has checked that it has that sha256; size, kind and
    * identity of the file are checked here. What stood under the name stays when it is verified, else it is replaced.
-   * @throws ClipctlError SIZE_MISMATCH, STORAGE_*; the signal's reason. Nothing of ours is visible then
+   * @throws ClipctlError SIZE_MISMATCH, STORAGE_* (STORAGE_FULL also when the cache's limits leave no room for its size);
+   * the signal's reason. Nothing of ours is visible then
    */
   commit(hash: ContentHash, options: CommitOptions): Promise<void>;
   /** Drops the temporary file; after a commit it does nothing. */

@@ -31,6 +31,11 @@ export async function resolveLimits(cacheDir: string, { maxCacheBytes, minFreeBy
   };
 }
 
+/** As it would be with so many bytes more free. */
+export function withMoreFree(limits: SpaceLimits, bytes: number): SpaceLimits {
+  return { ...limits, freeBytes: limits.freeBytes === undefined ? undefined : limits.freeBytes + bytes };
+}
+
 interface FileSystemFigures {
   readonly blocks: number;
   readonly bavail: number;

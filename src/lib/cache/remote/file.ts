@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { elsewhereThan, storageError } from '../../errors.ts';
+import { ClipctlError, elsewhereThan, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import type { ChunkSource } from '../chunk-source.ts';
 import type {
@@ -55,12 +55,17 @@ class FileRemote implements ContentCache {
 
   async contentExists(hash: ContentHash, { signal }: CacheCallOptions): Promise<ContentInfo | undefined> {
     signal.throwIfAborted();
-    return this.#here(async () => {
-      const found = await lookAtFile(this.#contentPath(hash));
-      if (found === undefined || found === 'other') return undefined;
-      const list = await readChunkList(this.#listPath(hash));
-      return list?.sizeBytes === found.sizeBytes ? { sizeBytes: found.sizeBytes } : undefined;
-    });
+    const found = await this.#look(hash);
+    if (found === undefined) return undefined;
+    const { sizeBytes, listedBytes } = found;
+    if (sizeBytes === listedBytes) return { sizeBytes };
+    throw new ClipctlError(
+      'CACHE_CORRUPT',
+      `${this.#contentPath(hash)} is corrupt: ${sizeBytes} bytes, its chunk list has ${listedBytes}`,
+      {
+        hint: 'Store the content again: a bad file is replaced.',
+      },
+    );
   }
 
   getContent(hash: ContentHash, options: CacheCallOptions): Promise<Readable | undefined>;
@@ -84,7 +89,7 @@ class FileRemote implements ContentCache {
 
   async #store(source: ChunkSource, hash: ContentHash, options: FileStoreOptions): Promise<StoreResult> {
     const { sizeBytes, signal, replace = false } = options;
-    const isThere = async (): Promise<boolean> => !replace && (await this.contentExists(hash, { signal })) !== undefined;
+    const isThere = async (): Promise<boolean> => !replace && (await this.#isRight(hash));
     if (await isThere()) return { sentBytes: 0, chunks: 0, skipped: true };
     const temporary = await createTemporary(this.#directory);
     let chunks = 0;
@@ -105,7 +110,8 @@ class FileRemote implements ContentCache {
   }
 
   async deleteContent(hash: ContentHash, options: CacheCallOptions): Promise<boolean> {
-    const wasThere = (await this.contentExists(hash, options)) !== undefined;
+    options.signal.throwIfAborted();
+    const wasThere = await this.#isRight(hash);
     await this.#here(() => removeFile(this.#contentPath(hash)));
     await this.#here(() => removeFile(this.#listPath(hash)));
     return wasThere;
@@ -113,13 +119,28 @@ class FileRemote implements ContentCache {
 
   async *listContent(options: CacheCallOptions): AsyncIterable<{ readonly hash: ContentHash } & ContentInfo> {
     for await (const { hash } of listContentFiles(this.#directory, options.signal)) {
-      const info = await this.contentExists(hash, options);
-      if (info !== undefined) yield { hash, ...info };
+      const found = await this.#look(hash);
+      if (found !== undefined && found.sizeBytes === found.listedBytes) yield { hash, sizeBytes: found.sizeBytes };
     }
   }
 
   async close(): Promise<void> {
     // Nothing stays open between calls.
+  }
+
+  /** Two sizes that differ are damage: each of the files has its name only when it is whole. */
+  #look(hash: ContentHash): Promise<{ readonly sizeBytes: number; readonly listedBytes: number } | undefined> {
+    return this.#here(async () => {
+      const found = await lookAtFile(this.#contentPath(hash));
+      if (found === undefined || found === 'other') return undefined;
+      const list = await readChunkList(this.#listPath(hash));
+      return list === undefined ? undefined : { sizeBytes: found.sizeBytes, listedBytes: list.sizeBytes };
+    });
+  }
+
+  async #isRight(hash: ContentHash): Promise<boolean> {
+    const found = await this.#look(hash);
+    return found !== undefined && found.sizeBytes === found.listedBytes;
   }
 
   /** What is shared with the disk cache speaks of the cache directory. */

@@ -107,6 +107,19 @@ describe('§2 row 14: above the cap', () => {
     expect(await dir.present(a, b)).toEqual([true, true]);
   });
 
+  it('of two layers of unknown size that grow at once, and of which one fits, one comes and one is refused', async () => {
+    const cache = dir.openWith({ maxCacheBytes: LAYER_BYTES + STATE_BYTES });
+    const ingests = await Promise.all([a, b].map(async (layer) => ({ layer, ingest: await cache.beginIngest() })));
+    for (const { layer, ingest } of ingests) await writeFile(ingest.path, layer.slice(0, LAYER_BYTES));
+    const commits = await Promise.allSettled(
+      ingests.map(({ layer, ingest }) => ingest.commit(layer.hash, { sizeBytes: LAYER_BYTES, signal })),
+    );
+    for (const { ingest } of ingests) await ingest.discard();
+    await cache.close();
+    expect(commits).toMatchObject([{ status: 'fulfilled' }, { status: 'rejected', reason: { code: 'STORAGE_FULL' } }]);
+    expect(await dir.present(a, b)).toEqual([true, false]);
+  });
+
   it('what others put there stays and does not count', async () => {
     await dir.fill(a, b);
     const foreign = seededContent(1, LAYER_BYTES);
