@@ -22,6 +22,7 @@ export class DirectoryGuard {
     this.#isUsable = true;
   }
 
+  /** For what is no need: where nothing may be used, nothing is ours to remove either. Who needs the directory hears why. */
   async isUsable(): Promise<boolean> {
     return this.requireUsable().then(
       () => true,

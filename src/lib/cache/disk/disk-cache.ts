@@ -130,10 +130,8 @@ export class DiskCache implements ContentCache {
 
   /** Removes what killed processes left and nobody needs, until it is stopped. Never fails. */
   async removeLeftovers(signal: AbortSignal): Promise<void> {
-    // Where nothing may be used, nothing is ours to remove; who needs the directory hears why.
-    if (!(await this.#guard.isUsable())) return;
-    const stateOf = (hash: ContentHash): Promise<string> => this.checkLayer(hash);
-    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, stateOf, signal });
+    const options = { lockKind: this.#layerTurns.kind, stateOf: (hash: ContentHash) => this.checkLayer(hash), signal };
+    if (await this.#guard.isUsable()) await removeLeftovers(this.directory, options);
   }
 
   /**
