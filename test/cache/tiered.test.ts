@@ -183,10 +183,11 @@ describe('a remote that holds wrong bytes', () => {
     expect(fill.failures.map(({ error }) => errorCodeOf(error))).toEqual(['STORAGE_FULL']);
   });
 
-  it('that was cut on its disk is a miss', async () => {
+  it('that was cut on its disk is found out before a byte is read', async () => {
     await storeAt(near);
     await truncate(nearFile(), 10);
     const fill = await fillFromRemotes(hash, { disk: dir.open(), remotes: [near], signal });
-    expect([fill.filled, fill.misses, fill.failures]).toEqual([undefined, [near.url], []]);
+    expect([fill.filled, fill.misses, fill.downloadedBytes]).toEqual([undefined, [], 0]);
+    expect(fill.failures).toMatchObject([{ url: near.url, error: { code: 'CACHE_CORRUPT' }, corrupt: true }]);
   });
 });

@@ -155,6 +155,15 @@ describe('cache verify', () => {
     expect(result.stderr).toContain('could not be fetched');
     expect(await cachedLayers(home)).not.toContain(largest.slice(-64));
   });
+
+  it('leaves a directory under the name of a layer alone, and says in words what it is', async () => {
+    await rm(largest);
+    await mkdir(largest);
+    const { code, stderr } = await home.run(['cache', 'repair']);
+    expect([code, stderr]).toEqual([7, expect.stringContaining(`${largest} is not a regular file`)]);
+    expect(stderr).not.toContain('ERR_FS');
+    await rm(largest, { recursive: true });
+  });
 });
 
 describe('cache prune', () => {
@@ -224,6 +233,8 @@ describe('cache path', () => {
     const ofImage = (await home.run(['cache', 'path', IMAGE])).stdout.trim().split('\n');
     expect(ofImage.map((path) => basename(path)).toSorted()).toEqual((await cachedLayers(home)).toSorted());
     expect((await home.run(['cache', 'path', first])).stdout).toBe(`${join(home.cacheDir, first)}\n`);
+    const unknown = await home.run(['cache', 'path', `sha256:${'0'.repeat(64)}`]);
+    expect([unknown.code, unknown.stdout]).toEqual([4, '']);
   });
 });
 

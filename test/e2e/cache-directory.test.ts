@@ -1,6 +1,6 @@
 /** Where the cache directory is wrong, another's, of another version, or shared with strangers. RELIABILITY §1.3 row 20, §2 rows 12, 23. */
 import { execFile } from 'node:child_process';
-import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -93,11 +93,22 @@ describe('row 12: a cache directory', () => {
     const readOnly = inMountNamespace(mount, []);
     for (const args of READS) expect([args, (await runBehind(readOnly, args)).code]).toEqual([args, 0]);
     expectDenied(await runBehind(readOnly, ['cache', 'pin', IMAGE]));
+    await unuse();
+    expectDenied(await runBehind(readOnly, ['cache', 'prune', '--max-size', '0', '--yes']));
     const [layer = ''] = await cachedLayers(home);
     await rename(join(home.cacheDir, layer), home.path('away'));
     expectDenied(await runBehind(readOnly, ['warm', IMAGE]));
+    await writeFile(join(home.cacheDir, layer), 'wrong');
+    expectDenied(await runBehind(readOnly, ['cache', 'repair']));
   });
 });
+
+/** So that they may be evicted: their records say that nobody has used them for hours. */
+async function unuse(): Promise<void> {
+  const records = join(home.cacheDir, '.clipctl/v1/layers');
+  const then = new Date(Date.now() - 3 * 60 * 60_000);
+  for (const name of await readdir(records)) await utimes(join(records, name), then, then);
+}
 
 async function directoriesIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
@@ -155,9 +166,17 @@ describe('row 23: a cache', () => {
   });
 });
 
-const CACHE = [['du'], ['ls'], ['verify'], ['repair'], ['prune', '--yes'], ['pin', IMAGE], ['unpin', IMAGE], ['path', IMAGE]].map(
-  (args) => ['cache', ...args],
-);
+const CACHE = [
+  ['du'],
+  ['ls'],
+  ['verify'],
+  ['repair'],
+  ['prune', '--yes'],
+  ['pin', IMAGE],
+  ['unpin', IMAGE],
+  ['path', IMAGE],
+  ['path'],
+].map((args) => ['cache', ...args]);
 
 describe.skipIf(process.getuid?.() !== 0)('a cache directory of another user', () => {
   beforeEach(async () => {

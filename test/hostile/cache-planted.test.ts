@@ -7,6 +7,7 @@ import {
   open,
   readdir,
   readFile,
+  readlink,
   rename,
   rm,
   stat,
@@ -15,9 +16,10 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contextForTest } from '../cache/remote/context-for-test.ts';
+import type { ContentHash } from '../../src/lib/oci/digest.ts';
 import { openRemote } from '../../src/lib/cache/remote/open-remote.ts';
 import { codeOf, makeCacheDirectory, signal, storeIn, wrongFilesIn } from '../cache/cache-directory.ts';
 import type { CacheDirectory } from '../cache/cache-directory.ts';
@@ -152,6 +154,61 @@ describe('§1.3 row 20: in the ingest directory', () => {
     await ingest.discard();
     expect(await cache.checkLayer(hash)).toBe('missing');
     expect(await readdir(ingests())).toEqual([]);
+  });
+});
+
+const atLease: [string, (path: string) => Promise<unknown>][] = [
+  ['a fifo', async (path) => execFileSync('mkfifo', [path])],
+  ['a link', (path) => symlink(secret, path)],
+  ['a dangling link', (path) => symlink(join(dir.path, 'nothing'), path)],
+  ['a directory', (path) => mkdir(path)],
+];
+
+describe('§1.3 row 20: a link named like a transfer', () => {
+  it('is neither taken up nor removed, and nothing is written where it leads', async () => {
+    const outside = join(dir.path, '../outside');
+    await mkdir(outside);
+    await storeIn(dir.open(), seededContent(31, 1000));
+    const planted = join(ingests(), `${hash}.${'0'.repeat(32)}`);
+    await symlink(outside, planted);
+    const cache = dir.open();
+    await cache.withLayerLock(hash, { signal }, async () => {
+      const ingest = await cache.beginIngest({ hash });
+      await ingest.discard();
+    });
+    await cache.removeLeftovers(signal);
+    expect(await readlink(planted)).toBe(outside);
+    expect(await readdir(outside)).toEqual([]);
+  });
+});
+
+describe('§1.3 row 20: under the name of the lease of a lock', () => {
+  const bring = (until: AbortSignal = signal): Promise<string> =>
+    dir.open().withLayerLock(hash, { signal: until }, () => Promise.resolve('brought'));
+  const lease = (): string => join(dir.path, `.clipctl/v1/locks/${hash}.lease`);
+
+  it.each(atLease)('%s is not waited for: STORAGE_ERROR names it, and it stays', async (_what, plant) => {
+    expect(await bring()).toBe('brought');
+    await plant(lease());
+    await expect(bring()).rejects.toMatchObject({ code: 'STORAGE_ERROR', details: { path: lease() } });
+    expect((await lstat(lease())).isFile()).toBe(false);
+    expect(await readdir(dirname(lease()))).toEqual([`${hash}.lease`]);
+  });
+
+  it.each(atLease)('%s keeps nobody from another layer, nor the removal of leftovers', async (_what, plant) => {
+    await bring();
+    await plant(lease());
+    const other = '0'.repeat(64) as ContentHash;
+    await writeFile(join(dir.path, `.clipctl/v1/locks/${other}.lock`), '');
+    await dir.open().removeLeftovers(signal);
+    expect(await readdir(dirname(lease()))).toEqual([`${hash}.lease`]);
+    expect(await dir.open().withLayerLock(other, { signal }, () => Promise.resolve(1))).toBe(1);
+  });
+
+  it('a file too large for a lease is waited for no longer than the command runs', async () => {
+    await bring();
+    await writeFile(lease(), 'x'.repeat(5000));
+    await expect(bring(AbortSignal.timeout(300))).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 });
 

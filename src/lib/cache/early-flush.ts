@@ -29,7 +29,7 @@ export class EarlyFlush {
 
   async #flush(): Promise<void> {
     try {
-      const file = await open(this.#path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      const file = await open(this.#path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       await file.datasync().finally(() => file.close());
     } catch (error) {
       this.#failure = error;

@@ -26,7 +26,7 @@ export interface ExpectedContent {
  * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, STORAGE_*; and what `pieces` throws, as it is
  */
 export async function writeVerified(path: string, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
-  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
     throw storageError(error, path, 'open');
   });
   try {

@@ -1,7 +1,7 @@
 /** Mending the disk cache: what is wrong goes, and comes again from where an image that was warmed here has it. */
 import type { ContentCache } from '../cache/content-cache.ts';
 import { readImageRecords, type StoredImageRecord } from '../cache/disk/image-records.ts';
-import { isAbort } from '../errors.ts';
+import { errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
 import { contentHashOf, shortDigest, type DiffId } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { imagesByLayer } from './cache-names.ts';
@@ -23,7 +23,7 @@ export interface Repairs {
   readonly warnings: readonly string[];
 }
 
-/** Goes on when one can't be mended. @throws the signal's reason */
+/** Goes on when one can't be mended. @throws ClipctlError STORAGE_DENIED where nothing can be: the cache can't be written; the signal's reason */
 export async function repairLayers(session: Session, request: RepairRequest): Promise<Repairs> {
   const users = imagesByLayer(await readImageRecords(session.options.cacheDir));
   const remotes = await openOptionalRemotes(session, request.from);
@@ -32,7 +32,7 @@ export async function repairLayers(session: Session, request: RepairRequest): Pr
   const corrupt = new Set(request.corrupt.map(({ diffId }) => diffId));
   for (const { diffId } of [...request.corrupt, ...request.missing]) {
     session.signal.throwIfAborted();
-    const problem = await attempt(() => session.disk.dropLayer(contentHashOf(diffId)));
+    const problem = await attempt(() => session.disk.dropLayer(contentHashOf(diffId)), 'STORAGE_DENIED');
     if (problem !== undefined) {
       warnings.push(`layer ${diffId} stays as it is: ${problem}`);
       continue;
@@ -72,13 +72,13 @@ async function fetchAgain(
   return { problem };
 }
 
-/** Why it failed; `undefined` = it did not. @throws the signal's reason */
-async function attempt(action: () => Promise<void>): Promise<string | undefined> {
+/** Why it failed; `undefined` = it did not. @throws the signal's reason; an error of the code `fatal` */
+async function attempt(action: () => Promise<void>, fatal?: ErrorCode): Promise<string | undefined> {
   try {
     await action();
     return undefined;
   } catch (error) {
-    if (isAbort(error)) throw error;
+    if (isAbort(error) || errorCodeOf(error) === fatal) throw error;
     return error instanceof Error ? error.message : String(error);
   }
 }

@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CACHE_VERSION, isSharedDirectory, requireKnownVersion, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
+import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
 import type { SpaceLimits } from '../cache/disk/space-limits.ts';
 import { surveyCache } from '../cache/disk/survey.ts';
@@ -119,6 +120,7 @@ async function lookAtContent(session: Session): Promise<ContentLook> {
   try {
     await requireKnownVersion(cacheDir);
     await requireTrustedOwner(cacheDir, { shared });
+    await requireOwnDirectories(cacheDir);
     const { layers, ownBytes, missing, odd } = await surveyCache(cacheDir, session);
     const facts = { layers: layers.filter(({ state }) => state !== 'foreign').length, ownBytes };
     const wrong = missing.length + odd.length + layers.filter(({ state }) => state === 'changed').length;

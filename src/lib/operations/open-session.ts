@@ -9,6 +9,7 @@ import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
 import { ownDirectory } from '../cache/disk/cache-layout.ts';
+import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
 import { OpenStreams } from '../http/open-streams.ts';
@@ -23,7 +24,7 @@ import type { ProgressListener } from '../pipeline/progress.ts';
 import { WorkerPool } from '../pipeline/worker-pool.ts';
 import { freezeYoungGeneration } from '../pipeline/young-generation.ts';
 import type { ImageSource } from '../source/image-source.ts';
-import { credentialsOf, openImageSource } from '../source/open-source.ts';
+import { credentialsOf, openImageSource, type OpenSourceOptions } from '../source/open-source.ts';
 import { peakRssBytes } from './peak-rss.ts';
 import type { MemoryFigures } from './results.ts';
 import type { SessionOptions } from './session.ts';
@@ -73,7 +74,7 @@ export function openSession(options: SessionOptions): Session {
   const onPlainHttp = onceEach((message) => onProgress({ type: 'notice', message }));
   const shared = {
     ...options,
-    archives: { spoolDirectory: join(ownDirectory(options.cacheDir), 'ingest'), maxBytes: options.maxLayerBytes },
+    archives: archivesOf(options),
     dispatcher,
     parallel: { memory: budget, streams: new OpenStreams(), connections: CONNECTIONS_PER_LAYER },
     onMirror: (message: string) => onProgress({ type: 'mirror', message }),
@@ -101,7 +102,7 @@ export function openSession(options: SessionOptions): Session {
         requireOneRegistry(name);
         return openImageSource(name, fresh === undefined ? { ...shared, documents } : shared);
       }),
-    openRemote: (url, use) => once(remotes, url, () => openRemote(url, remoteContext, use)),
+    openRemote: (url, use) => once(remotes, url, () => openNoting(url, remoteContext, { use, cacheDir: options.cacheDir })),
     retryCount,
     requestCount: () => [...sources.values()].reduce((sum, source) => sum + source.requestCount, 0),
     memoryFigures: () => ({ peakBufferedBytes: budget.peakBytes, peakRssBytes: peakRssBytes() }),
@@ -134,6 +135,12 @@ function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 
     },
     retryCount: () => retries,
   };
+}
+
+/** Where copies of archives go. */
+function archivesOf({ cacheDir, maxLayerBytes }: SessionOptions): Required<OpenSourceOptions>['archives'] {
+  const spoolDirectory = join(ownDirectory(cacheDir), 'ingest');
+  return { spoolDirectory, beforeSpool: () => requireOwnDirectories(cacheDir), maxBytes: maxLayerBytes };
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
@@ -175,6 +182,16 @@ interface Listeners {
   readonly onRetry: (retry: RetryEvent) => void;
   readonly onLogin: (message: string) => void;
   readonly onPlainHttp: (message: string) => void;
+}
+
+/** A driver notes in the cache directory what it has under way. */
+async function openNoting(
+  url: string,
+  context: RemoteContext,
+  { use, cacheDir }: { readonly use: RemoteUse | undefined; readonly cacheDir: string },
+): Promise<ContentCache> {
+  await requireOwnDirectories(cacheDir);
+  return openRemote(url, context, use);
 }
 
 /** What drivers of remote caches may use of this run. */

@@ -34,7 +34,7 @@ export class IngestWriter {
     this.#flushedBytes = startBytes;
     this.#isFlushed = isFlushed;
     try {
-      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       throw storageError(error, path, 'open');
     }

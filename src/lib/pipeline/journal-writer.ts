@@ -32,7 +32,7 @@ export class JournalWriter {
     this.#path = path;
     this.#flush = flush;
     try {
-      this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+      this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       throw storageError(error, path, 'open');
     }

@@ -30,7 +30,7 @@ export function readWindow(path: string, start: number, end: number): Uint8Array
 
 function withFile<T>(path: string, use: (fd: number) => T): T {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       return use(fd);
     } finally {

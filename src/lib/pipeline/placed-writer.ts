@@ -14,7 +14,7 @@ export class PlacedWriter {
     this.#at = start;
     this.#end = end;
     try {
-      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       throw storageError(error, path, 'open');
     }

@@ -45,7 +45,7 @@ export class PrefixHash {
   async #follow(): Promise<void> {
     if (this.#hashedBytes === this.#completeBytes) return;
     try {
-      const fd = openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      const fd = openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       try {
         while (this.#hashedBytes < this.#completeBytes) {
           if (!this.#hashBurst(fd)) return;

@@ -67,7 +67,7 @@ export class SpanJournal {
   async #flush(spans: readonly DoneSpan[]): Promise<void> {
     const { layerPath } = this.#options;
     try {
-      this.#layer ??= await open(layerPath, constants.O_WRONLY | constants.O_NOFOLLOW);
+      this.#layer ??= await open(layerPath, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       await this.#layer.datasync();
     } catch (error) {
       throw storageError(error, layerPath, 'flush');
@@ -78,7 +78,10 @@ export class SpanJournal {
   async #append(spans: readonly DoneSpan[], isFlushed: boolean): Promise<void> {
     const { journalPath } = this.#options;
     try {
-      this.#journal ??= await open(journalPath, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
+      this.#journal ??= await open(
+        journalPath,
+        constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+      );
       await this.#journal.writeFile(spans.map((span) => spanLine(span, isFlushed)).join(''));
     } catch (error) {
       throw storageError(error, journalPath, 'write');

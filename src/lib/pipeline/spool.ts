@@ -25,7 +25,7 @@ export class Spool {
     this.#keptBytes = resume?.kind === 'spool' ? resume.keptBytes : 0;
     this.#journal = new JournalWriter(journalPath, isFlushed ? () => this.#flush() : undefined);
     try {
-      this.#fd = openSync(spoolPath, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+      this.#fd = openSync(spoolPath, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
     } catch (error) {
       this.#journal.close();
       throw storageError(error, spoolPath, 'open');

@@ -88,7 +88,7 @@ function openOciArchive(name: string, options: OpenSourceOptions): ImageSource {
 
 function archiveOptions({ archives }: OpenSourceOptions): ArchiveStoreOptions {
   const { spoolDirectory = tmpdir(), maxBytes = DEFAULT_LIMITS.maxLayerBytes, stdin = process.stdin } = archives ?? {};
-  return { spoolDirectory, maxBytes, stdin };
+  return { ...archives, spoolDirectory, maxBytes, stdin };
 }
 
 function openRegistry(text: string, options: OpenSourceOptions): ImageSource {

@@ -9,7 +9,8 @@ import { makeDirectory } from '../make-directory.ts';
 /** Of our own state under `.clipctl/`. */
 export const CACHE_VERSION = 1;
 
-const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index', 'documents', 'images', 'pins', 'leases'] as const;
+/** What the first write makes. */
+export const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index', 'documents', 'images', 'pins', 'leases'] as const;
 
 /** bford.info/cachedir: backup programs leave the directory out. */
 const CACHEDIR_TAG = [

@@ -7,6 +7,7 @@ import { readOpened } from '../../regular-file.ts';
 import { errnoOf } from '../errno.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { ingestDirectory, prepareCacheDirectory } from './cache-layout.ts';
+import { requireOwnDirectories } from './own-directories.ts';
 import { newOwnedName } from './owned-name.ts';
 import { diskBytesOf } from './disk-usage.ts';
 import { namesIn, unlessUnwritable } from './state-file.ts';
@@ -42,6 +43,8 @@ export async function readDigestFile({ directory, maxBytes }: DigestFiles, diges
 export async function writeDigestFile(files: DigestFiles, digest: Digest, bytes: Uint8Array): Promise<void> {
   const { cacheDir, directory, budgetBytes, maxBytes } = files;
   if (bytes.byteLength > Math.min(maxBytes, budgetBytes)) return;
+  // An index that keeps no layer asks nobody before whether the directory is sound.
+  await requireOwnDirectories(cacheDir);
   const path = join(directory, contentHashOf(digest));
   const temporary = join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
   await unlessUnwritable(async () => {

@@ -1,4 +1,5 @@
 import { prepareCacheDirectory, requireKnownVersion, requireTrustedOwner } from './cache-layout.ts';
+import { requireOwnDirectories } from './own-directories.ts';
 
 /** Looks once whether a cache directory may be used, and makes it once when something is to be written. */
 export class DirectoryGuard {
@@ -12,12 +13,21 @@ export class DirectoryGuard {
     this.#shared = shared;
   }
 
-  /** @throws ClipctlError CACHE_VERSION, STORAGE_DENIED for another user's directory, STORAGE_* */
+  /** @throws ClipctlError CACHE_VERSION, STORAGE_DENIED for another user's directory, STORAGE_ERROR for a link among ours, STORAGE_* */
   async requireUsable(): Promise<void> {
     if (this.#isUsable) return;
     await requireTrustedOwner(this.#directory, { shared: this.#shared });
     await requireKnownVersion(this.#directory);
+    await requireOwnDirectories(this.#directory);
     this.#isUsable = true;
+  }
+
+  /** For what is no need: where nothing may be used, nothing is ours to remove either. Who needs the directory hears why. */
+  async isUsable(): Promise<boolean> {
+    return this.requireUsable().then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Makes the directories that are missing. @throws ClipctlError CACHE_VERSION, STORAGE_* */

@@ -130,8 +130,8 @@ export class DiskCache implements ContentCache {
 
   /** Removes what killed processes left and nobody needs, until it is stopped. Never fails. */
   async removeLeftovers(signal: AbortSignal): Promise<void> {
-    const stateOf = (hash: ContentHash): Promise<string> => this.checkLayer(hash);
-    await removeLeftovers(this.directory, { lockKind: this.#layerTurns.kind, stateOf, signal });
+    const options = { lockKind: this.#layerTurns.kind, stateOf: (hash: ContentHash) => this.checkLayer(hash), signal };
+    if (await this.#guard.isUsable()) await removeLeftovers(this.directory, options);
   }
 
   /**

@@ -36,7 +36,7 @@ export async function evictLayers(
   { readHeld }: EvictOptions,
 ): Promise<SurveyedLayer[]> {
   if (victims.length === 0) return [];
-  await makeDirectory(trashDirectory(cacheDir), await directoryModeOf(cacheDir));
+  await makeTrash(cacheDir);
   await emptyTrash(cacheDir);
   const trashed: Trashed[] = [];
   const gone: SurveyedLayer[] = [];
@@ -53,6 +53,15 @@ export async function evictLayers(
     await drop(each);
   }
   return gone;
+}
+
+async function makeTrash(cacheDir: string): Promise<void> {
+  const path = trashDirectory(cacheDir);
+  try {
+    await makeDirectory(path, await directoryModeOf(cacheDir));
+  } catch (error) {
+    throw storageError(error, path, 'create');
+  }
 }
 
 /** The record goes first: one that is written meanwhile is of a file that was committed meanwhile. */

@@ -2,8 +2,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
+import { errnoOf } from '../errno.ts';
 import type { FileHash } from '../hash-file.ts';
-import { isSameIdentity, lookAtFile } from '../regular-file.ts';
+import { isSameIdentity, lookAtFile, notRegular } from '../regular-file.ts';
 import type { LayerRecords } from './layer-records.ts';
 
 export interface LayerCheckOptions {
@@ -51,6 +52,8 @@ export async function dropLayer(cacheDir: string, hash: ContentHash): Promise<vo
   try {
     await rm(path, { force: true });
   } catch (error) {
+    // Node's own code for it: a directory is not removed, whatever is in it.
+    if (errnoOf(error) === 'ERR_FS_EISDIR') throw notRegular(path, error);
     throw storageError(error, path, 'remove');
   }
 }

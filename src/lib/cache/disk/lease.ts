@@ -98,7 +98,7 @@ function linesOf(hashes: readonly ContentHash[]): string {
   return hashes.map((hash) => `${hash}\n`).join('');
 }
 
-const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** False when the file, or with O_CREAT its directory, is missing. */
 async function append(path: string, { text, flags }: { readonly text: string; readonly flags: number }): Promise<boolean> {

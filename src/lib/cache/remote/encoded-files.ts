@@ -62,7 +62,7 @@ async function storeFile(
 
 /** @throws ClipctlError STORAGE_*; what `pieces` throws, as it is */
 async function writePieces(path: string, pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number> {
-  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
     throw storageError(error, path, 'open');
   });
   try {

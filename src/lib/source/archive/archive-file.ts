@@ -20,6 +20,8 @@ export interface ArchiveFile {
 export interface OpenArchiveOptions {
   /** Where copies go: beside the cache, since that is where the room is. */
   readonly spoolDirectory: string;
+  /** Refuses a directory that copies must not go to. */
+  readonly beforeSpool?: () => Promise<void>;
   /** A copy that grows beyond this is refused. */
   readonly maxBytes: number;
   /** What `-` reads. */
@@ -92,6 +94,7 @@ function gunzipOf({ handle, sizeBytes }: ArchiveFile): Readable {
 /** @param open called when somebody listens: an error must not come before that */
 async function spool(open: () => Readable, name: string, options: OpenArchiveOptions): Promise<ArchiveFile> {
   const { spoolDirectory, maxBytes, signal } = options;
+  await options.beforeSpool?.();
   const handle = await createNameless(spoolDirectory);
   const source = open();
   try {

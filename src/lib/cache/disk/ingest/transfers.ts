@@ -27,10 +27,12 @@ export function newTransferPath(cacheDir: string, hash: ContentHash | undefined)
 export async function listTransfers(cacheDir: string): Promise<Transfer[]> {
   const directory = ingestDirectory(cacheDir);
   try {
-    const names = await readdir(directory);
-    return names.flatMap((name) => {
+    const entries = await readdir(directory, { withFileTypes: true });
+    // A link would lead out of the cache directory.
+    return entries.flatMap((entry) => {
+      const { name } = entry;
       const hash = NAME.exec(name)?.[1] as ContentHash | undefined;
-      return hash === undefined ? [] : [{ hash, path: join(directory, name) }];
+      return hash === undefined || !entry.isDirectory() ? [] : [{ hash, path: join(directory, name) }];
     });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];

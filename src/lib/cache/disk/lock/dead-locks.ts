@@ -1,6 +1,7 @@
 /** What killed processes left in `locks/`. Whoever brings such a layer next takes it over; of one that is here already nobody would. */
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { readSmallFile } from '../../regular-file.ts';
 import { tryLockLayer, type LockOptions } from './layer-lock.ts';
@@ -26,10 +27,19 @@ export async function removeDeadLocks(directory: string, { lockKind, nowMs }: De
   if (names.length === 0) return;
   const hashes = new Set(names.flatMap((name) => LOCK.exec(name)?.[1] ?? []));
   // To take a lock and to let go of it takes away what a dead holder left.
-  for (const hash of hashes) await (await tryLockLayer(directory, hash as ContentHash, lockKind))?.release();
+  for (const hash of hashes) await takeAndLetGo(directory, hash as ContentHash, lockKind);
   for (const name of names.filter((each) => ON_ITS_WAY.test(each) || ASIDE.test(each))) {
     const path = join(directory, name);
     if ((ON_ITS_WAY.test(name) && (await isOfDead(path))) || (await isOld(path, await nowMs()))) await rm(path, { force: true });
+  }
+}
+
+async function takeAndLetGo(directory: string, hash: ContentHash, lockKind: LockOptions['kind']): Promise<void> {
+  try {
+    await (await tryLockLayer(directory, hash, lockKind))?.release();
+  } catch (error) {
+    // What can't be a lock keeps nobody from the others; who needs that layer is told.
+    if (!(error instanceof ClipctlError)) throw error;
   }
 }
 

@@ -110,6 +110,7 @@ class Waiter {
     const { staleMs = STALE_MS } = this.#options;
     const path = this.#leasePath;
     for (;;) {
+      this.#options.signal.throwIfAborted();
       const lease = await tryLease(path, describeSelf(kind));
       if (lease !== undefined) return lease;
       const sight = await this.#look();

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, rename, rm, writeFile } from 'node:fs/promises';
 import { errnoOf } from '../../errno.ts';
-import { readSmallFile } from '../../regular-file.ts';
+import { lookAtFile, notRegular, readSmallFile } from '../../regular-file.ts';
 import { lifeOf, parseHolder, type LeaseHolder } from './lock-holder.ts';
 
 const HEARTBEAT_MS = 1000;
@@ -40,14 +40,24 @@ export async function tryLease(path: string, holder: LeaseHolder): Promise<Lease
   }
 }
 
-/** `undefined` = there is no lease. */
+/**
+ * `undefined` = there is no lease.
+ * @throws ClipctlError STORAGE_ERROR when something else has its name: nobody holds that, so nobody would ever let go of it
+ */
 export async function lookAtLease(path: string, before: LeaseSight | undefined): Promise<LeaseSight | undefined> {
-  const file = await readSmallFile(path, MAX_LEASE_BYTES);
+  const file = (await readSmallFile(path, MAX_LEASE_BYTES)) ?? (await lookAtUnreadable(path));
   if (file === undefined) return undefined;
   const holder = parseHolder(file.text);
   const { modifiedMs } = file;
   const isSame = before !== undefined && before.modifiedMs === modifiedMs && before.holder?.token === holder?.token;
   return { holder, modifiedMs, sinceMs: isSame ? before.sinceMs : performance.now() };
+}
+
+/** Too large for a lease: a holder that nobody can make sense of. */
+async function lookAtUnreadable(path: string): Promise<{ readonly text: string; readonly modifiedMs: number } | undefined> {
+  const found = await lookAtFile(path);
+  if (found === 'other') throw notRegular(path);
+  return found === undefined ? undefined : { text: '', modifiedMs: found.mtimeMs };
 }
 
 export interface StaleOptions {

@@ -1,0 +1,42 @@
+/** The directories of our own state are directories: what stands in their place would lead our files elsewhere. */
+import type { Stats } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ClipctlError, storageError } from '../../errors.ts';
+import { errnoOf } from '../errno.ts';
+import { OWN_DIRECTORIES, ownDirectory } from './cache-layout.ts';
+
+/** Made by those who need them. */
+const LATER_DIRECTORIES = ['trash', 'uploads'] as const;
+
+/**
+ * Refuses a link, and whatever else is no directory, where one of ours stands (RELIABILITY §1.3 row 20). Missing ones are
+ * fine. The cache directory itself may be a link: its user made that.
+ * @throws ClipctlError STORAGE_ERROR that names it, STORAGE_*
+ */
+export async function requireOwnDirectories(cacheDir: string): Promise<void> {
+  const own = ownDirectory(cacheDir);
+  const below = [...OWN_DIRECTORIES, ...LATER_DIRECTORIES].map((name) => join(own, name));
+  // All looks at once; of several that are wrong the outermost is named.
+  const checks = await Promise.allSettled([dirname(own), own, ...below].map(requireDirectory));
+  for (const check of checks) if (check.status === 'rejected') throw check.reason;
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  const found = await look(path);
+  if (found === undefined || found.isDirectory()) return;
+  const what = found.isSymbolicLink() ? 'is a link, and is not followed' : 'is not a directory';
+  throw new ClipctlError('STORAGE_ERROR', `${path} ${what}`, {
+    details: { path },
+    hint: 'Something else put it there: look at it and remove it, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
+  });
+}
+
+async function look(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw storageError(error, path, 'look at');
+  }
+}
