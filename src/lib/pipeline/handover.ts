@@ -22,6 +22,14 @@ const IN_SLOT = -1;
 const NOTE = -2;
 const END = -3;
 
+/**
+ * Compressed bytes that may be decoded and not read yet, where the reader writes them down: a killed process loses them. Of a
+ * layer that hardly packs the two areas alone would hold 2 MiB of download.
+ */
+const MAX_AHEAD_BYTES = 512 * 1024;
+/** Places in the download nearer to each other than this are one. */
+const PLACE_BYTES = 64 * 1024;
+
 /** A reader that waits lets its other events happen so often. */
 const WAIT_MS = 50;
 /** And so often while it works. */
@@ -45,6 +53,8 @@ export class HandoverWriter {
   #memory: SharedArrayBuffer | undefined;
   #written = 0;
   #awaited = 0;
+  /** Places in the download, and how many pieces are written up to there: those that may be unread. */
+  readonly #unread: { readonly compressedOffset: number; readonly written: number }[] = [];
 
   constructor({ shared, port }: OutputLink) {
     const { slots, control } = openRing(shared);
@@ -65,6 +75,7 @@ export class HandoverWriter {
   tell(note: RingNote | MemoryNote): void {
     this.#port.postMessage(note);
     this.#put(NOTE, 0, PLACES);
+    if ('point' in note) this.#stayNear(note.point.compressedOffset);
   }
 
   /** All is written. */
@@ -76,6 +87,17 @@ export class HandoverWriter {
   awaitReaders(): void {
     this.#awaitRead(this.#awaited);
     this.#awaited = this.#written;
+  }
+
+  #stayNear(compressedOffset: number): void {
+    const last = this.#unread.at(-1)?.compressedOffset ?? -Infinity;
+    if (compressedOffset - last < PLACE_BYTES) return;
+    this.#unread.push({ compressedOffset, written: this.#written });
+    for (let first = this.#unread[0]; first !== undefined && compressedOffset - first.compressedOffset > MAX_AHEAD_BYTES;) {
+      this.#awaitRead(first.written);
+      this.#unread.shift();
+      first = this.#unread[0];
+    }
   }
 
   #lend(view: Uint8Array, memory: SharedArrayBuffer): void {
