@@ -28,18 +28,22 @@ export interface ResumeFrom {
   readonly readOutput: (start: number, end: number) => Uint8Array;
 }
 
-/** Output between two points, about. */
+/** Output between two points at most, about. */
 export const RESUME_INTERVAL_BYTES = 512 * 1024;
+/** And input: what a kill may cost is counted in that, and a layer that hardly packs has as much of it as of output. */
+const INPUT_INTERVAL_BYTES = 160 * 1024;
 
 /** When the next point is due: by output alone, first at boundaries, later also inside of a block. */
 export class ResumePlan {
   readonly #listener: ResumePointListener | undefined;
   boundaryDue: number;
   insideDue: number;
+  #last: { readonly compressedOffset: number; readonly uncompressedOffset: number } | undefined;
 
   constructor(listener: ResumePointListener | undefined, from: number) {
     this.#listener = listener;
-    this.boundaryDue = listener === undefined ? Infinity : from + RESUME_INTERVAL_BYTES;
+    // How it packs is not known yet.
+    this.boundaryDue = listener === undefined ? Infinity : from + INPUT_INTERVAL_BYTES;
     this.insideDue = this.boundaryDue + RESUME_INTERVAL_BYTES;
   }
 
@@ -54,8 +58,18 @@ export class ResumePlan {
   }
 
   add(point: ResumePoint): void {
-    this.boundaryDue = point.uncompressedOffset + RESUME_INTERVAL_BYTES;
-    this.insideDue = this.boundaryDue + RESUME_INTERVAL_BYTES;
+    const interval = this.#intervalAt(point);
+    this.boundaryDue = point.uncompressedOffset + interval;
+    this.insideDue = this.boundaryDue + interval;
+    this.#last = point;
     this.#listener?.(point);
+  }
+
+  /** As the bytes before it were packed. */
+  #intervalAt({ compressedOffset, uncompressedOffset }: ResumePoint): number {
+    if (this.#last === undefined) return INPUT_INTERVAL_BYTES;
+    const input = Math.max(1, compressedOffset - this.#last.compressedOffset);
+    const ratio = Math.max(1, (uncompressedOffset - this.#last.uncompressedOffset) / input);
+    return Math.min(RESUME_INTERVAL_BYTES, Math.ceil(INPUT_INTERVAL_BYTES * ratio));
   }
 }

@@ -26,7 +26,7 @@ const END = -3;
  * Compressed bytes that may be decoded and not read yet, where the reader writes them down: a killed process loses them. Of a
  * layer that hardly packs the two areas alone would hold 2 MiB of download.
  */
-const MAX_AHEAD_BYTES = 512 * 1024;
+const MAX_AHEAD_BYTES = 256 * 1024;
 /** Places in the download nearer to each other than this are one. */
 const PLACE_BYTES = 64 * 1024;
 
