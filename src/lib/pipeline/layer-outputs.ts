@@ -38,21 +38,24 @@ export class LayerOutputs {
   /** @throws ClipctlError STORAGE_* */
   noteCheckpoint(checkpoint: Checkpoint): void {
     this.#journal?.noteCheckpoint(checkpoint);
+    this.#noteWritten();
   }
 
   /** The bytes before this place have come. @throws ClipctlError STORAGE_* */
   noteResumePoint(point: ResumePoint): void {
     this.#journal?.note(point);
+    this.#noteWritten();
   }
 
   /** @throws ClipctlError LIMIT_ENTRIES, LIMIT_HEADER, STORAGE_* */
   write(view: Uint8Array): void {
-    this.#writer?.write(view);
+    this.#write((writer) => writer.write(view));
     this.#learn(view);
   }
 
   async finish(): Promise<OutputFacts> {
     this.#scan((scanner) => void scanner.finish());
+    this.#write((writer) => writer.drain());
     this.#journal?.close();
     await this.#writer?.finish();
     return {
@@ -75,6 +78,16 @@ export class LayerOutputs {
     this.#writer = writer;
     if (journal !== undefined)
       this.#journal = new JournalWriter(journal.journalPath, isFlushed ? () => writer.flush() : undefined);
+  }
+
+  #write(step: (writer: IngestWriter) => void): void {
+    if (this.#writer === undefined) return;
+    step(this.#writer);
+    this.#noteWritten();
+  }
+
+  #noteWritten(): void {
+    if (this.#writer !== undefined) this.#journal?.reach(this.#writer.writtenBytes);
   }
 
   #learn(view: Uint8Array): void {

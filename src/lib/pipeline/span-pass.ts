@@ -37,11 +37,12 @@ export class SpanPass {
     await this.#decoder.write(input);
   }
 
-  /** @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH when the run gave less than the index says */
+  /** @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH when the run gave less than the index says, STORAGE_* */
   async finish(): Promise<void> {
     await this.#decoder.finish();
     const { left } = this.#writer;
     if (left > 0) throw new ClipctlError('SIZE_MISMATCH', `a span of layer ${this.#job.digest} ends ${left} bytes early`);
+    this.#writer.drain();
   }
 
   close(): void {
