@@ -67,7 +67,7 @@ export async function listCache(session: Session): Promise<CacheListResult> {
   const nothing = { uncompressedBytes: 0, diskBytes: 0, digests: [] };
   const layers: ListedLayer[] = [...survey.layers].sort(byLastUse).map((layer) => ({
     ...about(layer.hash),
-    state: layer.state === 'verified' ? 'verified' : 'unverified',
+    state: stateOf(layer),
     uncompressedBytes: layer.sizeBytes,
     diskBytes: layer.diskBytes,
     ...(layer.lastUseMs === 0 ? {} : { lastUsed: new Date(layer.lastUseMs).toISOString() }),
@@ -76,6 +76,11 @@ export async function listCache(session: Session): Promise<CacheListResult> {
   layers.push(...survey.odd.map((hash): ListedLayer => ({ ...about(hash), ...nothing, state: 'bad' })));
   layers.push(...survey.missing.map((hash): ListedLayer => ({ ...about(hash), ...nothing, state: 'missing' })));
   return { path, layers, warnings: warningsOf(survey) };
+}
+
+function stateOf({ state, isReadable }: SurveyedLayer): ListedLayer['state'] {
+  if (!isReadable) return 'bad';
+  return state === 'verified' ? 'verified' : 'unverified';
 }
 
 function byLastUse(one: SurveyedLayer, other: SurveyedLayer): number {
@@ -96,9 +101,9 @@ async function look(session: Session): Promise<CacheLook> {
   return { path, survey, images: await readImageRecords(path), pinned: await pinnedLayers(path) };
 }
 
-function warningsOf({ missing, odd }: CacheSurvey): string[] {
-  const wrong = missing.length + odd.length;
-  return wrong === 0 ? [] : [`${wrong} of the layers are missing or no files: run clipctl cache verify`];
+function warningsOf({ layers, missing, odd }: CacheSurvey): string[] {
+  const wrong = missing.length + odd.length + layers.filter(({ isReadable }) => !isReadable).length;
+  return wrong === 0 ? [] : [`${wrong} of the layers are missing or no files that can be read: run clipctl cache verify`];
 }
 
 /** As documents say it: what there is no limit to is left out. */
