@@ -27,8 +27,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/pipeline/layer-worker.ts: new Uint8Array(shared)': 'a view of shared memory that the budget lent',
   'src/lib/pipeline/layer-worker.ts: new Uint8Array(link.shared)': 'a view of shared memory that the budget lent',
   'src/lib/cache/content-map.ts: Buffer.concat(digests)': 'digests, 32 bytes for 4 MiB of layer',
-  'src/lib/pipeline/span-digests.ts: new Uint8Array(Buffer.concat(this.#digests))': 'a result, 32 bytes for 4 MiB of layer',
-  'src/lib/pipeline/span-digests.ts: Buffer.concat(this.#digests)': 'a result, 32 bytes for 4 MiB of layer',
+  'src/lib/pipeline/span-digests.ts: new Uint8Array(Buffer.concat(this.#digests))': 'a result, 32 bytes a span',
+  'src/lib/pipeline/span-digests.ts: Buffer.concat(this.#digests)': 'a result, 32 bytes a span',
 };
 
 const BYTES_PER_ELEMENT: Readonly<Record<string, number>> = {

@@ -18,6 +18,7 @@ const MAX_TAR_HEADER_BYTES = 1024 * 1024;
 export class LayerOutputs {
   readonly #hash: Hash = createHash('sha256');
   readonly #spans: SpanDigests | undefined;
+  readonly #cuts: SpanDigests | undefined;
   #writer: IngestWriter | undefined;
   #journal: JournalWriter | undefined;
   readonly #entries = new EntryPacker();
@@ -32,6 +33,8 @@ export class LayerOutputs {
         limits: { maxEntries: job.maxEntries, maxHeaderBytes: MAX_TAR_HEADER_BYTES },
       });
     }
+    const { cuts } = job;
+    if (cuts !== undefined) this.#cuts = new SpanDigests((index) => cuts[index] ?? Infinity);
     if (job.ingestPath !== undefined) this.#open(job.ingestPath, job);
   }
 
@@ -62,6 +65,7 @@ export class LayerOutputs {
       diffId: `sha256:${this.#hash.digest('hex')}` as Digest,
       entries: this.#entries.finish(),
       contentDigests: this.#spans?.finish() ?? new Uint8Array(0),
+      ...(this.#cuts && { cutDigests: this.#cuts.finish() }),
       scanError: this.#scanError,
     };
   }
@@ -93,6 +97,7 @@ export class LayerOutputs {
   #learn(view: Uint8Array): void {
     this.#hash.update(view);
     this.#spans?.write(view);
+    this.#cuts?.write(view);
     this.#scan((scanner) => scanner.write(view));
   }
 

@@ -72,7 +72,9 @@ async function removeUnlocked(directory: string, nowMs: () => Promise<number>, s
   for (const name of await namesOf(directory)) {
     if (signal.aborted) return;
     const path = join(directory, name);
-    if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+    await asFarAsPossible(async () => {
+      if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+    });
   }
 }
 
