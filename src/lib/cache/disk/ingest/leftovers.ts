@@ -1,8 +1,8 @@
 /** What killed processes left in `ingest/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
+import { asFarAsPossible } from '../as-far-as-possible.ts';
 import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
 import { fileSystemTimeMs } from '../file-system-time.ts';
 import { isOwnerRunning } from '../owned-name.ts';
@@ -42,15 +42,6 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
   await asFarAsPossible(() => removeDeadLocks(locksDirectory(cacheDir), { lockKind, nowMs }));
   // Reading them takes away those of dead processes.
   await asFarAsPossible(() => readLeases(cacheDir));
-}
-
-/** Runs `action`, and leaves it where the file system refuses. */
-async function asFarAsPossible(action: () => Promise<unknown>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof ClipctlError) && !(error instanceof Error && 'syscall' in error)) throw error;
-  }
 }
 
 interface Judging extends LeftoverOptions {
