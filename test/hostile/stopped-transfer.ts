@@ -14,12 +14,14 @@ export interface StoppedImage {
   readonly reference: string;
   /** Warms into `cacheDir` until the connection breaks for good. @throws Error when that does not leave a transfer */
   readonly stopIn: (cacheDir: string) => Promise<void>;
+  /** Bytes that the registry has served so far. */
+  readonly servedBytes: () => number;
   readonly close: () => Promise<void>;
 }
 
-/** The layer is gzip, and large enough to be flushed before its end. */
-export async function serveStoppedImage(directory: string): Promise<StoppedImage> {
-  const image = await makeMixedImage(directory, 12 * MIB, ['gzip']);
+/** The layer is large enough to be flushed before its end. */
+export async function serveStoppedImage(directory: string, compression: 'gzip' | 'zstd' = 'gzip'): Promise<StoppedImage> {
+  const image = await makeMixedImage(directory, 12 * MIB, [compression]);
   const digest = image.layers[0]?.digest ?? '';
   const registry = await startLoopbackRegistry({ repositories: { app: image.directory } });
   const reference = `${registry.host}/app:v1`;
@@ -37,6 +39,7 @@ export async function serveStoppedImage(directory: string): Promise<StoppedImage
       registry.script = undefined;
       if (code !== 6) throw new Error(`the warm that should have been cut ended with ${code}`);
     },
+    servedBytes: () => registry.bytesServed,
     close: () => registry.close(),
   };
 }

@@ -55,7 +55,7 @@ function pass(layer: Pick<FixtureLayer, 'digest' | 'diffId' | 'bytes'>, options:
   return passLayer({
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.bytes.length, diffId: layer.diffId, ...options.expected },
-      ingestPath: options.ingestPath,
+      ingestFile: options.ingestPath === undefined ? undefined : { path: options.ingestPath },
       isFlushed: true,
       scan: options.scan ?? true,
       checkpointIntervalBytes: 1 << 20,

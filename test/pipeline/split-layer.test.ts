@@ -49,7 +49,7 @@ function split(
     ...rest,
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.bytes.length, diffId: layer.diffId },
-      ingestPath: undefined,
+      ingestFile: undefined,
       isFlushed: true,
       scan: true,
       checkpointIntervalBytes: 1 << 20,
@@ -87,7 +87,7 @@ it.each<Packed>(['gzip', 'plain'])(
     const layer = largeLayer(packed);
     const ingestPath = join(dir, `large-${packed}`);
     writeFileSync(ingestPath, '');
-    const facts = await split(layer, { job: { ingestPath, scan: false } });
+    const facts = await split(layer, { job: { ingestFile: { path: ingestPath }, scan: false } });
     expect(facts.diffId).toBe(layer.diffId);
     expect(sha256(readFileSync(ingestPath))).toBe(layer.diffId);
     expect(budget.usedBytes).toBe(0);
@@ -96,7 +96,7 @@ it.each<Packed>(['gzip', 'plain'])(
 
 it('tells why the output side failed, not that the inflating side was stopped', async () => {
   const layer = largeLayer();
-  const failure = split(layer, { job: { ingestPath: '/dev/full', scan: false } });
+  const failure = split(layer, { job: { ingestFile: { path: '/dev/full' }, scan: false } });
   await expect(failure).rejects.toMatchObject({ code: 'STORAGE_FULL' });
   expect(budget.usedBytes).toBe(0);
   await expect(split(layer, { job: { scan: false } })).resolves.toMatchObject({ diffId: layer.diffId });

@@ -1,10 +1,11 @@
 /** Writing content whose size and sha256 are known beforehand: what is wrong is noticed before anybody can see it. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ClipctlError, storageError } from '../errors.ts';
 import type { ContentHash } from '../oci/digest.ts';
 import type { ChunkSource } from './chunk-source.ts';
+import { openOwn, type OwnFile } from './own-file.ts';
 import { EarlyFlush } from './early-flush.ts';
 
 /** Dirty pages go out while the rest still comes in, so the last fsync is short (RELIABILITY §1.1, fsync cost). */
@@ -22,11 +23,12 @@ export interface ExpectedContent {
 }
 
 /**
- * Writes `pieces` into the empty file at `path`, which must exist. A piece is used up when the next one is asked for.
+ * Writes `pieces` into the empty file `file`, which must exist. A piece is used up when the next one is asked for.
  * @throws ClipctlError SIZE_MISMATCH, DIGEST_MISMATCH, STORAGE_*; and what `pieces` throws, as it is
  */
-export async function writeVerified(path: string, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
-  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error: unknown) => {
+export async function writeVerified(file: OwnFile, pieces: AsyncIterable<Uint8Array>, expected: ExpectedContent): Promise<void> {
+  const { path } = file;
+  const handle = await openOwn(file, constants.O_WRONLY).catch((error: unknown) => {
     throw storageError(error, path, 'open');
   });
   try {

@@ -4,7 +4,7 @@
  */
 import type { DecompressionLimits } from '../compression/limits.ts';
 import type { DiskCache } from '../cache/disk/disk-cache.ts';
-import type { IngestFile, IngestWish } from '../cache/disk/ingest-file.ts';
+import { ownFileOf, type IngestFile, type IngestWish } from '../cache/disk/ingest-file.ts';
 import { errorClassOf, errorCodeOf } from '../errors.ts';
 import type { ErrorClass, ErrorCode } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
@@ -136,7 +136,7 @@ async function runPass(
   const facts = await passLayer({
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId },
-      ingestPath: ingest?.path,
+      ingestFile: ingest && ownFileOf(ingest),
       isFlushed: ingest?.durability !== 'none',
       ...(ingest?.journal && { journal: ingest.journal }),
       scan,

@@ -6,7 +6,8 @@
 import { hasKernel } from '../compression/gzip/kernel-inflate.ts';
 import { ClipctlError, errorClassOf, errorCodeOf } from '../errors.ts';
 import type { TransferKey } from '../cache/disk/ingest/journal.ts';
-import type { IngestFile } from '../cache/disk/ingest-file.ts';
+import { ownFileOf, type IngestFile } from '../cache/disk/ingest-file.ts';
+import type { OwnFile } from '../cache/own-file.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import { INTERRUPTIONS, type IngestRequest, type PipelineContext } from './ingest-layer.ts';
 import { PrefixHash } from './prefix-hash.ts';
@@ -69,11 +70,12 @@ type Taken = Pick<SpanIngest, 'readBytes' | 'resumedBytes'>;
 /** Brings the layer into the file, and proves it. */
 async function fillFile(context: PipelineContext, request: SpanRequest, ingest: IngestFile): Promise<Taken> {
   const { layer, runs, parallel } = request;
-  const hash = new PrefixHash(ingest.path);
+  const file = ownFileOf(ingest);
+  const hash = new PrefixHash(file);
   const transfer = await SpanTransfer.open(ingest, { parallel });
   let taken: Taken;
   try {
-    taken = await takeRuns(context, request, { path: ingest.path, hash, transfer });
+    taken = await takeRuns(context, request, { file, hash, transfer });
   } finally {
     await transfer.close();
   }
@@ -85,14 +87,14 @@ async function fillFile(context: PipelineContext, request: SpanRequest, ingest: 
 }
 
 interface IngestTarget {
-  readonly path: string;
+  readonly file: OwnFile;
   readonly hash: PrefixHash;
   readonly transfer: SpanTransfer;
 }
 
 /** Takes all runs; the first failure stops the others. */
 async function takeRuns(context: PipelineContext, request: SpanRequest, target: IngestTarget): Promise<Taken> {
-  const { transfer, hash, path } = target;
+  const { transfer, hash, file } = target;
   const { layer, source } = request;
   const done = request.runs.filter((run) => transfer.isDone(run));
   const toCome = request.runs.filter((run) => !transfer.isDone(run));
@@ -113,7 +115,7 @@ async function takeRuns(context: PipelineContext, request: SpanRequest, target: 
     const fetchFrom = (start: number, ended: AbortSignal): Promise<AsyncIterable<Uint8Array>> =>
       source.openBlob(layer, { signal: ended, range: { start, end: run.compressedEnd } });
     const open = (ended: AbortSignal) => bytes.bytes((start) => fetchFrom(start, ended));
-    await takeRun({ ...context, signal }, { digest: layer.digest, run, ingestPath: path, open, onBytes });
+    await takeRun({ ...context, signal }, { digest: layer.digest, run, ingestFile: file, open, onBytes });
     hash.complete(run.uncompressedStart, run.uncompressedEnd);
     noted[at] = bytes.done();
   };

@@ -1,5 +1,6 @@
-import { closeSync, constants, fdatasync, openSync } from 'node:fs';
+import { closeSync, constants, fdatasync } from 'node:fs';
 import { promisify } from 'node:util';
+import { openOwnSync, type OwnFile } from '../cache/own-file.ts';
 import { ClipctlError, storageError } from '../errors.ts';
 import { AlignedFile } from './aligned-file.ts';
 
@@ -29,12 +30,13 @@ export class IngestWriter {
   #flushesUnderWay = 0;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor(path: string, { startBytes, isFlushed }: IngestWriterOptions) {
+  constructor(file: OwnFile, { startBytes, isFlushed }: IngestWriterOptions) {
+    const { path } = file;
     this.#path = path;
     this.#flushedBytes = startBytes;
     this.#isFlushed = isFlushed;
     try {
-      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      this.#fd = openOwnSync(file, constants.O_WRONLY);
     } catch (error) {
       throw storageError(error, path, 'open');
     }

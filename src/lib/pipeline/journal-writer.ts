@@ -1,6 +1,8 @@
 /** Notes in the journal of a transfer how far it is, from the worker that writes its file. */
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, writeSync } from 'node:fs';
 import { checkpointLine, isBootKnown, pointLine, syncedLine } from '../cache/disk/ingest/journal.ts';
+import type { IngestJournal } from '../cache/disk/ingest-file.ts';
+import { openOwnSync } from '../cache/own-file.ts';
 import type { Checkpoint } from '../compression/decoder.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
 import { storageError } from '../errors.ts';
@@ -30,11 +32,11 @@ export class JournalWriter {
   #isFlushing = false;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor(path: string, flush: (() => Promise<void>) | undefined) {
+  constructor({ journalPath: path, owner }: IngestJournal, flush: (() => Promise<void>) | undefined) {
     this.#path = path;
     this.#flush = flush;
     try {
-      this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      this.#fd = openOwnSync({ path, owner }, constants.O_WRONLY | constants.O_APPEND);
     } catch (error) {
       throw storageError(error, path, 'open');
     }

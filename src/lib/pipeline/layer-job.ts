@@ -1,6 +1,7 @@
 /** What the main thread and a layer worker say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
+import type { OwnFile } from '../cache/own-file.ts';
 import type { DecodeResult } from '../compression/decoder.ts';
 import type { WasmModule } from '../compression/gzip/webassembly.ts';
 import type { DecompressionLimits } from '../compression/limits.ts';
@@ -15,7 +16,7 @@ export interface LayerJob {
   /** What the descriptor and the config promise; the bytes are held to it. */
   readonly expected: { readonly digest: Digest; readonly sizeBytes: number; readonly diffId: DiffId };
   /** Where the decompressed tar is written; undefined: nowhere. The file must exist, and hold nothing but what is resumed. */
-  readonly ingestPath: string | undefined;
+  readonly ingestFile: OwnFile | undefined;
   /** False: its writer leaves flushing to the operating system. */
   readonly isFlushed: boolean;
   /** Undefined: nobody can go on with the layer when this process is stopped. */
@@ -71,7 +72,7 @@ export interface SpanJob {
   readonly digest: Digest;
   readonly run: SpanRun;
   /** Written in its place; the file must exist. Undefined: the run is hashed instead. */
-  readonly ingestPath: string | undefined;
+  readonly ingestFile: OwnFile | undefined;
 }
 
 /** What every worker is started with. */

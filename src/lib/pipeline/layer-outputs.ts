@@ -1,5 +1,6 @@
 /** The tee behind the decompressor: every output byte goes to the diffID hash and, as asked, to digests, scanner and file. */
 import { createHash, type Hash } from 'node:crypto';
+import type { OwnFile } from '../cache/own-file.ts';
 import { errorCodeOf } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 import { TarScanner } from '../tar/scanner.ts';
@@ -35,7 +36,7 @@ export class LayerOutputs {
     }
     const { cuts } = job;
     if (cuts !== undefined) this.#cuts = new SpanDigests((index) => cuts[index] ?? Infinity);
-    if (job.ingestPath !== undefined) this.#open(job.ingestPath, job);
+    if (job.ingestFile !== undefined) this.#open(job.ingestFile, job);
   }
 
   /** @throws ClipctlError STORAGE_* */
@@ -75,13 +76,12 @@ export class LayerOutputs {
     this.#writer?.close();
   }
 
-  #open(path: string, { journal, isFlushed }: LayerJob): void {
+  #open(file: OwnFile, { journal, isFlushed }: LayerJob): void {
     const resumed = journal?.resume?.kind === 'points' ? journal.resume.point.uncompressedOffset : 0;
-    if (resumed > 0) replayFile(path, resumed, (view) => this.#learn(view));
-    const writer = new IngestWriter(path, { startBytes: resumed, isFlushed });
+    if (resumed > 0) replayFile(file, resumed, (view) => this.#learn(view));
+    const writer = new IngestWriter(file, { startBytes: resumed, isFlushed });
     this.#writer = writer;
-    if (journal !== undefined)
-      this.#journal = new JournalWriter(journal.journalPath, isFlushed ? () => writer.flush() : undefined);
+    if (journal !== undefined) this.#journal = new JournalWriter(journal, isFlushed ? () => writer.flush() : undefined);
   }
 
   #write(step: (writer: IngestWriter) => void): void {

@@ -154,7 +154,7 @@ class ThroughPass {
   #job(): LayerJob {
     const { limits, maxEntries } = this.#context;
     const { digest, sizeBytes, diffId } = this.#request.layer;
-    const nothing = { ingestPath: undefined, isFlushed: false, scan: false, checkpointIntervalBytes: 0 };
+    const nothing = { ingestFile: undefined, isFlushed: false, scan: false, checkpointIntervalBytes: 0 };
     return { expected: { digest, sizeBytes, diffId }, ...nothing, limits, maxEntries };
   }
 

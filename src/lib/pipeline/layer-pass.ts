@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { createDecoder } from '../compression/open-decoder.ts';
 import type { Checkpoint, Decoder, DecodeResult, LargeWindowPermit, OutputSink } from '../compression/decoder.ts';
 import type { ResumeState } from '../cache/disk/ingest/find-resume.ts';
+import type { OwnFile } from '../cache/own-file.ts';
 import type { ResumeFrom, ResumePointListener } from '../compression/resume-point.ts';
 import { sniffCompression } from '../compression/sniff.ts';
 import { ClipctlError, errorCodeOf } from '../errors.ts';
@@ -49,7 +50,7 @@ export class LayerPass {
       onOutput,
       ...(job.journal && onCheckpoint && { onCheckpoint }),
       ...(job.journal && onResumePoint && { onResumePoint }),
-      ...(this.#resumed && { resume: resumeFrom(this.#resumed, job.ingestPath ?? '') }),
+      ...(this.#resumed && job.ingestFile && { resume: resumeFrom(this.#resumed, job.ingestFile) }),
       // The diffID is compared, which says more than CRC-32 does.
       skipChecksum: job.checksums !== true,
       checkpointIntervalBytes: job.checkpointIntervalBytes,
@@ -129,6 +130,6 @@ export class LayerPass {
   }
 }
 
-function resumeFrom({ point, earlier }: Extract<ResumeState, { kind: 'points' }>, path: string): ResumeFrom {
-  return { point, earlier, readOutput: (start, end) => readWindow(path, start, end) };
+function resumeFrom({ point, earlier }: Extract<ResumeState, { kind: 'points' }>, file: OwnFile): ResumeFrom {
+  return { point, earlier, readOutput: (start, end) => readWindow(file, start, end) };
 }

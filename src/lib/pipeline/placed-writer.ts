@@ -1,4 +1,5 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants } from 'node:fs';
+import { openOwnSync, type OwnFile } from '../cache/own-file.ts';
 import { ClipctlError, storageError } from '../errors.ts';
 import { AlignedFile } from './aligned-file.ts';
 
@@ -11,12 +12,13 @@ export class PlacedWriter {
   #fd: number | undefined;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor(path: string, { start, end }: { readonly start: number; readonly end: number }) {
+  constructor(file: OwnFile, { start, end }: { readonly start: number; readonly end: number }) {
+    const { path } = file;
     this.#path = path;
     this.#at = start;
     this.#end = end;
     try {
-      this.#fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      this.#fd = openOwnSync(file, constants.O_WRONLY);
     } catch (error) {
       throw storageError(error, path, 'open');
     }

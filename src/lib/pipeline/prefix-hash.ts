@@ -1,7 +1,8 @@
 /** sha256 of a file while it is still being written in places: follows the stretch from its start that is complete. */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { openOwnSync, type OwnFile } from '../cache/own-file.ts';
 import { storageError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
@@ -11,7 +12,7 @@ const READ_BYTES = 64 * 1024;
 const BURST_BYTES = 1024 * 1024;
 
 export class PrefixHash {
-  readonly #path: string;
+  readonly #file: OwnFile;
   readonly #hash = createHash('sha256');
   readonly #done = new Map<number, number>();
   readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
@@ -19,8 +20,8 @@ export class PrefixHash {
   #completeBytes = 0;
   #reading: Promise<void> = Promise.resolve();
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(file: OwnFile) {
+    this.#file = file;
   }
 
   /** The stretch [start, end) is written. */
@@ -45,7 +46,7 @@ export class PrefixHash {
   async #follow(): Promise<void> {
     if (this.#hashedBytes === this.#completeBytes) return;
     try {
-      const fd = openSync(this.#path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      const fd = openOwnSync(this.#file, constants.O_RDONLY);
       try {
         while (this.#hashedBytes < this.#completeBytes) {
           if (!this.#hashBurst(fd)) return;
@@ -55,7 +56,7 @@ export class PrefixHash {
         closeSync(fd);
       }
     } catch (error) {
-      throw storageError(error, this.#path, 'read');
+      throw storageError(error, this.#file.path, 'read');
     }
   }
 

@@ -28,7 +28,7 @@ export async function proveSpans(context: PipelineContext, proof: SpanProof): Pr
       {
         digest: layer.digest,
         run,
-        ingestPath: undefined,
+        ingestFile: undefined,
         open: (ended) => blobOf(() => source.openBlob(layer, { signal: ended, range })),
         onBytes: (bytes) => {
           readBytes[at] = bytes;

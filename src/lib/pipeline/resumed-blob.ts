@@ -1,8 +1,9 @@
 /** The compressed bytes of a layer that is taken up again: what was kept, then by Range the rest. */
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { openAheadFile } from '../cache/disk/ingest/ahead-file.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
+import { openOwn, type OwnFile } from '../cache/own-file.ts';
 import { storageError } from '../errors.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import type { ImageSource } from '../source/image-source.ts';
@@ -31,26 +32,27 @@ export interface ResumeOptions {
 export function openResumed(source: ImageSource, layer: LayerDescriptor, options: ResumeOptions): ResumedBlob {
   const { journal, isRefetch } = options;
   const resume = journal?.resume;
-  const ahead = !isRefetch && journal !== undefined ? openAheadFile(journal.aheadPath) : undefined;
+  const ahead =
+    !isRefetch && journal !== undefined ? openAheadFile({ path: journal.aheadPath, owner: journal.owner }) : undefined;
   const keptBytes = resume?.keptBytes ?? 0;
   const fetchRest = (signal: AbortSignal): Promise<Readable> => {
     const range = keptBytes === 0 ? {} : { range: { start: keptBytes, end: layer.sizeBytes } };
     return source.openBlob(layer, { signal, isParallel: !isRefetch, isRefetch, ...range, ...(ahead && { ahead }) });
   };
-  const isSpooled = journal !== undefined && resume?.kind === 'spool';
-  const openSpooled = async (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
+  const spool = journal && resume?.kind === 'spool' ? { path: journal.spoolPath, owner: journal.owner } : undefined;
+  const openSpooled = async (signal: AbortSignal, kept: OwnFile): Promise<AsyncIterable<Uint8Array>> => {
     // Asked for first: a registry that can't serve it is known before anything is decoded again.
     const rest = await fetchRest(signal);
-    return joined(readSpool(journal?.spoolPath ?? '', keptBytes), rest);
+    return joined(readSpool(kept, keptBytes), rest);
   };
   return {
-    open: isSpooled ? openSpooled : fetchRest,
-    startBytes: isSpooled ? 0 : keptBytes,
+    open: (signal) => (spool === undefined ? fetchRest(signal) : openSpooled(signal, spool)),
+    startBytes: spool === undefined ? keptBytes : 0,
     get aheadBytes() {
       return ahead?.replayedBytes ?? 0;
     },
     get replayedBytes() {
-      return (isSpooled ? keptBytes : 0) + this.aheadBytes;
+      return (spool === undefined ? 0 : keptBytes) + this.aheadBytes;
     },
   };
 }
@@ -65,10 +67,12 @@ async function* joined(first: AsyncIterable<Uint8Array>, second: Readable): Asyn
   }
 }
 
-async function* readSpool(path: string, bytes: number): AsyncGenerator<Uint8Array> {
+async function* readSpool(spool: OwnFile, bytes: number): AsyncGenerator<Uint8Array> {
   try {
-    yield* createReadStream(path, { end: bytes - 1, highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>;
+    const handle = await openOwn(spool, constants.O_RDONLY);
+    // Closes it at its end, whatever the end.
+    yield* handle.createReadStream({ end: bytes - 1, highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>;
   } catch (error) {
-    throw error instanceof Error && 'syscall' in error ? storageError(error, path, 'read') : error;
+    throw error instanceof Error && 'syscall' in error ? storageError(error, spool.path, 'read') : error;
   }
 }

@@ -3,8 +3,9 @@
  * killed process needs, and once more when the layer file has reached the disk, which a power loss needs.
  */
 import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { isBootKnown, spanLine, type DoneSpan } from '../cache/disk/ingest/journal.ts';
+import { openOwn, type OwnFile } from '../cache/own-file.ts';
 import { storageError } from '../errors.ts';
 import type { SpanRun } from './span-plan.ts';
 
@@ -12,8 +13,8 @@ import type { SpanRun } from './span-plan.ts';
 const FLUSH_EVERY_MS = 500;
 
 export interface SpanJournalOptions {
-  readonly journalPath: string;
-  readonly layerPath: string;
+  readonly journal: OwnFile;
+  readonly layer: OwnFile;
   /** False: nobody waits for the disk; a line then counts until the machine is started again. */
   readonly isFlushed: boolean;
 }
@@ -65,26 +66,23 @@ export class SpanJournal {
 
   /** Brings the layer file to disk, then notes the spans. */
   async #flush(spans: readonly DoneSpan[]): Promise<void> {
-    const { layerPath } = this.#options;
+    const { layer } = this.#options;
     try {
-      this.#layer ??= await open(layerPath, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      this.#layer ??= await openOwn(layer, constants.O_WRONLY);
       await this.#layer.datasync();
     } catch (error) {
-      throw storageError(error, layerPath, 'flush');
+      throw storageError(error, layer.path, 'flush');
     }
     await this.#append(spans, true);
   }
 
   async #append(spans: readonly DoneSpan[], isFlushed: boolean): Promise<void> {
-    const { journalPath } = this.#options;
+    const { journal } = this.#options;
     try {
-      this.#journal ??= await open(
-        journalPath,
-        constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-      );
+      this.#journal ??= await openOwn(journal, constants.O_WRONLY | constants.O_APPEND);
       await this.#journal.writeFile(spans.map((span) => spanLine(span, isFlushed)).join(''));
     } catch (error) {
-      throw storageError(error, journalPath, 'write');
+      throw storageError(error, journal.path, 'write');
     }
   }
 }

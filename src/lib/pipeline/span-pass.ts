@@ -25,7 +25,7 @@ export class SpanPass {
     const { run } = job;
     this.#job = job;
     const place = { start: run.uncompressedStart, end: run.uncompressedEnd };
-    this.#sink = job.ingestPath === undefined ? new SpanHash(place) : new PlacedWriter(job.ingestPath, place);
+    this.#sink = job.ingestFile === undefined ? new SpanHash(place) : new PlacedWriter(job.ingestFile, place);
     try {
       this.#decoder = this.#openDecoder(largeWindows);
     } catch (error) {

@@ -13,6 +13,9 @@ const MOST_LOST_BYTES = 1024 * 1024;
 const MOST_STEP_BYTES = 256 * 1024;
 const LEAST_STEP_BYTES = 16 * 1024;
 
+/** What the layer is written into. */
+export type SpanTarget = Pick<IngestFile, 'path' | 'owner' | 'inode' | 'durability' | 'journal'>;
+
 export interface SpanTransferOptions {
   /** Runs at once. */
   readonly parallel: number;
@@ -42,12 +45,17 @@ export class SpanTransfer {
   }
 
   /** @throws ClipctlError STORAGE_* */
-  static async open({ path, durability, journal }: IngestFile, { parallel }: SpanTransferOptions): Promise<SpanTransfer> {
+  static async open({ durability, journal, ...layer }: SpanTarget, { parallel }: SpanTransferOptions): Promise<SpanTransfer> {
     if (journal === undefined) return new SpanTransfer(undefined, undefined, []);
+    const { owner } = journal;
     const stepBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, MOST_LOST_BYTES / (2 * parallel)));
-    const ahead = openAheadFile(journal.aheadPath, { stepBytes, shelves: Infinity });
+    const ahead = openAheadFile({ path: journal.aheadPath, owner }, { stepBytes, shelves: Infinity });
     const done = journal.resume?.kind === 'spans' ? joinSpans(journal.resume.done) : [];
-    const notes = new SpanJournal({ journalPath: journal.journalPath, layerPath: path, isFlushed: durability === 'full' });
+    const notes = new SpanJournal({
+      journal: { path: journal.journalPath, owner },
+      layer,
+      isFlushed: durability === 'full',
+    });
     const transfer = new SpanTransfer(ahead, notes, done);
     transfer.#kept = [...(await ahead.kept())];
     return transfer;

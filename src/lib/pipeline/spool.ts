@@ -2,9 +2,10 @@
  * The compressed bytes of a layer that can't be taken up in the middle (zstd), kept beside its partial file until the
  * commit: who goes on decodes them again, and fetches only the rest.
  */
-import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
+import { openOwnSync } from '../cache/own-file.ts';
 import { storageError } from '../errors.ts';
 import { JournalWriter } from './journal-writer.ts';
 
@@ -20,12 +21,13 @@ export class Spool {
   #isClosed = false;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor({ spoolPath, journalPath, resume }: IngestJournal, isFlushed: boolean) {
+  constructor(journal: IngestJournal, isFlushed: boolean) {
+    const { spoolPath, owner, resume } = journal;
     this.#path = spoolPath;
     this.#keptBytes = resume?.kind === 'spool' ? resume.keptBytes : 0;
-    this.#journal = new JournalWriter(journalPath, isFlushed ? () => this.#flush() : undefined);
+    this.#journal = new JournalWriter(journal, isFlushed ? () => this.#flush() : undefined);
     try {
-      this.#fd = openSync(spoolPath, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+      this.#fd = openOwnSync({ path: spoolPath, owner }, constants.O_WRONLY | constants.O_CREAT);
     } catch (error) {
       this.#journal.close();
       throw storageError(error, spoolPath, 'open');

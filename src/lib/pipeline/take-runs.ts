@@ -39,10 +39,10 @@ export interface RunToTake extends SpanJob {
 /** @returns the sha256 of what was not written. @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH, CLIP_INVALID, STORAGE_*, and of the source */
 export async function takeRun(
   { budget, pool, signal }: PipelineContext,
-  { open, onBytes, digest, run, ingestPath }: RunToTake,
+  { open, onBytes, digest, run, ingestFile }: RunToTake,
 ): Promise<Uint8Array | undefined> {
   const memory = await budget.acquireShared(SHARED_BYTES, WORKING_SET_BYTES, signal);
-  const job = { digest, run: withOwnWindow(run), ingestPath };
+  const job = { digest, run: withOwnWindow(run), ingestFile };
   try {
     const { sha256 } = await pool.run(
       (worker) =>

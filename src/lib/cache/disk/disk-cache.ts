@@ -19,6 +19,7 @@ import type {
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { hashFile, type FileHash } from '../hash-file.ts';
 import { listContentFiles } from '../list-content-files.ts';
+import { swapped } from '../own-file.ts';
 import { openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
 import { locksDirectory } from './cache-layout.ts';
@@ -30,8 +31,8 @@ import {
   createIngestFile,
   discardIngestFile,
   flushIngestFile,
+  ingestFileOf,
   publishIngestFile,
-  suspendIngestFile,
   type CommitOptions,
   type CreatedFile,
   type Durability,
@@ -157,7 +158,7 @@ export class DiskCache implements ContentCache {
     signal.throwIfAborted();
     const ingest = await this.beginIngest({ sizeBytes, ...(isLocked ? { hash } : {}) });
     try {
-      await writeVerified(ingest.path, pieces, { hash, sizeBytes, signal, isFlushed: this.#durability === 'full' });
+      await writeVerified(ingest, pieces, { hash, sizeBytes, signal, isFlushed: this.#durability === 'full' });
       await ingest.commit(hash, { sizeBytes, signal });
     } finally {
       await ingest.discard();
@@ -173,13 +174,8 @@ export class DiskCache implements ContentCache {
     await this.room.makeFor(wish);
     const lockKind = wish.hash === undefined ? 'lease' : this.#layerTurns.kindOf(wish.hash);
     const created = await createIngestFile(this.directory, wish, lockKind);
-    return {
-      ...created,
-      durability: this.#durability,
-      commit: (hash, options) => this.#turns.run(hash, () => this.#commit(created, hash, options)),
-      discard: () => discardIngestFile(created.path),
-      suspend: () => suspendIngestFile(created.path, wish.transfer),
-    };
+    const commit: IngestFile['commit'] = (hash, options) => this.#turns.run(hash, () => this.#commit(created, hash, options));
+    return ingestFileOf(created, { durability: this.#durability, transfer: wish.transfer, commit });
   }
 
   async #commit(created: CreatedFile, hash: ContentHash, options: CommitOptions): Promise<void> {
@@ -188,13 +184,16 @@ export class DiskCache implements ContentCache {
     await this.holdLayers([hash]);
     const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
     await this.room.admit({ hash, path: created.path, isThere: isTheirsGood, signal: options.signal }, async () => {
-      const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
-      await discardIngestFile(created.path);
+      const outcome = await publishIngestFile(created, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
+      await discardIngestFile(created);
       if (outcome === 'published') await this.#records.write(hash, identity, options.digestSeen);
       else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
     });
+    const known = await this.checkLayer(hash);
     // Two processes that replace one file at once may leave the record of the one beside the file of the other.
-    if ((await this.checkLayer(hash)) === 'unverified') await this.#hashAndAdopt(hash, options.signal);
+    const state = known === 'unverified' ? await this.#hashAndAdopt(hash, options.signal) : known;
+    // Another user of a shared cache swapped the name that was made visible.
+    if (state === 'bad') await this.dropLayer(hash).then(() => Promise.reject(swapped(created.path)));
     await this.room.settle({ signal: options.signal });
   }
 

@@ -2,16 +2,22 @@
  * One layer on its way into the cache: a temporary file that somebody writes (a worker, by its path), and the commit
  * that makes it visible. Order: size, mode, fsync of the file, link or rename, fsync of the directory, record.
  */
+import type { Stats } from 'node:fs';
+import { lstat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ClipctlError, storageError } from '../../errors.ts';
+import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
+import { errnoOf } from '../errno.ts';
+import { swapped, type OwnFile } from '../own-file.ts';
 import { publishFile, syncDirectory } from '../publish-file.ts';
-import { lookAtFile, openRegularFile, type FileIdentity, type RegularFile } from '../regular-file.ts';
+import { identityOf, type FileIdentity } from '../regular-file.ts';
 import { sizeMismatch } from '../write-verified.ts';
 import { beginTransfer } from './ingest/begin-transfer.ts';
 import { findResume, type ResumeState } from './ingest/find-resume.ts';
 import type { TransferKey } from './ingest/journal.ts';
-import { removeTransfer, TRANSFER_FILES } from './ingest/transfers.ts';
+import { removeTransfer } from './ingest/remove-transfer.ts';
+import { openStopped } from './ingest/stopped-transfer.ts';
+import { TRANSFER_FILES } from './ingest/transfers.ts';
 import type { KnownSize } from './cache-room.ts';
 import type { DigestSeen } from './layer-record.ts';
 import type { LockKind } from './lock/lock-holder.ts';
@@ -37,9 +43,8 @@ export interface IngestWish extends KnownSize {
   readonly mayResume?: boolean;
 }
 
-export interface IngestFile {
-  /** Exists, and is empty unless a transfer is taken up: open it without O_CREAT, and close it before the commit. */
-  readonly path: string;
+/** Exists, and is empty unless a transfer is taken up: open it as an own file, without O_CREAT, and close it before the commit. */
+export interface IngestFile extends Required<OwnFile> {
   /** With `none` its writer need not flush it either. */
   readonly durability: Durability;
   /** Undefined: it can't be taken up later. */
@@ -64,44 +69,73 @@ export interface IngestJournal {
   readonly spoolPath: string;
   /** For compressed bytes that come before their turn (ingest/ahead-file.ts). It need not exist yet. */
   readonly aheadPath: string;
+  /** Whose these files must be: others may write in the directory. */
+  readonly owner: number;
   /** What an earlier transfer has left. */
   readonly resume?: ResumeState;
 }
 
-export interface CreatedFile {
-  readonly path: string;
-  readonly inode: number;
+export interface CreatedFile extends Required<OwnFile> {
+  /** Whatever comes to stand under the path: this is the file that was created, and no other is made visible. */
+  readonly handle: FileHandle;
   readonly journal?: IngestJournal;
 }
 
 /** Makes an empty file under a random name, or takes one up. @throws ClipctlError STORAGE_* */
 export async function createIngestFile(cacheDir: string, wish: IngestWish, lockKind: LockKind): Promise<CreatedFile> {
   const { hash, transfer, mayResume = true } = wish;
-  const begun = await beginTransfer(cacheDir, { hash, key: transfer, lockKind, mayResume });
-  const path = join(begun.path, TRANSFER_FILES.layer);
-  const found = await lookAtFile(path);
-  if (found === undefined || found === 'other') throw tampered(path, 'is gone');
+  const { path, layer, resume } = await beginTransfer(cacheDir, { hash, key: transfer, lockKind, mayResume });
+  const { ino, uid } = await statsOf({ handle: layer, path });
   const journal = {
-    journalPath: join(begun.path, TRANSFER_FILES.journal),
-    spoolPath: join(begun.path, TRANSFER_FILES.spool),
-    aheadPath: join(begun.path, TRANSFER_FILES.ahead),
+    journalPath: join(path, TRANSFER_FILES.journal),
+    spoolPath: join(path, TRANSFER_FILES.spool),
+    aheadPath: join(path, TRANSFER_FILES.ahead),
+    owner: uid,
+    ...(resume && { resume }),
   };
+  const created = { path: join(path, TRANSFER_FILES.layer), handle: layer, inode: ino, owner: uid };
+  return transfer === undefined ? created : { ...created, journal };
+}
+
+export interface IngestFileOptions {
+  readonly durability: Durability;
+  readonly transfer: TransferKey | undefined;
+  readonly commit: IngestFile['commit'];
+}
+
+/** What a worker needs to open it. */
+export function ownFileOf({ path, owner, inode }: IngestFile): OwnFile {
+  return { path, owner, inode };
+}
+
+/** What its writer gets to see of it. */
+export function ingestFileOf(created: CreatedFile, { durability, transfer, commit }: IngestFileOptions): IngestFile {
+  const { path, owner, inode, journal } = created;
   return {
-    path,
-    inode: found.inode,
-    ...(transfer === undefined ? {} : { journal: begun.resume === undefined ? journal : { ...journal, resume: begun.resume } }),
+    ...{ path, owner, inode, durability, ...(journal && { journal }) },
+    commit,
+    discard: () => discardIngestFile(created),
+    suspend: () => suspendIngestFile(created, transfer),
   };
 }
 
 /** @throws ClipctlError STORAGE_* */
-export async function suspendIngestFile(path: string, key: TransferKey | undefined): Promise<void> {
-  const resume = key === undefined ? undefined : await findResume(dirname(path), key);
-  if (resume === undefined) await discardIngestFile(path);
+async function suspendIngestFile(created: CreatedFile, key: TransferKey | undefined): Promise<void> {
+  await created.handle.close();
+  const stopped = key === undefined ? undefined : await openStopped(dirname(created.path));
+  let isWorthKeeping = false;
+  try {
+    isWorthKeeping = stopped !== undefined && key !== undefined && (await findResume(stopped, key)) !== undefined;
+  } finally {
+    await stopped?.close();
+  }
+  if (!isWorthKeeping) await discardIngestFile(created);
 }
 
 /** @throws ClipctlError STORAGE_* */
-export function discardIngestFile(path: string): Promise<void> {
-  return removeTransfer(dirname(path));
+export async function discardIngestFile({ handle, path }: CreatedFile): Promise<void> {
+  await handle.close();
+  await removeTransfer(dirname(path));
 }
 
 /**
@@ -109,24 +143,29 @@ export function discardIngestFile(path: string): Promise<void> {
  * @throws ClipctlError SIZE_MISMATCH, STORAGE_*
  */
 export async function flushIngestFile(
-  created: { readonly path: string; readonly inode: number },
+  created: CreatedFile,
   hash: ContentHash,
   { sizeBytes, durability }: { readonly sizeBytes: number; readonly durability: Durability },
 ): Promise<FileIdentity> {
-  const file = await openRegularFile(created.path);
-  if (file === undefined) throw tampered(created.path, 'is gone');
+  const { path } = created;
+  const stats = await statsOf(created);
+  if (stats.nlink === 0) throw swapped(path, 'is gone');
+  if (stats.nlink !== 1) throw swapped(path, `has ${stats.nlink} names`);
+  if (!(await isUnder(path, created.inode))) throw swapped(path);
+  if (stats.size !== sizeBytes) throw sizeMismatch(hash, sizeBytes, stats.size);
+  await sealFile(created, durability);
+  return identityOf(await statsOf(created));
+}
+
+async function statsOf({ handle, path }: Pick<CreatedFile, 'handle' | 'path'>): Promise<Stats> {
   try {
-    if (file.identity.inode !== created.inode) throw tampered(created.path, 'is not the file that was created');
-    if (file.links !== 1) throw tampered(created.path, `has ${file.links} names`);
-    if (file.identity.sizeBytes !== sizeBytes) throw sizeMismatch(hash, sizeBytes, file.identity.sizeBytes);
-    await sealFile(file, durability);
-    return file.identity;
-  } finally {
-    await file.handle.close();
+    return await handle.stat();
+  } catch (error) {
+    throw storageError(error, path, 'look at');
   }
 }
 
-async function sealFile({ handle, path }: RegularFile, durability: Durability): Promise<void> {
+async function sealFile({ handle, path }: CreatedFile, durability: Durability): Promise<void> {
   try {
     await handle.chmod(0o444);
     if (durability === 'full') await handle.sync();
@@ -135,14 +174,21 @@ async function sealFile({ handle, path }: RegularFile, durability: Durability): 
   }
 }
 
-/** Somebody else works in the ingest directory: what is under that name can't be trusted. */
-function tampered(path: string, what: string): ClipctlError {
-  return new ClipctlError('STORAGE_ERROR', `the ingest file ${path} ${what}`, { details: { path } });
+async function isUnder(path: string, inode: number): Promise<boolean> {
+  try {
+    return (await lstat(path)).ino === inode;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw storageError(error, path, 'look at');
+  }
 }
 
-/** @throws ClipctlError STORAGE_* */
+/**
+ * The name may have come to stand for another file: what is visible afterwards must be looked at again.
+ * @throws ClipctlError STORAGE_*
+ */
 export async function publishIngestFile(
-  path: string,
+  { path }: CreatedFile,
   finalPath: string,
   { isTheirsGood, durability }: { readonly isTheirsGood: () => Promise<boolean>; readonly durability: Durability },
 ): Promise<'published' | 'kept'> {

@@ -96,7 +96,7 @@ class FileRemote implements ContentCache {
     try {
       const writer = new ChunkListWriter();
       const pieces = piecesOfSource(source, () => (chunks += 1));
-      await writeVerified(temporary, pieces, { hash, sizeBytes, signal, onPiece: (piece) => writer.write(piece) });
+      await writeVerified({ path: temporary }, pieces, { hash, sizeBytes, signal, onPiece: (piece) => writer.write(piece) });
       const list = writer.finish();
       await sealFile(temporary);
       signal.throwIfAborted();

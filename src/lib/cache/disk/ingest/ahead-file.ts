@@ -5,10 +5,11 @@
  * nothing: what is made of it is hashed whole.
  */
 import { constants } from 'node:fs';
-import { open, statfs, type FileHandle } from 'node:fs/promises';
+import { statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { storageError } from '../../../errors.ts';
+import { openOwn, type OwnFile } from '../../own-file.ts';
 import type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
 
 export type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
@@ -27,7 +28,6 @@ const CHECK_BYTES = 64 * 1024;
 const MAGIC = 0x41484431;
 /** On less the space is for layers. */
 const MIN_FREE_BYTES = 512 * 1024 * 1024;
-const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export interface AheadFileOptions {
   /** Bytes of a piece that may wait to be written: what a kill costs of it. Default 64 KiB. */
@@ -36,9 +36,9 @@ export interface AheadFileOptions {
   readonly shelves?: number;
 }
 
-/** @param path in the directory of a transfer; it need not exist */
-export function openAheadFile(path: string, options: AheadFileOptions = {}): AheadStore {
-  return new AheadFile(path, options);
+/** @param file in the directory of a transfer; it need not exist */
+export function openAheadFile(file: OwnFile, options: AheadFileOptions = {}): AheadStore {
+  return new AheadFile(file, options);
 }
 
 interface Head {
@@ -48,15 +48,15 @@ interface Head {
 }
 
 class AheadFile implements AheadStore {
-  readonly #path: string;
+  readonly #own: OwnFile;
   readonly #stepBytes: number;
   readonly #shelves: number;
   readonly #used = new Set<number>();
   #file: Promise<FileHandle | undefined> | undefined;
   #replayedBytes = 0;
 
-  constructor(path: string, { stepBytes = STEP_BYTES, shelves = SHELVES }: AheadFileOptions) {
-    this.#path = path;
+  constructor(own: OwnFile, { stepBytes = STEP_BYTES, shelves = SHELVES }: AheadFileOptions) {
+    this.#own = own;
     this.#stepBytes = stepBytes;
     this.#shelves = Math.min(shelves, MOST_SHELVES);
   }
@@ -66,7 +66,7 @@ class AheadFile implements AheadStore {
   }
 
   async kept(): Promise<readonly KeptRange[]> {
-    const file = await open(this.#path, FLAGS).catch(() => undefined);
+    const file = await openOwn(this.#own, constants.O_RDWR).catch(() => undefined);
     if (file === undefined) return [];
     this.#file = Promise.resolve(file);
     const found: KeptRange[] = [];
@@ -100,9 +100,9 @@ class AheadFile implements AheadStore {
   /** undefined where the space is scarce, or the file can't be made: then nothing is fetched ahead. */
   async #create(): Promise<FileHandle | undefined> {
     try {
-      const { bavail, bsize } = await statfs(dirname(this.#path));
+      const { bavail, bsize } = await statfs(dirname(this.#own.path));
       if (bavail * bsize < MIN_FREE_BYTES) return undefined;
-      return await open(this.#path, FLAGS | constants.O_CREAT, 0o600);
+      return await openOwn(this.#own, constants.O_RDWR | constants.O_CREAT);
     } catch {
       return undefined;
     }
@@ -119,7 +119,7 @@ class AheadFile implements AheadStore {
         try {
           await readFully(file, bytes, baseOf(shelf) + HEAD_BYTES + (from - start));
         } catch (error) {
-          throw storageError(error, this.#path, 'read');
+          throw storageError(error, this.#own.path, 'read');
         }
         this.#replayedBytes += bytes.byteLength;
         return bytes;

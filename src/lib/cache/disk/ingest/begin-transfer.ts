@@ -1,14 +1,18 @@
 /** Begins a transfer, or takes up one that was stopped. The caller has the lock of the layer. */
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
-import { lookAtFile } from '../../regular-file.ts';
+import { asFarAsPossible } from '../as-far-as-possible.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
-import { findResume, type ResumeState } from './find-resume.ts';
+import { copyTransferFiles } from './copy-transfer.ts';
+import { findResume, type FoundResume, type ResumeState } from './find-resume.ts';
 import { headerLine, type TransferKey } from './journal.ts';
-import { isUnpublished, listTransfers, newTransferPath, removeTransfer, TRANSFER_FILES } from './transfers.ts';
+import { removeTransfer } from './remove-transfer.ts';
+import { openStopped, type StoppedTransfer } from './stopped-transfer.ts';
+import { listTransfers, newTransferPath, TRANSFER_FILES, type TransferFile } from './transfers.ts';
+import { reopenTransfer } from './reopen-transfer.ts';
 
 export interface BeginOptions {
   /** Undefined: it is under no lock, and nothing is taken up. */
@@ -22,84 +26,123 @@ export interface BeginOptions {
 export interface BegunTransfer {
   /** Its directory. */
   readonly path: string;
+  /** Its layer file, held until the end: whatever stands under the name later, this is the file. The caller closes it. */
+  readonly layer: FileHandle;
   readonly resume?: ResumeState;
 }
 
 /** @throws ClipctlError STORAGE_* */
 export async function beginTransfer(cacheDir: string, options: BeginOptions): Promise<BegunTransfer> {
-  const { hash } = options;
+  const { hash, key } = options;
   const found = hash === undefined ? undefined : await takeUp(cacheDir, { ...options, hash });
-  return found ?? { path: await createTransfer(cacheDir, options) };
+  return found ?? (await createTransfer(newTransferPath(cacheDir, hash), key && headerLine(key)));
 }
 
 /** A transfer of `key` was stopped, and has something that need not be fetched again. @throws ClipctlError STORAGE_* */
 export async function hasStoppedTransfer(cacheDir: string, hash: ContentHash, key: TransferKey): Promise<boolean> {
   for (const transfer of await listTransfers(cacheDir)) {
-    if (transfer.hash !== hash || !(await isUnpublished(transfer.path))) continue;
-    if ((await findResume(transfer.path, key)) !== undefined) return true;
+    if (transfer.hash !== hash) continue;
+    const candidate = await openCandidate(transfer.path, key);
+    await candidate?.stopped.close();
+    if (candidate !== undefined) return true;
   }
   return false;
 }
 
-/** The one with the most to keep; the others go. */
+interface Candidate {
+  readonly stopped: StoppedTransfer;
+  readonly found: FoundResume;
+}
+
+/** The one with the most to keep; the others go, as far as they can be removed: those of another member of a group may stay. */
 async function takeUp(
   cacheDir: string,
   { hash, key, lockKind, mayResume }: BeginOptions & { readonly hash: ContentHash },
 ): Promise<BegunTransfer | undefined> {
-  let best: Required<BegunTransfer> | undefined;
-  for (const { path, hash: its } of await listTransfers(cacheDir)) {
-    if (its !== hash) continue;
-    const resume = mayResume && key !== undefined && (await isUnpublished(path)) ? await findResume(path, key) : undefined;
-    const isBetter = resume !== undefined && resume.keptBytes > (best?.resume.keptBytes ?? -1);
-    const loser = isBetter ? best?.path : path;
-    if (isBetter) best = { path, resume };
-    if (loser !== undefined) await removeTransfer(loser);
-  }
-  if (best === undefined) return undefined;
-  const path = lockKind === 'kernel' ? best.path : await copyTransfer(cacheDir, best.path, hash);
-  await openForWriting(path, best.resume);
-  return { path, resume: best.resume };
-}
-
-/** A lease does not prove that its last holder is dead: what that one may still write to is left to it. */
-async function copyTransfer(cacheDir: string, from: string, hash: ContentHash): Promise<string> {
-  const to = newTransferPath(cacheDir, hash);
+  let best: Candidate | undefined;
   try {
-    await mkdir(to, { mode: 0o700 });
-    for (const name of Object.values(TRANSFER_FILES)) {
-      if ((await lookAtFile(join(from, name))) === undefined) continue;
-      await copyFile(join(from, name), join(to, name), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    for (const { path, hash: its } of await listTransfers(cacheDir)) {
+      if (its !== hash) continue;
+      const candidate = mayResume && key !== undefined ? await openCandidate(path, key) : undefined;
+      const isBetter = candidate !== undefined && keptBytesOf(candidate) > keptBytesOf(best);
+      const loser = isBetter ? best : candidate;
+      if (isBetter) best = candidate;
+      await loser?.stopped.close();
+      const leaving = isBetter ? loser?.stopped.path : path;
+      if (leaving !== undefined) await asFarAsPossible(() => removeTransfer(leaving));
     }
-  } catch (error) {
-    await removeTransfer(to);
-    throw storageError(error, to, 'copy');
+    if (best === undefined || key === undefined) return undefined;
+    return await goOnWith(best, { cacheDir, hash, key, lockKind });
+  } finally {
+    await best?.stopped.close();
   }
-  await removeTransfer(from);
-  return to;
 }
 
-async function openForWriting(path: string, resume: ResumeState): Promise<void> {
-  const layer = join(path, TRANSFER_FILES.layer);
+/** The files stay open until the caller closes them. */
+async function openCandidate(path: string, key: TransferKey): Promise<Candidate | undefined> {
+  const stopped = await openStopped(path);
+  if (stopped === undefined) return undefined;
+  let found: FoundResume | undefined;
   try {
-    // It was read-only already when it was killed right before its commit.
-    await chmod(layer, 0o600);
-    if (resume.kind === 'spans') return;
-    await truncate(layer, resume.kind === 'points' ? resume.point.uncompressedOffset : 0);
-    if (resume.kind === 'spool') await truncate(join(path, TRANSFER_FILES.spool), resume.keptBytes);
-  } catch (error) {
-    throw storageError(error, layer, 'open');
+    found = await findResume(stopped, key);
+  } finally {
+    if (found === undefined) await stopped.close();
   }
+  return found && { stopped, found };
 }
 
-async function createTransfer(cacheDir: string, { hash, key }: BeginOptions): Promise<string> {
-  const path = newTransferPath(cacheDir, hash);
+function keptBytesOf(candidate: Candidate | undefined): number {
+  return candidate?.found.resume.keptBytes ?? -1;
+}
+
+interface GoingOn {
+  readonly cacheDir: string;
+  readonly hash: ContentHash;
+  readonly key: TransferKey;
+  readonly lockKind: LockKind;
+}
+
+/**
+ * A lease does not prove that its last holder is dead: what that one may still write to is left to it. And what others can
+ * write to is never written to, nor published.
+ */
+async function goOnWith({ stopped, found }: Candidate, { cacheDir, hash, key, lockKind }: GoingOn): Promise<BegunTransfer> {
+  const { path } = stopped;
+  const { resume } = found;
+  if (lockKind === 'kernel' && stopped.isPrivate) return { path, resume, layer: await reopenTransfer(stopped, resume) };
+  const begun = await createTransfer(newTransferPath(cacheDir, hash), found.journalText);
+  try {
+    const create = (name: TransferFile): Promise<FileHandle> => createFile(begun.path, name);
+    await copyTransferFiles({ stopped, found, sizeBytes: key.sizeBytes, layer: begun.layer, create });
+  } catch (error) {
+    await begun.layer.close();
+    await removeTransfer(begun.path);
+    throw storageError(error, begun.path, 'copy');
+  }
+  // NFS keeps files that are open, and with them their directory.
+  await stopped.close();
+  await asFarAsPossible(() => removeTransfer(path));
+  return { ...begun, resume };
+}
+
+async function createTransfer(path: string, journalText: string | undefined): Promise<BegunTransfer> {
+  let layer: FileHandle | undefined;
   try {
     await mkdir(path, { mode: 0o700 });
-    await writeFile(join(path, TRANSFER_FILES.layer), '', { flag: 'wx', mode: 0o600 });
-    if (key !== undefined) await writeFile(join(path, TRANSFER_FILES.journal), headerLine(key), { flag: 'wx', mode: 0o600 });
-    return path;
+    layer = await createFile(path, 'layer');
+    if (journalText !== undefined) {
+      const journal = await createFile(path, 'journal');
+      await journal.writeFile(journalText).finally(() => journal.close());
+    }
+    return { path, layer };
   } catch (error) {
+    await layer?.close();
     await removeTransfer(path);
     throw storageError(error, path, 'create');
   }
+}
+
+function createFile(path: string, name: TransferFile): Promise<FileHandle> {
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  return open(join(path, TRANSFER_FILES[name]), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
 }

@@ -1,6 +1,7 @@
 /** What a transfer that was stopped has left, as far as another one can go on with it. */
 import { join } from 'node:path';
-import { lookAtFile, readSmallFile } from '../../regular-file.ts';
+import { storageError } from '../../../errors.ts';
+import { readOpened, type OpenedFile } from '../../../regular-file.ts';
 import {
   parseJournal,
   type DoneSpan,
@@ -9,6 +10,7 @@ import {
   type ResumePlace,
   type TransferKey,
 } from './journal.ts';
+import type { StoppedTransfer } from './stopped-transfer.ts';
 import { TRANSFER_FILES } from './transfers.ts';
 
 /** `points`: the decompressed bytes are there. `spool`: the compressed ones are. `spans`: some of either, here and there. */
@@ -32,23 +34,39 @@ export type ResumeState =
 /** Windows of checkpoints are the most of it: some 10 KiB for 4 MiB of layer. */
 const MAX_JOURNAL_BYTES = 32 * 1024 * 1024;
 
-/** `undefined` = nothing that helps. @throws ClipctlError STORAGE_* */
-export async function findResume(transferPath: string, wanted: TransferKey): Promise<ResumeState | undefined> {
-  const file = await readSmallFile(join(transferPath, TRANSFER_FILES.journal), MAX_JOURNAL_BYTES);
-  const journal = file === undefined ? undefined : parseJournal(file.text);
-  if (journal === undefined || !isSame(journal.key, wanted)) return undefined;
-  if (wanted.isInSpans === true) return findSpans(transferPath, journal);
-  const spooledBytes = await usableBytes(join(transferPath, TRANSFER_FILES.spool), journal);
-  if (spooledBytes > 0) return spooledBytes > wanted.sizeBytes ? undefined : { kind: 'spool', keptBytes: spooledBytes };
-  return lastPoint(journal, await usableBytes(join(transferPath, TRANSFER_FILES.layer), journal));
+export interface FoundResume {
+  readonly resume: ResumeState;
+  /** As it was read: what `resume` is made of. */
+  readonly journalText: string;
 }
 
-async function findSpans(transferPath: string, { spans }: Journal): Promise<ResumeState | undefined> {
-  const layer = await lookAtFile(join(transferPath, TRANSFER_FILES.layer));
-  if (layer === undefined || layer === 'other') return undefined;
-  const done = spans.filter(({ uncompressedEnd }) => uncompressedEnd <= layer.sizeBytes);
-  const pieces = await lookAtFile(join(transferPath, TRANSFER_FILES.ahead));
-  if (done.length === 0 && pieces === undefined) return undefined;
+/** `undefined` = nothing that helps. @throws ClipctlError STORAGE_* */
+export async function findResume({ path, files }: StoppedTransfer, wanted: TransferKey): Promise<FoundResume | undefined> {
+  if (files.journal === undefined || files.journal.sizeBytes > MAX_JOURNAL_BYTES) return undefined;
+  const journalText = await readJournal(files.journal, join(path, TRANSFER_FILES.journal));
+  const journal = parseJournal(journalText);
+  if (journal === undefined || !isSame(journal.key, wanted)) return undefined;
+  const resume = wanted.isInSpans === true ? spansIn(files, journal) : placeIn(files, journal);
+  return resume && { resume, journalText };
+}
+
+async function readJournal(file: OpenedFile, path: string): Promise<string> {
+  try {
+    return (await readOpened(file)).toString();
+  } catch (error) {
+    throw storageError(error, path, 'read');
+  }
+}
+
+function placeIn({ spool, layer }: StoppedTransfer['files'], journal: Journal): ResumeState | undefined {
+  const spooledBytes = usableBytes(spool, journal);
+  if (spooledBytes === 0) return lastPoint(journal, usableBytes(layer, journal));
+  return spooledBytes > journal.key.sizeBytes ? undefined : { kind: 'spool', keptBytes: spooledBytes };
+}
+
+function spansIn({ layer, ahead }: StoppedTransfer['files'], { spans }: Journal): ResumeState | undefined {
+  const done = spans.filter(({ uncompressedEnd }) => uncompressedEnd <= (layer?.sizeBytes ?? 0));
+  if (done.length === 0 && ahead === undefined) return undefined;
   return { kind: 'spans', done, keptBytes: done.reduce((sum, { compressedBytes }) => sum + compressedBytes, 0) };
 }
 
@@ -62,10 +80,9 @@ function lastPoint({ points, checkpoints, key }: Journal, usable: number): Resum
 }
 
 /** After a power loss only what was flushed is sure to be what was written. */
-async function usableBytes(path: string, { isOfThisBoot, syncedBytes }: Journal): Promise<number> {
-  const found = await lookAtFile(path);
-  if (found === undefined || found === 'other') return 0;
-  return isOfThisBoot ? found.sizeBytes : Math.min(found.sizeBytes, syncedBytes);
+function usableBytes(file: OpenedFile | undefined, { isOfThisBoot, syncedBytes }: Journal): number {
+  const sizeBytes = file?.sizeBytes ?? 0;
+  return isOfThisBoot ? sizeBytes : Math.min(sizeBytes, syncedBytes);
 }
 
 function isSame(one: TransferKey, other: TransferKey): boolean {

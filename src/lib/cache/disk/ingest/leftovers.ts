@@ -9,7 +9,8 @@ import { isOwnerRunning } from '../owned-name.ts';
 import { removeDeadLocks } from '../lock/dead-locks.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
 import { readLeases } from '../read-leases.ts';
-import { isUnpublished, listTransfers, removeTransfer, type Transfer } from './transfers.ts';
+import { removeTransfer } from './remove-transfer.ts';
+import { isUnpublished, listTransfers, type Transfer } from './transfers.ts';
 
 /** Nobody goes on with a transfer that has not moved for so long. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1000;

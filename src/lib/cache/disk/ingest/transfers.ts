@@ -1,6 +1,6 @@
 /** The directories of transfers under way, `ingest/<64 hex of the layer>.<32 hex>`: whose lock guards one, its name tells. */
 import { randomBytes } from 'node:crypto';
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
@@ -8,6 +8,8 @@ import { errnoOf } from '../../errno.ts';
 import { ingestDirectory } from '../cache-layout.ts';
 
 export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spool', ahead: 'ahead' } as const;
+
+export type TransferFile = keyof typeof TRANSFER_FILES;
 
 const NAME = /^([0-9a-f]{64})\.[0-9a-f]{32}$/;
 
@@ -43,18 +45,9 @@ export async function listTransfers(cacheDir: string): Promise<Transfer[]> {
 /** A layer that has its final name already must never be written to again. */
 export async function isUnpublished(path: string): Promise<boolean> {
   try {
-    const { nlink } = await lstat(join(path, TRANSFER_FILES.layer));
-    return nlink === 1;
+    const layer = await lstat(join(path, TRANSFER_FILES.layer));
+    return layer.isFile() && layer.nlink === 1;
   } catch {
     return false;
-  }
-}
-
-/** @throws ClipctlError STORAGE_* */
-export async function removeTransfer(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    throw storageError(error, path, 'remove');
   }
 }
