@@ -1,6 +1,7 @@
 import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ClipctlError, storageError } from '../errors.ts';
+import type { GrowthGate } from './growth-gate.ts';
 
 const flushFile = promisify(fdatasync);
 
@@ -15,12 +16,15 @@ export interface IngestWriterOptions {
   readonly startBytes: number;
   /** False: the operating system flushes when it likes. */
   readonly isFlushed: boolean;
+  /** Undefined: there is room. */
+  readonly gate?: Pick<GrowthGate, 'pass'>;
 }
 
 /** Writes the decompressed layer into its ingest file, from the worker, straight out of the decoder's memory. */
 export class IngestWriter {
   readonly #path: string;
   readonly #isFlushed: boolean;
+  readonly #gate: Pick<GrowthGate, 'pass'> | undefined;
   #fd: number | undefined;
   #writtenBytes = 0;
   #flushedBytes = 0;
@@ -28,8 +32,9 @@ export class IngestWriter {
   #flushesUnderWay = 0;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor(path: string, { startBytes, isFlushed }: IngestWriterOptions) {
+  constructor(path: string, { startBytes, isFlushed, gate }: IngestWriterOptions) {
     this.#path = path;
+    this.#gate = gate;
     this.#writtenBytes = startBytes;
     this.#flushedBytes = startBytes;
     this.#isFlushed = isFlushed;
@@ -43,6 +48,7 @@ export class IngestWriter {
   /** @throws ClipctlError STORAGE_FULL and other STORAGE_* */
   write(view: Uint8Array): void {
     const fd = this.#openFd();
+    this.#gate?.pass(this.#writtenBytes + view.length);
     try {
       for (let at = 0; at < view.length;) at += writeSync(fd, view, at, view.length - at, this.#writtenBytes + at);
     } catch (error) {

@@ -1,0 +1,54 @@
+/** Watches what a cache directory takes while others work on it. */
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const LOOK_EVERY_MS = 2;
+
+export interface SpaceSeen {
+  /** Layers, with a name or on their way, in disk blocks. */
+  readonly peakBytes: number;
+  /** Those on their way. */
+  readonly peakIngestBytes: number;
+}
+
+/** Runs `action`, and gives the most that was seen meanwhile beside what it gives. */
+export async function watchSpace<T>(cacheDir: string, action: () => Promise<T>): Promise<SpaceSeen & { readonly result: T }> {
+  const seen = { peakBytes: 0, peakIngestBytes: 0 };
+  let isOver = false;
+  const running = action().finally(() => (isOver = true));
+  while (!isOver) {
+    const ingestBytes = bytesOf(transfersIn(cacheDir));
+    seen.peakIngestBytes = Math.max(seen.peakIngestBytes, ingestBytes);
+    seen.peakBytes = Math.max(seen.peakBytes, bytesOf([...transfersIn(cacheDir), ...layersIn(cacheDir)]));
+    await sleep(LOOK_EVERY_MS);
+  }
+  return { ...seen, result: await running };
+}
+
+function transfersIn(cacheDir: string): string[] {
+  const directory = join(cacheDir, '.clipctl/v1/ingest');
+  return namesIn(directory)
+    .filter((name) => /^([0-9a-f]{64}\.)?[0-9a-f]{32}$/.test(name))
+    .map((name) => join(directory, name, 'layer'));
+}
+
+function layersIn(cacheDir: string): string[] {
+  return namesIn(cacheDir)
+    .filter((name) => /^[0-9a-f]{64}$/.test(name))
+    .map((name) => join(cacheDir, name));
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+/** One that gets its name meanwhile is counted once. */
+function bytesOf(paths: readonly string[]): number {
+  const found = paths.flatMap((path) => lstatSync(path, { throwIfNoEntry: false }) ?? []);
+  return [...new Map(found.map(({ ino, blocks }) => [ino, blocks * 512])).values()].reduce((sum, bytes) => sum + bytes, 0);
+}
