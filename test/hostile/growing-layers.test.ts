@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cachedLayers } from '../e2e/cache-state.ts';
 import { makeHome, type CliResult, type Home } from '../e2e/run-cli.ts';
-import { startLoopbackRegistry, type LoopbackRegistry } from '../servers/loopback-registry.ts';
 import type { LayerCompression } from '../servers/layout-writer.ts';
 import { makeLayout, type MadeLayer, type MadeLayout } from '../servers/make-layout.ts';
 import { watchSpace } from './watch-space.ts';

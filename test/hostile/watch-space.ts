@@ -1,7 +1,6 @@
 /** Watches what a cache directory takes while others work on it. */
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const LOOK_EVERY_MS = 2;
 
@@ -15,15 +14,16 @@ export interface SpaceSeen {
 /** Runs `action`, and gives the most that was seen meanwhile beside what it gives. */
 export async function watchSpace<T>(cacheDir: string, action: () => Promise<T>): Promise<SpaceSeen & { readonly result: T }> {
   const seen = { peakBytes: 0, peakIngestBytes: 0 };
-  let isOver = false;
-  const running = action().finally(() => (isOver = true));
-  while (!isOver) {
-    const ingestBytes = bytesOf(transfersIn(cacheDir));
-    seen.peakIngestBytes = Math.max(seen.peakIngestBytes, ingestBytes);
-    seen.peakBytes = Math.max(seen.peakBytes, bytesOf([...transfersIn(cacheDir), ...layersIn(cacheDir)]));
-    await sleep(LOOK_EVERY_MS);
+  const timer = setInterval(() => {
+    const transfers = transfersIn(cacheDir);
+    seen.peakIngestBytes = Math.max(seen.peakIngestBytes, bytesOf(transfers));
+    seen.peakBytes = Math.max(seen.peakBytes, bytesOf([...transfers, ...layersIn(cacheDir)]));
+  }, LOOK_EVERY_MS);
+  try {
+    return { result: await action(), ...seen };
+  } finally {
+    clearInterval(timer);
   }
-  return { ...seen, result: await running };
 }
 
 function transfersIn(cacheDir: string): string[] {

@@ -86,12 +86,10 @@ export class Admission {
    * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*
    */
   async grow(growth: Growth): Promise<number> {
-    const { path } = growth;
-    const granted =
+    return (
       (await this.#growthByFar(growth)) ??
-      (await this.#turns.run('', () => this.#alone(growth.signal, () => this.#letGrow(growth))));
-    this.#options.transfers.grant(path, granted);
-    return granted;
+      (await this.#turns.run('', () => this.#alone(growth.signal, () => this.#letGrow(growth))))
+    );
   }
 
   /** No other process lets anybody in meanwhile. */
@@ -124,14 +122,15 @@ export class Admission {
   }
 
   /** Where the limits are far away, nobody needs to wait for anybody. */
-  async #growthByFar({ endBytes, signal }: Growth): Promise<number | undefined> {
+  async #growthByFar({ path, endBytes, signal }: Growth): Promise<number | undefined> {
     const { own, transfers } = this.#options;
     const limits = await this.#options.limits();
     const stepBytes = Math.min(LARGEST_STEP_BYTES, Math.floor(limits.maxCacheBytes * SMALL_SHARE));
     const farBytes = Math.min(Number.MAX_SAFE_INTEGER, limits.maxCacheBytes * FAR_SHARE);
     // What of it is on disk already counts twice.
     const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytes;
-    return missingSpace(limits, await own.read(signal), comingBytes) === 0 ? endBytes + stepBytes : undefined;
+    if (missingSpace(limits, await own.read(signal), comingBytes) > 0) return undefined;
+    return this.#grant(path, endBytes + stepBytes);
   }
 
   async #letGrow({ path, endBytes, signal }: Growth): Promise<number> {
@@ -139,17 +138,23 @@ export class Admission {
     const survey = await own.count(signal);
     const before = await this.#besides(path, survey);
     const left = roomLeft(before.limits, before.ownBytes) - endBytes;
-    if (left >= SMALLEST_STEP_BYTES) return endBytes + stepWithin(left);
+    if (left >= SMALLEST_STEP_BYTES) return this.#grant(path, endBytes + stepWithin(left));
     const step = stepWithin(before.limits.maxCacheBytes * SMALL_SHARE);
     const incoming = { incomingBytes: endBytes + step, requiredBytes: endBytes, isOpenEnd: true };
     try {
       const freed = await maker.free(survey, before, incoming);
       maker.require(freed, incoming);
-      return endBytes + Math.min(step, roomLeft(freed.limits, freed.ownBytes) - endBytes);
+      return await this.#grant(path, Math.min(endBytes + step, roomLeft(freed.limits, freed.ownBytes)));
     } catch (error) {
       await truncate(path, 0).catch(() => undefined);
+      await this.#grant(path, 0);
       throw error;
     }
+  }
+
+  async #grant(path: string, bytes: number): Promise<number> {
+    await this.#options.transfers.grant(path, bytes);
+    return bytes;
   }
 
   /** As if the layer itself were not there yet, and what was promised to the others were. */

@@ -144,8 +144,8 @@ export class CacheRoom {
   }
 
   /** Nothing more of it comes. */
-  end(path: string): void {
-    this.#parts.transfers.end(path);
+  end(path: string): Promise<void> {
+    return this.#parts.transfers.end(path);
   }
 
   /** After a commit: keeps below the limits, as far as nobody needs what would have to go. */

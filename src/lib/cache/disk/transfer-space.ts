@@ -2,15 +2,20 @@
  * The space that transfers take: our own under way, those of other processes, and what is left of stopped ones. That goes
  * before a layer goes, unless a running process is about to go on with it.
  */
-import { lstat } from 'node:fs/promises';
+import { lstat, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ClipctlError } from '../../errors.ts';
+import type { ContentHash } from '../../oci/digest.ts';
+import { errnoOf } from '../errno.ts';
+import { readSmallFile } from '../regular-file.ts';
 import { locksDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
 import { listTransfers, removeTransfer, TRANSFER_FILES, type Transfer } from './ingest/transfers.ts';
 import type { Lease } from './lease.ts';
 import { tryLockLayer, type LockOptions } from './lock/layer-lock.ts';
 import { readLeases } from './read-leases.ts';
+
+const MAX_PROMISE_BYTES = 16;
 
 export interface TransferSpaceOptions {
   /** The layers that this process wants. */
@@ -54,14 +59,17 @@ export class TransferSpace {
     this.#granted.set(dirname(path), bytes);
   }
 
-  /** It may get so large now, unless it has ended meanwhile. */
-  grant(path: string, bytes: number): void {
-    if (this.#granted.has(dirname(path))) this.#granted.set(dirname(path), bytes);
+  /** It may get so large now, unless it has ended meanwhile; other processes see it too. */
+  async grant(path: string, bytes: number): Promise<void> {
+    const directory = dirname(path);
+    if (!this.#granted.has(directory)) return;
+    this.#granted.set(directory, bytes);
+    await asFarAsPossible(writeFile(promisePath(directory), String(bytes), { mode: 0o600 }));
   }
 
   /** Nothing more comes: it is committed, or gone, or left. */
-  end(path: string): void {
-    this.#granted.delete(dirname(path));
+  async end(path: string): Promise<void> {
+    if (this.#granted.delete(dirname(path))) await asFarAsPossible(rm(promisePath(dirname(path)), { force: true }));
   }
 
   get grantedBytes(): number {
@@ -71,12 +79,15 @@ export class TransferSpace {
   /** @throws ClipctlError STORAGE_* */
   async besides(path: string): Promise<OtherTransfers> {
     const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0 };
-    for (const { path: directory, diskBytes, layerBytes } of await this.#look()) {
+    const wanted = await this.#wanted();
+    for (const transfer of await this.#look()) {
+      const { path: directory, diskBytes, layerBytes } = transfer;
       if (directory === dirname(path)) sum.ownLayerBytes = layerBytes;
       else {
-        const promised = Math.max(0, (this.#granted.get(directory) ?? 0) - layerBytes);
+        const granted = this.#granted.get(directory) ?? (wanted.has(transfer.hash) ? await promiseIn(directory) : 0);
+        const promised = Math.max(0, granted - layerBytes);
         // What of ours lies beside a layer goes when that is committed.
-        sum.takenBytes += this.#granted.has(directory) ? layerBytes + promised : diskBytes;
+        sum.takenBytes += promised + (this.#granted.has(directory) ? layerBytes : diskBytes);
         sum.promisedBytes += promised;
       }
     }
@@ -94,7 +105,7 @@ export class TransferSpace {
   async stopped(): Promise<TransferUsage[]> {
     const found = await this.#look(({ path }) => !this.#granted.has(path));
     if (found.length === 0) return [];
-    const wanted = new Set([...(await readLeases(this.#cacheDir)), ...this.#options.lease.held]);
+    const wanted = await this.#wanted();
     return found.filter(({ hash }) => !wanted.has(hash)).toSorted((one, other) => one.modifiedMs - other.modifiedMs);
   }
 
@@ -111,6 +122,11 @@ export class TransferSpace {
       if (await this.#remove(transfer)) goneBytes += transfer.diskBytes;
     }
     return goneBytes;
+  }
+
+  /** By any running process. */
+  async #wanted(): Promise<Set<ContentHash>> {
+    return new Set([...(await readLeases(this.#cacheDir)), ...this.#options.lease.held]);
   }
 
   async #remove({ hash, path }: Transfer): Promise<boolean> {
@@ -140,6 +156,25 @@ export class TransferSpace {
         };
       }),
     );
+  }
+}
+
+/** Beside the layer: how large it may get. Gone, or wrong, it counts as nothing: the layer itself is counted. */
+function promisePath(directory: string): string {
+  return join(directory, 'granted');
+}
+
+async function promiseIn(directory: string): Promise<number> {
+  const text = (await readSmallFile(promisePath(directory), MAX_PROMISE_BYTES).catch(() => undefined))?.text ?? '';
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+/** What can't be told to others is known here all the same. */
+async function asFarAsPossible(action: Promise<void>): Promise<void> {
+  try {
+    await action;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
   }
 }
 

@@ -70,7 +70,7 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
     if (outcome === 'published') await records.write(hash, identity, digestSeen);
     else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
   });
-  cache.room.end(path);
+  await cache.room.end(path);
   // Two processes that replace one file at once may leave the record of the one beside the file of the other.
   if ((await cache.checkLayer(hash)) === 'unverified') await parts.vouchFor(hash, signal);
   await cache.room.settle({ signal });
