@@ -47,8 +47,17 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** One that gets its name meanwhile is counted once. */
+/**
+ * One that gets its name meanwhile is counted once. Looked at twice, and the less of both taken: while one is looked at
+ * another may grow, and what had to go for that be counted still.
+ */
 function bytesOf(paths: readonly string[]): number {
+  const before = lookAt(paths);
+  const after = lookAt(paths);
+  return [...before].reduce((sum, [inode, bytes]) => sum + Math.min(bytes, after.get(inode) ?? 0), 0);
+}
+
+function lookAt(paths: readonly string[]): Map<number, number> {
   const found = paths.flatMap((path) => lstatSync(path, { throwIfNoEntry: false }) ?? []);
-  return [...new Map(found.map(({ ino, blocks }) => [ino, blocks * 512])).values()].reduce((sum, bytes) => sum + bytes, 0);
+  return new Map(found.map(({ ino, blocks }) => [ino, blocks * 512]));
 }

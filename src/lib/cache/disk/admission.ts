@@ -45,9 +45,9 @@ export interface Growth {
 const MIB = 1024 * 1024;
 /** Of the cap; a larger layer is not let in by a figure that other processes may have made wrong meanwhile. */
 const SMALL_SHARE = 1 / 64;
-/** Of the cap; as much as other processes may add before they are counted again. */
+/** Of the cap; as much as may have been promised in other processes and is not written yet. */
 const FAR_SHARE = 1 / 8;
-/** A layer asks again when it has grown by so much. */
+/** A layer asks again when it has grown by so much, or by a small share of the cap. */
 const LARGEST_STEP_BYTES = 256 * MIB;
 const SMALLEST_STEP_BYTES = MIB;
 /** Of what is left: several grow at once. */
@@ -125,11 +125,11 @@ export class Admission {
   async #growthByFar({ path, endBytes, signal }: Growth): Promise<number | undefined> {
     const { own, transfers } = this.#options;
     const limits = await this.#options.limits();
-    const stepBytes = Math.min(LARGEST_STEP_BYTES, Math.floor(limits.maxCacheBytes * SMALL_SHARE));
+    const stepBytes = stepWithin(limits, Infinity);
     const farBytes = Math.min(Number.MAX_SAFE_INTEGER, limits.maxCacheBytes * FAR_SHARE);
-    // What of it is on disk already counts twice.
+    // What of ours is on disk already counts twice.
     const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytes;
-    if (missingSpace(limits, await own.read(signal), comingBytes) > 0) return undefined;
+    if (missingSpace(limits, await own.readAtMost(limits, signal), comingBytes) > 0) return undefined;
     return this.#grant(path, endBytes + stepBytes);
   }
 
@@ -138,8 +138,8 @@ export class Admission {
     const survey = await own.count(signal);
     const before = await this.#besides(path, survey);
     const left = roomLeft(before.limits, before.ownBytes) - endBytes;
-    if (left >= SMALLEST_STEP_BYTES) return this.#grant(path, endBytes + stepWithin(left));
-    const step = stepWithin(before.limits.maxCacheBytes * SMALL_SHARE);
+    if (left >= SMALLEST_STEP_BYTES) return this.#grant(path, endBytes + stepWithin(before.limits, left));
+    const step = stepWithin(before.limits, Infinity);
     const incoming = { incomingBytes: endBytes + step, requiredBytes: endBytes, isOpenEnd: true };
     try {
       const freed = await maker.free(survey, before, incoming);
@@ -167,8 +167,9 @@ export class Admission {
   }
 }
 
-function stepWithin(bytes: number): number {
-  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, Math.floor(bytes * STEP_SHARE)));
+function stepWithin({ maxCacheBytes }: SpaceLimits, leftBytes: number): number {
+  const share = Math.floor(Math.min(maxCacheBytes * SMALL_SHARE, leftBytes * STEP_SHARE));
+  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, share));
 }
 
 /** @throws ClipctlError STORAGE_* */

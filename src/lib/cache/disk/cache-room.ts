@@ -67,13 +67,13 @@ export class CacheRoom {
   constructor(cacheDir: string, options: RoomOptions) {
     this.#cacheDir = cacheDir;
     this.#options = options;
+    const limits = (): Promise<SpaceLimits> => this.limits();
     this.#parts = {
-      own: new OwnBytes(cacheDir),
+      own: new OwnBytes(cacheDir, limits),
       eviction: new LayerEviction(cacheDir, options),
       transfers: new TransferSpace(cacheDir, { lease: options.lease, lockKind: options.turns.kind }),
     };
     this.#maker = new RoomMaker(cacheDir, this.#parts);
-    const limits = (): Promise<SpaceLimits> => this.limits();
     this.#admission = new Admission({ ...this.#parts, maker: this.#maker, limits, turns: options.turns, onWait: options.onWait });
   }
 
