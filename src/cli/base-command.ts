@@ -3,7 +3,7 @@
  * codes. A command adds its flags, makes one request, calls one operation and names a renderer for the result.
  */
 import { Command, type Interfaces } from '@oclif/core';
-import { errorCodeOf, type ErrorCode } from '../lib/errors.ts';
+import { errorCodeOf, type ClipctlError, type ErrorCode } from '../lib/errors.ts';
 import type { Session } from '../lib/operations/open-session.ts';
 import type { PlanResult } from '../lib/operations/results.ts';
 import type { SessionOptions } from '../lib/operations/session.ts';
@@ -62,6 +62,17 @@ export abstract class BaseCommand extends Command {
   ): Promise<void> {
     this.#stopProgress();
     await this.#output.result(result, render);
+  }
+
+  /** Prints how far a command came, and why no further: both in the one JSON document. It ends with the code of the error. */
+  protected async printFailed<T extends { readonly warnings: readonly string[] }>(
+    result: T,
+    render: (result: T, surface: Surface) => string,
+    error: ClipctlError,
+  ): Promise<void> {
+    this.#stopProgress();
+    this.failWith(error.code);
+    await this.#output.failedResult(result, render, error);
   }
 
   /** Prints what `--dry-run` found. */

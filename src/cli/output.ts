@@ -88,8 +88,23 @@ export class Output {
     render: (result: T, surface: Surface) => string,
   ): Promise<void> {
     if (this.#mode.json) this.#document(result);
-    else if (!this.#mode.quiet) this.#streams.stdout.write(`${render(result, await this.surface())}\n`);
+    else await this.#text(result, render);
     for (const warning of result.warnings) this.warn(warning);
+  }
+
+  /** Prints how far a command came before an error ended it. Call once, at the end. */
+  async failedResult<T extends { readonly warnings: readonly string[] }>(
+    result: T,
+    render: (result: T, surface: Surface) => string,
+    error: unknown,
+  ): Promise<void> {
+    if (this.#mode.json) return this.result({ ...result, error: reportOf(error, this.#secrets) }, render);
+    await this.result(result, render);
+    await this.error(error);
+  }
+
+  async #text<T>(result: T, render: (result: T, surface: Surface) => string): Promise<void> {
+    if (!this.#mode.quiet) this.#streams.stdout.write(`${render(result, await this.surface())}\n`);
   }
 
   /** Once each, on stderr; not with `--quiet`. */

@@ -47,7 +47,7 @@ export const CACHE_USAGE: CacheUsageResult = {
       pinned: false,
     },
   ],
-  warnings: ['1 of the layers are missing or no files: run clipctl cache verify'],
+  warnings: ['1 of the layers are missing or no files that can be read: run clipctl cache verify'],
 };
 
 export const CACHE_LIST: CacheListResult = {

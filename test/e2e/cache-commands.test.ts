@@ -86,6 +86,20 @@ describe('§2 row 15: a layer with', () => {
   });
 });
 
+describe('row 15: a layer of mode 000', () => {
+  it('is bad for ls and brought again by warm, also for root, who could read it', async () => {
+    await chmod(largest, 0);
+    const listed = await home.run(['cache', 'ls', '--json']);
+    const { layers } = listed.json<{ layers: { diffId: string; state: string }[] }>();
+    expect(layers.filter(({ state }) => state !== 'verified')).toMatchObject([
+      { diffId: `sha256:${largest.slice(-64)}`, state: 'bad' },
+    ]);
+    expect((await home.run(['warm', IMAGE])).code).toBe(0);
+    expect((await lstat(largest)).mode & 0o777).toBe(0o444);
+    expect((await home.run(['cache', 'verify', '--full'])).code).toBe(0);
+  });
+});
+
 describe('row 15: a layer with a flipped bit behind its old time, size and inode', () => {
   let remote: string;
   beforeEach(async () => {

@@ -45,6 +45,8 @@ describe.skipIf(process.arch !== 'x64' || !canTrace())('§2 row 3', () => {
   it.each([
     ['pwrite64', 'ENOSPC'],
     ['pwrite64', 'EDQUOT'],
+    ['pwritev', 'ENOSPC'],
+    ['pwritev', 'EIO'],
     ['fsync', 'EIO'],
     ['fsync', 'EINTR'],
     ['link', 'ENOSPC'],

@@ -31,3 +31,21 @@ it('gives the same digests for any chunking', () => {
     { numRuns: 15 },
   );
 });
+
+it('cuts where it is told to, also at one place twice and at the start; what is behind the last cut is one more span', () => {
+  const bytes = Buffer.from('0123456789');
+  fc.assert(
+    fc.property(fc.array(fc.nat(12), { maxLength: 6 }), fc.integer({ min: 1, max: 10 }), (unsorted, stepBytes) => {
+      const cuts = unsorted.toSorted((one, other) => one - other);
+      const digests = new SpanDigests((index) => cuts[index] ?? Infinity);
+      for (let at = 0; at < bytes.length; at += stepBytes) digests.write(bytes.subarray(at, at + stepBytes));
+      const reached = cuts.filter((cut) => cut <= bytes.length);
+      const starts = [0, ...reached];
+      const spans = starts
+        .map((start, at) => bytes.subarray(start, reached[at]))
+        .filter((span, at) => at < reached.length || span.length > 0);
+      const expected = Buffer.concat(spans.map((span) => createHash('sha256').update(span).digest()));
+      expect(Buffer.from(digests.finish()).equals(expected)).toBe(true);
+    }),
+  );
+});

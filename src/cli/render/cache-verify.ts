@@ -19,8 +19,17 @@ const MENDED: Readonly<Record<RepairedLayer['by'], string>> = {
   forgotten: 'forgotten',
 };
 
-/** What is wrong and what was mended; that all is well takes one line. */
+/** What is wrong; that all is well takes one line. */
 export function renderVerify(result: CacheVerifyResult, surface: Surface): string {
+  return render(result, surface, 'clipctl cache repair');
+}
+
+/** What was mended, and what could not be: the warnings say why. */
+export function renderRepair(result: CacheVerifyResult, surface: Surface): string {
+  return render(result, surface, 'left as they are');
+}
+
+function render(result: CacheVerifyResult, surface: Surface, advice: string): string {
   const { corrupt, missing, repaired, unverified } = result;
   const rows = [
     ...corrupt.map((layer) => [shortDigest(layer.diffId), DAMAGE[layer.reason], layer.images.join(' ')]),
@@ -31,15 +40,12 @@ export function renderVerify(result: CacheVerifyResult, surface: Surface): strin
   const notes = [
     `${how} ${count(result.checked, 'layer')}, ${formatSize(result.bytes)} in ${formatDuration(result.durationMs)}`,
     ...(unverified.length === 0 ? [] : [`${unverified.length} unverified (--full hashes them)`]),
-    wrongOf(corrupt.length, missing.length, surface),
+    corrupt.length + missing.length === 0
+      ? surface.style.green('all right')
+      : surface.style.red(`${corrupt.length} bad, ${missing.length} missing: ${advice}`),
   ];
   const end = notes.join('\n');
   return rows.length === 0 ? end : `${renderTable(COLUMNS, rows, surface)}\n\n${end}`;
-}
-
-function wrongOf(corrupt: number, missing: number, { style }: Surface): string {
-  if (corrupt + missing === 0) return style.green('all right');
-  return style.red(`${corrupt} bad, ${missing} missing: clipctl cache repair`);
 }
 
 const PIN_COLUMNS: readonly Column[] = [

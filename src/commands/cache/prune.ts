@@ -1,5 +1,5 @@
 import { BaseCommand, type Invocation } from '../../cli/base-command.ts';
-import { confirm } from '../../cli/confirm.ts';
+import { canConfirm, confirm } from '../../cli/confirm.ts';
 import { keepFlag, maxAgeFlag, maxSizeFlag, planFlag, yesFlag } from '../../cli/flags.ts';
 import { ClipctlError } from '../../lib/errors.ts';
 import type { PruneRequest } from '../../lib/operations/cache-prune.ts';
@@ -30,10 +30,9 @@ export class CachePruneCommand extends BaseCommand {
     const isOwed = plan.evicted.length > 0 && !values.toggle('dry-run');
     if (!isOwed) return this.print({ ...plan, dryRun: values.toggle('dry-run') }, renderPrune);
     if (!values.toggle('yes')) {
+      if (!canConfirm({ json: values.toggle('json') })) return this.printFailed(plan, renderPrune, nobodyAsked());
       await this.print(plan, renderPrune);
-      const answer = await confirm('Evict them?', { signal: session.signal, json: values.toggle('json') });
-      if (answer === 'no') return;
-      if (answer === 'nobody') throw nobodyAsked();
+      if (!(await confirm('Evict them?', session))) return;
     }
     await this.print(await run(), renderPrune);
   }

@@ -17,8 +17,8 @@ export class CacheRepairCommand extends BaseCommand {
   protected override async execute({ values, session }: Invocation): Promise<void> {
     const { verifyCache } = await import('../../lib/operations/cache-verify.ts');
     const result = await verifyCache(session, { full: values.toggle('full'), repair: true, from: fromRequest(values) });
-    const { renderVerify } = await import('../../cli/render/cache-verify.ts');
-    await this.print(result, renderVerify);
+    const { renderRepair } = await import('../../cli/render/cache-verify.ts');
+    await this.print(result, renderRepair);
     if (result.corrupt.length + result.missing.length > 0) this.failWith('CACHE_CORRUPT');
   }
 }

@@ -24,8 +24,8 @@ export class CacheVerifyCommand extends BaseCommand {
       from: fromRequest(values),
       ...(subset === undefined ? {} : { subset }),
     });
-    const { renderVerify } = await import('../../cli/render/cache-verify.ts');
-    await this.print(result, renderVerify);
+    const { renderRepair, renderVerify } = await import('../../cli/render/cache-verify.ts');
+    await this.print(result, values.toggle('repair') ? renderRepair : renderVerify);
     if (result.corrupt.length + result.missing.length > 0) this.failWith('CACHE_CORRUPT');
   }
 }

@@ -8,6 +8,7 @@ import { imagesByLayer, layersNamed, namesOf } from './cache-names.ts';
 import type { PrunedLayer, PruneResult } from './cache-results.ts';
 import { describeLimits } from './cache-usage.ts';
 import type { Session } from './open-session.ts';
+import { stateWarnings } from './state-warnings.ts';
 
 export interface PruneRequest {
   /** Own bytes that may stay. Default: the limit of the cache. */
@@ -71,7 +72,7 @@ async function describe(session: Session, plan: PrunePlan, { dryRun, evicted, ow
     kept: plan.kept.map(({ layer, reason }) => ({ ...pruned(layer), reason })),
     shortBytes,
     ...describeLimits(plan.limits),
-    warnings: shortBytes === 0 ? [] : [shortOf(shortBytes, plan)],
+    warnings: [...(shortBytes === 0 ? [] : [shortOf(shortBytes, plan)]), ...(await stateWarnings(path))],
   };
 }
 

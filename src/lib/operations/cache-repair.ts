@@ -1,7 +1,7 @@
 /** Mending the disk cache: what is wrong goes, and comes again from where an image that was warmed here has it. */
 import type { ContentCache } from '../cache/content-cache.ts';
 import { readImageRecords, type StoredImageRecord } from '../cache/disk/image-records.ts';
-import { errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
+import { ClipctlError, errorCodeOf, isAbort, type ErrorCode } from '../errors.ts';
 import { contentHashOf, shortDigest, type DiffId } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { imagesByLayer } from './cache-names.ts';
@@ -34,7 +34,7 @@ export async function repairLayers(session: Session, request: RepairRequest): Pr
     session.signal.throwIfAborted();
     const problem = await attempt(() => session.disk.dropLayer(contentHashOf(diffId)), 'STORAGE_DENIED');
     if (problem !== undefined) {
-      warnings.push(`layer ${diffId} stays as it is: ${problem}`);
+      warnings.push(`layer ${diffId} stays as it is: ${problem.message}${problem.hint === undefined ? '' : `. ${problem.hint}`}`);
       continue;
     }
     const images = users.get(contentHashOf(diffId)) ?? [];
@@ -67,19 +67,26 @@ async function fetchAgain(
       await warmLayer(session, { layer, remotes, source: opened.source, isLast: true, map: opened.mapOf(layer.digest) });
     });
     if (failed === undefined) return { from: image };
-    problem = failed;
+    problem = failed.message;
   }
   return { problem };
 }
 
+interface Problem {
+  readonly message: string;
+  /** What to do. */
+  readonly hint?: string | undefined;
+}
+
 /** Why it failed; `undefined` = it did not. @throws the signal's reason; an error of the code `fatal` */
-async function attempt(action: () => Promise<void>, fatal?: ErrorCode): Promise<string | undefined> {
+async function attempt(action: () => Promise<void>, fatal?: ErrorCode): Promise<Problem | undefined> {
   try {
     await action();
     return undefined;
   } catch (error) {
     if (isAbort(error) || errorCodeOf(error) === fatal) throw error;
-    return error instanceof Error ? error.message : String(error);
+    if (error instanceof ClipctlError) return { message: error.message, hint: error.hint };
+    return { message: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -8,10 +8,11 @@ import { contentHashOf, digestOfHash, type ContentHash } from '../oci/digest.ts'
 import { imagesByLayer, namesOf } from './cache-names.ts';
 import type { CacheLimits, CacheListResult, CacheUsageResult, ImageUsage, ListedLayer } from './cache-results.ts';
 import type { Session } from './open-session.ts';
+import { stateWarnings } from './state-warnings.ts';
 
 /** @throws ClipctlError STORAGE_*, CACHE_VERSION */
 export async function cacheUsage(session: Session): Promise<CacheUsageResult> {
-  const { path, survey, images, pinned } = await look(session);
+  const { path, survey, images, pinned, warnings } = await look(session);
   const users = imagesByLayer(images);
   const own = survey.layers.filter((layer) => layer.state !== 'foreign');
   const unnamed = own.filter(({ hash }) => !users.has(hash));
@@ -28,7 +29,7 @@ export async function cacheUsage(session: Session): Promise<CacheUsageResult> {
     images: images
       .map((image) => usageOf(image, { layers: survey.layers, users, pinned }))
       .sort((one, other) => other.diskBytes - one.diskBytes),
-    warnings: warningsOf(survey),
+    warnings,
   };
 }
 
@@ -55,7 +56,7 @@ function usageOf({ image, platform, layers, lastUseMs }: StoredImageRecord, know
 
 /** All layers, the last used first. @throws ClipctlError STORAGE_*, CACHE_VERSION */
 export async function listCache(session: Session): Promise<CacheListResult> {
-  const { path, survey, images, pinned } = await look(session);
+  const { path, survey, images, pinned, warnings } = await look(session);
   const leased = await readLeases(path);
   const users = imagesByLayer(images);
   const about = (hash: ContentHash): Pick<ListedLayer, 'diffId' | 'images' | 'pinned' | 'leased'> => ({
@@ -67,7 +68,7 @@ export async function listCache(session: Session): Promise<CacheListResult> {
   const nothing = { uncompressedBytes: 0, diskBytes: 0, digests: [] };
   const layers: ListedLayer[] = [...survey.layers].sort(byLastUse).map((layer) => ({
     ...about(layer.hash),
-    state: layer.state === 'verified' ? 'verified' : 'unverified',
+    state: stateOf(layer),
     uncompressedBytes: layer.sizeBytes,
     diskBytes: layer.diskBytes,
     ...(layer.lastUseMs === 0 ? {} : { lastUsed: new Date(layer.lastUseMs).toISOString() }),
@@ -75,7 +76,12 @@ export async function listCache(session: Session): Promise<CacheListResult> {
   }));
   layers.push(...survey.odd.map((hash): ListedLayer => ({ ...about(hash), ...nothing, state: 'bad' })));
   layers.push(...survey.missing.map((hash): ListedLayer => ({ ...about(hash), ...nothing, state: 'missing' })));
-  return { path, layers, warnings: warningsOf(survey) };
+  return { path, layers, warnings };
+}
+
+function stateOf({ state, isReadable }: SurveyedLayer): ListedLayer['state'] {
+  if (!isReadable) return 'bad';
+  return state === 'verified' ? 'verified' : 'unverified';
 }
 
 function byLastUse(one: SurveyedLayer, other: SurveyedLayer): number {
@@ -87,18 +93,20 @@ interface CacheLook {
   readonly survey: CacheSurvey;
   readonly images: readonly StoredImageRecord[];
   readonly pinned: ReadonlySet<ContentHash>;
+  readonly warnings: readonly string[];
 }
 
 async function look(session: Session): Promise<CacheLook> {
   const { cacheDir: path } = session.options;
   await session.disk.holdLayers([]);
   const survey = await surveyCache(path, session);
-  return { path, survey, images: await readImageRecords(path), pinned: await pinnedLayers(path) };
+  const warnings = [...warningsOf(survey), ...(await stateWarnings(path))];
+  return { path, survey, images: await readImageRecords(path), pinned: await pinnedLayers(path), warnings };
 }
 
-function warningsOf({ missing, odd }: CacheSurvey): string[] {
-  const wrong = missing.length + odd.length;
-  return wrong === 0 ? [] : [`${wrong} of the layers are missing or no files: run clipctl cache verify`];
+function warningsOf({ layers, missing, odd }: CacheSurvey): string[] {
+  const wrong = missing.length + odd.length + layers.filter(({ isReadable }) => !isReadable).length;
+  return wrong === 0 ? [] : [`${wrong} of the layers are missing or no files that can be read: run clipctl cache verify`];
 }
 
 /** As documents say it: what there is no limit to is left out. */

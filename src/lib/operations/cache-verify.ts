@@ -10,6 +10,7 @@ import { repairLayers } from './cache-repair.ts';
 import type { CacheVerifyResult, CorruptLayer, DamageReason } from './cache-results.ts';
 import { valuesOrThrow } from './failures.ts';
 import type { Session } from './open-session.ts';
+import { stateWarnings } from './state-warnings.ts';
 
 export interface CacheVerifyRequest {
   /** Hash every layer. */
@@ -58,7 +59,7 @@ export async function verifyCache(session: Session, request: CacheVerifyRequest)
     repaired: mended.repaired,
     bytes: layers.reduce((sum, layer) => sum + layer.sizeBytes, 0),
     durationMs: Math.round(performance.now() - startedAt),
-    warnings: mended.warnings,
+    warnings: [...mended.warnings, ...(await stateWarnings(path))],
   };
 }
 

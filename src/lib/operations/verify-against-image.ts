@@ -8,10 +8,10 @@ import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { isDigest } from '../oci/digest.ts';
 import { parsePlatform } from '../oci/platform.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
-import { ingestSpans } from '../pipeline/ingest-spans.ts';
 import type { LayerFacts } from '../pipeline/layer-job.ts';
+import { proveSpans } from '../pipeline/prove-spans.ts';
 import { runLargestFirst } from '../pipeline/run-largest-first.ts';
-import { planRuns } from '../pipeline/span-plan.ts';
+import { planRuns, type SpanRun } from '../pipeline/span-plan.ts';
 import type { ImageSource, ResolvedImage } from '../source/image-source.ts';
 import { announceImages } from './announce-images.ts';
 import { valuesOrThrow } from './failures.ts';
@@ -92,10 +92,12 @@ async function verifyLayer(session: Session, task: LayerTask): Promise<LayerVerd
   const { file, layer } = task;
   const where = placeOfLayer(layer);
   try {
-    const { facts } = await ingestLayer(session, { ...task, scan: true, checksums: true, keep: false });
+    const runs = runsToProve(task);
+    const cuts = runs.map(({ uncompressedEnd }) => uncompressedEnd);
+    const { facts } = await ingestLayer(session, { ...task, scan: true, checksums: true, keep: false, cuts });
     const problems = factProblems(file, facts, where);
     if (problems.length > 0) return { facts, checkpoints: 0, problems };
-    return { facts, ...(await verifyCheckpoints(session, task)) };
+    return { facts, ...(await verifyCheckpoints(session, { ...task, runs, digests: facts.cutDigests ?? NO_DIGESTS })) };
   } catch (error) {
     return { checkpoints: 0, problems: [problemOf(error, where)] };
   }
@@ -112,17 +114,27 @@ function factProblems({ extension }: ClipFile, facts: LayerFacts, where: string)
   return [{ code: 'LAYER_MISMATCH', severity: 'error', where, message: `the index is wrong about its ${fields.join(', ')}` }];
 }
 
-/** Decompresses from each checkpoint to the next into an ingest file, whose hash then has to be the diffID; nothing is kept. */
+const NO_DIGESTS = new Uint8Array(0);
+
+/** From each checkpoint to the next. */
+function runsToProve({ file, layer }: LayerTask): readonly SpanRun[] {
+  const map = layerMapOf(file, layer.digest);
+  if (map === undefined || map.compression === 'none' || (map.compression === 'gzip' && !hasKernel())) return [];
+  return planRuns(map, 1);
+}
+
+interface CheckpointTask extends LayerTask {
+  readonly runs: readonly SpanRun[];
+  readonly digests: Uint8Array;
+}
+
 async function verifyCheckpoints(
   session: Session,
-  { file, layer, source }: LayerTask,
+  task: CheckpointTask,
 ): Promise<Pick<LayerVerdict, 'checkpoints' | 'problems'>> {
-  const map = layerMapOf(file, layer.digest);
-  if (map === undefined || map.compression === 'none' || (map.compression === 'gzip' && !hasKernel()))
-    return { checkpoints: 0, problems: [] };
-  const runs = planRuns(map, 1);
+  const { layer, runs } = task;
   try {
-    await ingestSpans(session, { layer, source, map, runs, parallel: session.options.jobs, keep: false });
+    await proveSpans(session, { ...task, parallel: session.options.jobs });
     return { checkpoints: runs.length, problems: [] };
   } catch (error) {
     return { checkpoints: 0, problems: [problemOf(error, `${placeOfLayer(layer)} checkpoints`)] };

@@ -34,6 +34,8 @@ export interface IngestRequest {
   readonly source: ImageSource;
   /** Learn the tar entries and content digests (for an index). */
   readonly scan: boolean;
+  /** Where to cut the decompressed layer into spans that are hashed each, ascending. */
+  readonly cuts?: readonly number[];
   /** Decompressed bytes between two checkpoints of a gzip layer; absent = none but the start. */
   readonly checkpointIntervalBytes?: number;
   /** Also compare the checksums inside of the compressed stream. */
@@ -124,7 +126,7 @@ function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }
 
 async function runPass(
   context: PipelineContext,
-  { layer, source, scan, isLast, checkpointIntervalBytes = 0, checksums = false, mayResume = true }: IngestRequest,
+  { layer, source, scan, cuts, isLast, checkpointIntervalBytes = 0, checksums = false, mayResume = true }: IngestRequest,
   { ingest, attempts }: { ingest: IngestFile | undefined; attempts: Attempts },
 ): Promise<LayerFacts> {
   const { signal, onProgress } = context;
@@ -138,6 +140,7 @@ async function runPass(
       isFlushed: ingest?.durability !== 'none',
       ...(ingest?.journal && { journal: ingest.journal }),
       scan,
+      ...(cuts && { cuts }),
       checkpointIntervalBytes,
       checksums,
       limits: context.limits,

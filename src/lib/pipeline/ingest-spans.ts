@@ -8,14 +8,11 @@ import { ClipctlError, errorClassOf, errorCodeOf } from '../errors.ts';
 import type { TransferKey } from '../cache/disk/ingest/journal.ts';
 import type { IngestFile } from '../cache/disk/ingest-file.ts';
 import { contentHashOf } from '../oci/digest.ts';
-import { feedWorker } from './feed-worker.ts';
 import { INTERRUPTIONS, type IngestRequest, type PipelineContext } from './ingest-layer.ts';
-import { WORKING_SET_BYTES, type ToWorker } from './layer-job.ts';
-import { SHARED_BYTES } from './output-ring.ts';
 import { PrefixHash } from './prefix-hash.ts';
-import { runLimited } from './run-limited.ts';
 import { planRuns, type LayerMap, type SpanRun } from './span-plan.ts';
 import { SpanTransfer, type BegunRun } from './span-transfer.ts';
+import { takeRun, untilOneFails } from './take-runs.ts';
 
 export interface SpanIngest {
   readonly uncompressedBytes: number;
@@ -39,8 +36,6 @@ export interface SpanRequest extends Pick<IngestRequest, 'layer' | 'source'> {
   readonly runs: readonly SpanRun[];
   /** Runs in flight at once. */
   readonly parallel: number;
-  /** False: the layer is only proven, not committed. Default true. */
-  readonly keep?: boolean;
 }
 
 /** What another process must want to go on with it. */
@@ -50,9 +45,9 @@ export function spanTransferKey({ digest, sizeBytes, diffId }: IngestRequest['la
 
 /** @throws ClipctlError DIFF_ID_MISMATCH, LAYER_CORRUPT, SIZE_MISMATCH, LIMIT_LAYER_SIZE, STORAGE_*, and of the source */
 export async function ingestSpans(context: PipelineContext, request: SpanRequest): Promise<SpanIngest> {
-  const { layer, map, source, keep = true } = request;
+  const { layer, map, source } = request;
   if (map.uncompressedBytes > context.limits.maxLayerBytes) throw tooLarge(context, map);
-  const isKept = keep && source.kind === 'registry';
+  const isKept = source.kind === 'registry';
   const ingest = await context.disk.beginIngest({
     sizeBytes: map.uncompressedBytes,
     hash: contentHashOf(layer.diffId),
@@ -60,7 +55,7 @@ export async function ingestSpans(context: PipelineContext, request: SpanRequest
   });
   try {
     const taken = await fillFile(context, request, ingest);
-    if (keep) await ingest.commit(contentHashOf(layer.diffId), { sizeBytes: map.uncompressedBytes, signal: context.signal });
+    await ingest.commit(contentHashOf(layer.diffId), { sizeBytes: map.uncompressedBytes, signal: context.signal });
     await ingest.discard();
     return { uncompressedBytes: map.uncompressedBytes, ...taken };
   } catch (error) {
@@ -98,6 +93,7 @@ interface IngestTarget {
 /** Takes all runs; the first failure stops the others. */
 async function takeRuns(context: PipelineContext, request: SpanRequest, target: IngestTarget): Promise<Taken> {
   const { transfer, hash, path } = target;
+  const { layer, source } = request;
   const done = request.runs.filter((run) => transfer.isDone(run));
   const toCome = request.runs.filter((run) => !transfer.isDone(run));
   for (const run of done) hash.complete(run.uncompressedStart, run.uncompressedEnd);
@@ -114,7 +110,10 @@ async function takeRuns(context: PipelineContext, request: SpanRequest, target: 
     };
     // The disk may be slower than the network: what is not noted yet takes space twice.
     await noted[at - 2 * request.parallel];
-    await takeRun({ ...context, signal }, request, { run, path, bytes, onBytes });
+    const fetchFrom = (start: number, ended: AbortSignal): Promise<AsyncIterable<Uint8Array>> =>
+      source.openBlob(layer, { signal: ended, range: { start, end: run.compressedEnd } });
+    const open = (ended: AbortSignal) => bytes.bytes((start) => fetchFrom(start, ended));
+    await takeRun({ ...context, signal }, { digest: layer.digest, run, ingestPath: path, open, onBytes });
     hash.complete(run.uncompressedStart, run.uncompressedEnd);
     noted[at] = bytes.done();
   };
@@ -131,72 +130,8 @@ function report({ onProgress }: PipelineContext, { layer, source }: SpanRequest,
   onProgress({ type: 'layer-progress', layer: layer.digest, action, bytes, totalBytes: layer.sizeBytes });
 }
 
-interface RunLanes {
-  readonly parallel: number;
-  readonly signal: AbortSignal;
-  readonly take: (run: SpanRun, at: number, signal: AbortSignal) => Promise<void>;
-}
-
-async function untilOneFails(runs: readonly SpanRun[], { parallel, signal, take }: RunLanes): Promise<void> {
-  const stopped = new AbortController();
-  const either = AbortSignal.any([signal, stopped.signal]);
-  await runLimited(runs, parallel, async (run, at) => {
-    try {
-      either.throwIfAborted();
-      await take(run, at, either);
-    } catch (error) {
-      stopped.abort(error);
-      throw error;
-    }
-  });
-  signal.throwIfAborted();
-  if (stopped.signal.aborted) throw stopped.signal.reason as Error;
-}
-
 function sumOf(sizes: readonly number[]): number {
   return sizes.reduce((total, bytes) => total + bytes, 0);
-}
-
-interface RunTarget {
-  readonly run: SpanRun;
-  readonly path: string;
-  readonly bytes: BegunRun;
-  readonly onBytes: (bytes: number) => void;
-}
-
-async function takeRun(
-  context: PipelineContext,
-  { layer, source }: SpanRequest,
-  { run, path, bytes, onBytes }: RunTarget,
-): Promise<void> {
-  const { budget, pool, signal } = context;
-  const memory = await budget.acquireShared(SHARED_BYTES, WORKING_SET_BYTES, signal);
-  const fetchFrom = (start: number, ended: AbortSignal): Promise<AsyncIterable<Uint8Array>> =>
-    source.openBlob(layer, { signal: ended, range: { start, end: run.compressedEnd } });
-  const job = { digest: layer.digest, run: withOwnWindow(run), ingestPath: path };
-  try {
-    await pool.run(
-      (worker) =>
-        feedWorker({
-          workers: [worker],
-          shared: memory.shared,
-          open: (ended) => Promise.resolve(bytes.bytes((start) => fetchFrom(start, ended))),
-          signal,
-          onBytes,
-          begin: () => worker.postMessage({ type: 'begin-span', job, shared: memory.shared } satisfies ToWorker),
-          onAnswer: (answer) => (answer.type === 'span' ? true : undefined),
-        }),
-      { signal },
-    );
-  } finally {
-    memory.release();
-  }
-}
-
-/** A message brings a worker the whole memory that a view looks into: here, the windows of all checkpoints. */
-function withOwnWindow(run: SpanRun): SpanRun {
-  const { checkpoint } = run;
-  return checkpoint === undefined ? run : { ...run, checkpoint: { ...checkpoint, window: checkpoint.window.slice() } };
 }
 
 function tooLarge({ limits }: PipelineContext, { uncompressedBytes }: LayerMap): ClipctlError {

@@ -1,6 +1,7 @@
-import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ClipctlError, storageError } from '../errors.ts';
+import { AlignedFile } from './aligned-file.ts';
 import type { GrowthGate } from './growth-gate.ts';
 
 const flushFile = promisify(fdatasync);
@@ -25,8 +26,10 @@ export class IngestWriter {
   readonly #path: string;
   readonly #isFlushed: boolean;
   readonly #gate: Pick<GrowthGate, 'pass'> | undefined;
+  readonly #file: AlignedFile;
+  /** Of the layer, those that wait to be written included. */
+  #takenBytes: number;
   #fd: number | undefined;
-  #writtenBytes = 0;
   #flushedBytes = 0;
   #flush: Promise<void> | undefined;
   #flushesUnderWay = 0;
@@ -35,7 +38,7 @@ export class IngestWriter {
   constructor(path: string, { startBytes, isFlushed, gate }: IngestWriterOptions) {
     this.#path = path;
     this.#gate = gate;
-    this.#writtenBytes = startBytes;
+    this.#takenBytes = startBytes;
     this.#flushedBytes = startBytes;
     this.#isFlushed = isFlushed;
     try {
@@ -43,21 +46,29 @@ export class IngestWriter {
     } catch (error) {
       throw storageError(error, path, 'open');
     }
+    this.#file = new AlignedFile(this.#fd, startBytes);
   }
 
-  /** @throws ClipctlError STORAGE_FULL and other STORAGE_* */
+  /** So many bytes of the file are written. */
+  get writtenBytes(): number {
+    return this.#file.offset;
+  }
+
+  /** The last bytes may wait for more, or for drain(). @throws ClipctlError STORAGE_FULL and other STORAGE_* */
   write(view: Uint8Array): void {
     const fd = this.#openFd();
-    this.#gate?.pass(this.#writtenBytes + view.length);
-    try {
-      for (let at = 0; at < view.length;) at += writeSync(fd, view, at, view.length - at, this.#writtenBytes + at);
-    } catch (error) {
-      throw storageError(error, this.#path, { doing: 'write', writtenBytes: this.#writtenBytes });
-    }
-    this.#writtenBytes += view.length;
+    this.#gate?.pass(this.#takenBytes + view.length);
+    this.#write((file) => file.write(view));
+    this.#takenBytes += view.length;
     // On a disk that is slower than this, one flush would wait behind the other.
     const isFlushWanted = this.#isFlushed && this.#flushesUnderWay === 0;
-    if (isFlushWanted && this.#writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);
+    if (isFlushWanted && this.writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);
+  }
+
+  /** All bytes that came are written. @throws ClipctlError STORAGE_FULL and other STORAGE_* */
+  drain(): void {
+    this.#openFd();
+    this.#write((file) => file.drain());
   }
 
   /** Brings what was written so far to disk. @throws what the file system throws; finish() throws it too */
@@ -88,13 +99,21 @@ export class IngestWriter {
       );
   }
 
+  #write(step: (file: AlignedFile) => void): void {
+    try {
+      step(this.#file);
+    } catch (error) {
+      throw storageError(error, this.#path, { doing: 'write', writtenBytes: this.writtenBytes });
+    }
+  }
+
   #openFd(): number {
     if (this.#fd === undefined) throw new ClipctlError('INTERNAL', `write after close: ${this.#path}`);
     return this.#fd;
   }
 
   #startFlush(fd: number): Promise<void> {
-    this.#flushedBytes = this.#writtenBytes;
+    this.#flushedBytes = this.writtenBytes;
     this.#flushesUnderWay++;
     const before = this.#flush ?? Promise.resolve();
     this.#flush = before.then(() => flushFile(fd)).finally(() => this.#flushesUnderWay--);

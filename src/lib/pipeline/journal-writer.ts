@@ -23,6 +23,8 @@ export class JournalWriter {
   readonly #flush: (() => Promise<void>) | undefined;
   #fd: number | undefined;
   #last = { compressedOffset: 0, uncompressedOffset: 0 };
+  /** Notes of bytes that are not written yet. */
+  readonly #early: { readonly bytes: number; readonly note: () => void }[] = [];
   #flushedAt = 0;
   #flushedAtMs = -Infinity;
   #isFlushing = false;
@@ -38,7 +40,7 @@ export class JournalWriter {
     }
   }
 
-  /** The bytes before the point are written. @throws ClipctlError STORAGE_* */
+  /** Its line comes when the bytes before it are written. */
   note(point: ResumePoint): void {
     const { compressedOffset, uncompressedOffset } = point;
     const isFar =
@@ -46,13 +48,24 @@ export class JournalWriter {
       uncompressedOffset - this.#last.uncompressedOffset >= POINT_EVERY_OUTPUT_BYTES;
     if (!isFar) return;
     this.#last = point;
-    this.#append(pointLine(point));
-    this.written(uncompressedOffset, compressedOffset);
+    const note = (): void => {
+      this.#append(pointLine(point));
+      this.written(uncompressedOffset, compressedOffset);
+    };
+    this.#early.push({ bytes: uncompressedOffset, note });
   }
 
-  /** Points behind it come later. @throws ClipctlError STORAGE_* */
+  /** Points behind it come later. */
   noteCheckpoint(checkpoint: Checkpoint): void {
-    this.#append(checkpointLine(checkpoint));
+    this.#early.push({ bytes: checkpoint.uncompressedOffset, note: () => this.#append(checkpointLine(checkpoint)) });
+  }
+
+  /** So many bytes of the file are written: what waited for them is noted. @throws ClipctlError STORAGE_* */
+  reach(bytes: number): void {
+    for (let first = this.#early[0]; first !== undefined && first.bytes <= bytes; first = this.#early[0]) {
+      this.#early.shift();
+      first.note();
+    }
   }
 
   /** So many bytes of the file are written, from so many of the download: flushes them now and then, beside the work. */

@@ -6,7 +6,7 @@ import { errorFromPlain } from './plain-error.ts';
 
 /** Joins what both sides of a layer learned. @throws ClipctlError DIFF_ID_MISMATCH, then what the scan met */
 export function layerFactsOf({ expected }: LayerJob, decoded: DecodedFacts, outputs: OutputFacts): LayerFacts {
-  const { diffId, entries, contentDigests, scanError } = outputs;
+  const { diffId, entries, scanError, ...digests } = outputs;
   if (diffId !== expected.diffId) {
     throw new ClipctlError('DIFF_ID_MISMATCH', `layer has the wrong diffID: expected ${expected.diffId}, got ${diffId}`, {
       details: { layer: expected.digest, expected: expected.diffId, actual: diffId },
@@ -15,7 +15,7 @@ export function layerFactsOf({ expected }: LayerJob, decoded: DecodedFacts, outp
   }
   const verifiedBy = decoded.compression === 'none' ? plainTarProof(decoded, diffId) : decoded.verifiedBy;
   if (scanError !== undefined) throw errorFromPlain(scanError);
-  return { ...decoded, verifiedBy, diffId, entries: openEntries(entries), contentDigests };
+  return { ...decoded, verifiedBy, diffId, entries: openEntries(entries), ...digests };
 }
 
 /** What is not compressed has its diffID for a digest, so a resumed layer can be held to it too. */

@@ -25,6 +25,8 @@ export interface LayerJob {
   readonly growth?: GrowthCell;
   /** Scan the tar and take the 4 MiB content digests (what an index needs). */
   readonly scan: boolean;
+  /** Where to cut the decompressed tar into spans that are hashed each, ascending. */
+  readonly cuts?: readonly number[];
   /** Decompressed bytes between two checkpoints of a gzip layer; 0 = none but the start. */
   readonly checkpointIntervalBytes: number;
   /** Also compare the checksums inside of the compressed stream, which the diffID makes superfluous for a reader. */
@@ -49,6 +51,8 @@ export interface OutputFacts {
   readonly entries: PackedEntries;
   /** sha256 of each 4 MiB of the decompressed tar, 32 bytes each; empty when not scanned. */
   readonly contentDigests: Uint8Array;
+  /** sha256 of each span up to the next cut, 32 bytes each; what is behind the last cut is one more. Where cuts were asked for. */
+  readonly cutDigests?: Uint8Array;
   /** Why the scan stopped; told only after the diffID is known to hold, which explains more. */
   readonly scanError: PlainError | undefined;
 }
@@ -69,8 +73,8 @@ export interface OutputLink {
 export interface SpanJob {
   readonly digest: Digest;
   readonly run: SpanRun;
-  /** Written in its place; the file must exist. */
-  readonly ingestPath: string;
+  /** Written in its place; the file must exist. Undefined: the run is hashed instead. */
+  readonly ingestPath: string | undefined;
 }
 
 /** What every worker is started with. */
@@ -96,7 +100,7 @@ export type FromWorker =
   | { readonly type: 'grow'; readonly endBytes: number }
   | { readonly type: 'decoded'; readonly facts: DecodedFacts }
   | { readonly type: 'outputs'; readonly facts: OutputFacts }
-  | { readonly type: 'span' }
+  | { readonly type: 'span'; readonly sha256?: Uint8Array }
   | { readonly type: 'hashed'; readonly hex: string | undefined }
   | { readonly type: 'failed'; readonly error: PlainError };
 

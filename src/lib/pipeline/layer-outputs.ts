@@ -19,6 +19,7 @@ const MAX_TAR_HEADER_BYTES = 1024 * 1024;
 export class LayerOutputs {
   readonly #hash: Hash = createHash('sha256');
   readonly #spans: SpanDigests | undefined;
+  readonly #cuts: SpanDigests | undefined;
   #writer: IngestWriter | undefined;
   #journal: JournalWriter | undefined;
   readonly #entries = new EntryPacker();
@@ -34,33 +35,39 @@ export class LayerOutputs {
         limits: { maxEntries: job.maxEntries, maxHeaderBytes: MAX_TAR_HEADER_BYTES },
       });
     }
+    const { cuts } = job;
+    if (cuts !== undefined) this.#cuts = new SpanDigests((index) => cuts[index] ?? Infinity);
     if (job.ingestPath !== undefined) this.#open(job.ingestPath, job, askToGrow);
   }
 
   /** @throws ClipctlError STORAGE_* */
   noteCheckpoint(checkpoint: Checkpoint): void {
     this.#journal?.noteCheckpoint(checkpoint);
+    this.#noteWritten();
   }
 
   /** The bytes before this place have come. @throws ClipctlError STORAGE_* */
   noteResumePoint(point: ResumePoint): void {
     this.#journal?.note(point);
+    this.#noteWritten();
   }
 
   /** @throws ClipctlError LIMIT_ENTRIES, LIMIT_HEADER, STORAGE_* */
   write(view: Uint8Array): void {
-    this.#writer?.write(view);
+    this.#write((writer) => writer.write(view));
     this.#learn(view);
   }
 
   async finish(): Promise<OutputFacts> {
     this.#scan((scanner) => void scanner.finish());
+    this.#write((writer) => writer.drain());
     this.#journal?.close();
     await this.#writer?.finish();
     return {
       diffId: `sha256:${this.#hash.digest('hex')}` as Digest,
       entries: this.#entries.finish(),
       contentDigests: this.#spans?.finish() ?? new Uint8Array(0),
+      ...(this.#cuts && { cutDigests: this.#cuts.finish() }),
       scanError: this.#scanError,
     };
   }
@@ -83,9 +90,20 @@ export class LayerOutputs {
       this.#journal = new JournalWriter(journal.journalPath, isFlushed ? () => writer.flush() : undefined);
   }
 
+  #write(step: (writer: IngestWriter) => void): void {
+    if (this.#writer === undefined) return;
+    step(this.#writer);
+    this.#noteWritten();
+  }
+
+  #noteWritten(): void {
+    if (this.#writer !== undefined) this.#journal?.reach(this.#writer.writtenBytes);
+  }
+
   #learn(view: Uint8Array): void {
     this.#hash.update(view);
     this.#spans?.write(view);
+    this.#cuts?.write(view);
     this.#scan((scanner) => scanner.write(view));
   }
 

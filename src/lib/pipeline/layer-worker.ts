@@ -159,8 +159,8 @@ function openSpan(job: SpanJob, shared: SharedArrayBuffer): Stages {
     slots: new Uint8Array(shared),
     write: (input) => pass.write(input),
     finish: async () => {
-      await pass.finish();
-      return [{ type: 'span' }];
+      const sha256 = await pass.finish();
+      return [{ type: 'span', ...(sha256 && { sha256 }) }];
     },
     close: () => pass.close(),
   };

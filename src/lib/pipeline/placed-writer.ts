@@ -1,10 +1,12 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { ClipctlError, storageError } from '../errors.ts';
+import { AlignedFile } from './aligned-file.ts';
 
 /** Writes one stretch of a file, [start, end), and not a byte beside it. */
 export class PlacedWriter {
   readonly #path: string;
   readonly #end: number;
+  readonly #file: AlignedFile;
   #at: number;
   #fd: number | undefined;
 
@@ -18,27 +20,37 @@ export class PlacedWriter {
     } catch (error) {
       throw storageError(error, path, 'open');
     }
+    this.#file = new AlignedFile(this.#fd, start);
   }
 
-  /** Bytes of the stretch that are not written yet. */
+  /** Bytes of the stretch that have not come yet. */
   get left(): number {
     return this.#end - this.#at;
   }
 
-  /** @throws ClipctlError SIZE_MISMATCH when it would leave the stretch, STORAGE_* */
+  /** The last bytes may wait for more, or for drain(). @throws ClipctlError SIZE_MISMATCH when it would leave the stretch, STORAGE_* */
   write(view: Uint8Array): void {
     if (view.length > this.left) throw new ClipctlError('SIZE_MISMATCH', 'a span of a layer is longer than its index says');
-    if (this.#fd === undefined) throw new ClipctlError('INTERNAL', `write after close: ${this.#path}`);
-    try {
-      for (let done = 0; done < view.length;) done += writeSync(this.#fd, view, done, view.length - done, this.#at + done);
-    } catch (error) {
-      throw storageError(error, this.#path, 'write');
-    }
+    this.#write((file) => file.write(view));
     this.#at += view.length;
+  }
+
+  /** All bytes that came are written. @throws ClipctlError STORAGE_* */
+  drain(): void {
+    this.#write((file) => file.drain());
   }
 
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+
+  #write(step: (file: AlignedFile) => void): void {
+    if (this.#fd === undefined) throw new ClipctlError('INTERNAL', `write after close: ${this.#path}`);
+    try {
+      step(this.#file);
+    } catch (error) {
+      throw storageError(error, this.#path, 'write');
+    }
   }
 }

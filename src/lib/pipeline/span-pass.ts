@@ -1,4 +1,4 @@
-/** One run of a layer in a worker: decompressed from its start, written straight into its place in the ingest file. */
+/** One run of a layer in a worker: decompressed from its start, written straight into its place in the ingest file, or hashed. */
 import type { LargeWindowPermit } from '../compression/decoder.ts';
 import { createDecoder } from '../compression/open-decoder.ts';
 import { createKernelInflate } from '../compression/gzip/kernel-inflate.ts';
@@ -6,6 +6,7 @@ import { DEFAULT_LIMITS } from '../compression/limits.ts';
 import { ClipctlError } from '../errors.ts';
 import type { SpanJob } from './layer-job.ts';
 import { PlacedWriter } from './placed-writer.ts';
+import { SpanHash } from './span-hash.ts';
 
 /** What takes the compressed bytes of a run. */
 interface RunDecoder {
@@ -16,18 +17,19 @@ interface RunDecoder {
 
 export class SpanPass {
   readonly #job: SpanJob;
-  readonly #writer: PlacedWriter;
+  readonly #sink: PlacedWriter | SpanHash;
   readonly #decoder: RunDecoder;
 
   /** @throws ClipctlError STORAGE_*, CLIP_INVALID for an unusable checkpoint */
   constructor(job: SpanJob, largeWindows?: LargeWindowPermit) {
     const { run } = job;
     this.#job = job;
-    this.#writer = new PlacedWriter(job.ingestPath, { start: run.uncompressedStart, end: run.uncompressedEnd });
+    const place = { start: run.uncompressedStart, end: run.uncompressedEnd };
+    this.#sink = job.ingestPath === undefined ? new SpanHash(place) : new PlacedWriter(job.ingestPath, place);
     try {
       this.#decoder = this.#openDecoder(largeWindows);
     } catch (error) {
-      this.#writer.close();
+      this.#closeSink();
       throw error;
     }
   }
@@ -37,21 +39,28 @@ export class SpanPass {
     await this.#decoder.write(input);
   }
 
-  /** @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH when the run gave less than the index says */
-  async finish(): Promise<void> {
+  /** The sha256 of what was not written. @throws ClipctlError LAYER_CORRUPT, SIZE_MISMATCH when the run gave less than the index says, STORAGE_* */
+  async finish(): Promise<Uint8Array | undefined> {
     await this.#decoder.finish();
-    const { left } = this.#writer;
+    const { left } = this.#sink;
     if (left > 0) throw new ClipctlError('SIZE_MISMATCH', `a span of layer ${this.#job.digest} ends ${left} bytes early`);
+    if (this.#sink instanceof SpanHash) return this.#sink.digest();
+    this.#sink.drain();
+    return undefined;
   }
 
   close(): void {
     this.#decoder.close();
-    this.#writer.close();
+    this.#closeSink();
+  }
+
+  #closeSink(): void {
+    if (this.#sink instanceof PlacedWriter) this.#sink.close();
   }
 
   #openDecoder(largeWindows?: LargeWindowPermit): RunDecoder {
     const { run } = this.#job;
-    const onOutput = (view: Uint8Array): void => this.#writer.write(view);
+    const onOutput = (view: Uint8Array): void => this.#sink.write(view);
     if (run.checkpoint === undefined)
       return createDecoder({ onOutput, limits: DEFAULT_LIMITS, ...(largeWindows && { largeWindows }) });
     return createKernelInflate({ checkpoint: run.checkpoint, endOffset: run.uncompressedEnd, onOutput });

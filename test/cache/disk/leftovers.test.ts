@@ -1,8 +1,9 @@
 /** RELIABILITY §2 rows 19 and 24: what killed processes left of our own state. */
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { removeDeadLocks } from '../../../src/lib/cache/disk/lock/dead-locks.ts';
 import { newOwnedName } from '../../../src/lib/cache/disk/owned-name.ts';
 import { makeCacheDirectory, signal } from '../cache-directory.ts';
 
@@ -40,6 +41,21 @@ test('a stopped transfer that can not be removed keeps no other from going', asy
   await mkdir(join(dir.path, '.clipctl/v1/locks', `${first.slice(0, 64)}.lease`));
   await dir.open().removeLeftovers(signal);
   expect(await readdir(ingests)).toEqual([first]);
+  await dir.remove();
+});
+
+test('a lock on its way that can not be removed keeps no other from going', async () => {
+  const dir = await makeCacheDirectory();
+  const locks = join(dir.path, '.clipctl/v1/locks');
+  await mkdir(locks, { recursive: true });
+  const names = Array.from({ length: 8 }, (_, nth) => `${'a'.repeat(64)}.aside.${String(nth).repeat(16)}`);
+  for (const name of names) await writeFile(join(locks, name), '');
+  // The one that is come to first.
+  const [first = ''] = await readdir(locks);
+  await rm(join(locks, first));
+  await mkdir(join(locks, first));
+  await removeDeadLocks(locks, { lockKind: 'lease', nowMs: () => Promise.resolve(Date.now() + DAY_MS) });
+  expect(await readdir(locks)).toEqual([first]);
   await dir.remove();
 });
 

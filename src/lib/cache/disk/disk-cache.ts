@@ -19,7 +19,7 @@ import type {
 import { readFileRange, readWholeFile, requireRange } from '../file-readable.ts';
 import { hashFile, type FileHash } from '../hash-file.ts';
 import { listContentFiles } from '../list-content-files.ts';
-import { lookAtFile, openRegularFile } from '../regular-file.ts';
+import { openRegularFile } from '../regular-file.ts';
 import { piecesOfSource, writeVerified } from '../write-verified.ts';
 import { locksDirectory } from './cache-layout.ts';
 import { CacheRoom } from './cache-room.ts';
@@ -29,6 +29,7 @@ import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import type { Durability, IngestFile, IngestWish } from './ingest-file.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import { dropLayer, hashAndAdopt } from './layer-check.ts';
+import { lookAtLayer } from './layer-file.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
 import { beginLayer } from './ingest/begin-layer.ts';
@@ -39,7 +40,7 @@ import { LayerTurns, type TurnOptions } from './lock/layer-turns.ts';
 
 /**
  * `verified`: it is the file that was verified, by size, inode and mtime. `unverified`: a file nobody vouches for (Go
- * CLIP or a copy made it). `bad`: no regular file.
+ * CLIP or a copy made it). `bad`: no regular file, or one that its owner may not read.
  */
 export type LayerState = 'verified' | 'unverified' | 'bad' | 'missing';
 
@@ -172,25 +173,24 @@ export class DiskCache implements ContentCache {
   /** What is known of the layer without reading it. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async checkLayer(hash: ContentHash): Promise<LayerState> {
     await this.#guard.requireUsable();
-    const found = await lookAtFile(this.layerPath(hash));
-    if (found === undefined) return 'missing';
-    if (found === 'other') return 'bad';
+    const found = await lookAtLayer(this.layerPath(hash));
+    if (found === undefined || found === 'bad') return found ?? 'missing';
     return (await this.#records.isVerified(hash, found)) ? 'verified' : 'unverified';
   }
 
   /** Decompressed size of a verified layer; `undefined` = there is none. @throws ClipctlError STORAGE_*, CACHE_VERSION */
   async sizeOf(hash: ContentHash): Promise<number | undefined> {
     await this.#guard.requireUsable();
-    const found = await lookAtFile(this.layerPath(hash));
-    if (found === undefined || found === 'other') return undefined;
+    const found = await lookAtLayer(this.layerPath(hash));
+    if (found === undefined || found === 'bad') return undefined;
     return (await this.#records.isVerified(hash, found)) ? found.sizeBytes : undefined;
   }
 
   /** Size of a verified layer that is used now, as the content of `seen`; `undefined` = there is none. Throws as sizeOf does. */
   async useLayer(hash: ContentHash, seen: DigestSeen): Promise<number | undefined> {
     await this.holdLayers([hash]);
-    const found = await lookAtFile(this.layerPath(hash));
-    if (found === undefined || found === 'other') return undefined;
+    const found = await lookAtLayer(this.layerPath(hash));
+    if (found === undefined || found === 'bad') return undefined;
     const outcome = await this.#records.use(hash, found, seen);
     if (outcome === 'newForm') await this.recordDigest(hash, seen.digest, seen.compressedBytes);
     return outcome === false ? undefined : found.sizeBytes;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isDigest, type DiffId, type Digest } from '../../oci/digest.ts';
 import { imagesDirectory } from './cache-layout.ts';
-import { readStateFiles, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
+import { readStateRecords, removeStateFile, unlessUnwritable, writeStateFile, type StateFile } from './state-file.ts';
 
 const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 1024 * 1024;
@@ -44,14 +44,22 @@ export async function writeImageRecord(cacheDir: string, record: ImageRecord, us
 
 /** All images, the last used first. @throws ClipctlError STORAGE_* */
 export async function readImageRecords(cacheDir: string): Promise<StoredImageRecord[]> {
-  const files = await readStateFiles(imagesDirectory(cacheDir), MAX_RECORD_BYTES);
-  const records = files.flatMap(({ document, modifiedMs }): StoredImageRecord[] => {
-    const { version, image, platform, layers } = document;
-    if (version !== RECORD_VERSION || typeof image !== 'string' || typeof platform !== 'string' || !Array.isArray(layers))
-      return [];
-    return [{ image, platform, layers: layers.slice(0, MAX_LAYERS).flatMap(layerOf), lastUseMs: modifiedMs }];
-  });
+  const { records } = await readStateRecords(imagesDirectory(cacheDir), FORM);
   return records.sort((one, other) => other.lastUseMs - one.lastUseMs || (one.image < other.image ? -1 : 1));
+}
+
+/** Paths of records that say nothing any more. @throws ClipctlError STORAGE_* */
+export async function brokenImageRecords(cacheDir: string): Promise<readonly string[]> {
+  return (await readStateRecords(imagesDirectory(cacheDir), FORM)).broken;
+}
+
+const FORM = { maxBytes: MAX_RECORD_BYTES, parse: parseImageRecord };
+
+function parseImageRecord({ document, modifiedMs }: StateFile): StoredImageRecord | undefined {
+  const { version, image, platform, layers } = document;
+  if (version !== RECORD_VERSION || typeof image !== 'string' || typeof platform !== 'string' || !Array.isArray(layers))
+    return undefined;
+  return { image, platform, layers: layers.slice(0, MAX_LAYERS).flatMap(layerOf), lastUseMs: modifiedMs };
 }
 
 function layerOf(value: unknown): ImageLayer[] {

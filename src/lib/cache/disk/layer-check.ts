@@ -4,7 +4,8 @@ import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import type { FileHash } from '../hash-file.ts';
-import { isSameIdentity, lookAtFile, notRegular } from '../regular-file.ts';
+import { isSameIdentity, notRegular } from '../regular-file.ts';
+import { lookAtLayer } from './layer-file.ts';
 import type { LayerRecords } from './layer-records.ts';
 
 export interface LayerCheckOptions {
@@ -29,13 +30,13 @@ export async function hashAndAdopt(
 ): Promise<'verified' | 'bad' | 'missing'> {
   const path = join(cacheDir, hash);
   for (let tries = 1; ; tries += 1) {
-    const before = await lookAtFile(path);
+    const before = await lookAtLayer(path);
     if (before === undefined) return 'missing';
-    if (before === 'other') return 'bad';
+    if (before === 'bad') return 'bad';
     const found = await hashFile(path, { sizeBytes: before.sizeBytes, signal });
-    const after = await lookAtFile(path);
+    const after = await lookAtLayer(path);
     if (after === undefined) return 'missing';
-    if (after === 'other') return 'bad';
+    if (after === 'bad') return 'bad';
     // An eviction that puts a layer back gives it the identity it had: that it was away only the hash knows.
     if (found !== undefined && isSameIdentity(before, after)) {
       if (found === hash) await records.adopt(hash, after, prepare);

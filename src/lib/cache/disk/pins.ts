@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { contentHashOf, isDigest, type ContentHash, type DiffId } from '../../oci/digest.ts';
 import { pinsDirectory } from './cache-layout.ts';
-import { readStateFiles, removeStateFile, writeStateFile } from './state-file.ts';
+import { readStateRecords, removeStateFile, writeStateFile, type StateFile } from './state-file.ts';
 
 const PIN_VERSION = 1;
 const MAX_PIN_BYTES = 1024 * 1024;
@@ -28,12 +28,20 @@ export async function removePin(cacheDir: string, name: string): Promise<boolean
 
 /** All pins, by name. @throws ClipctlError STORAGE_* */
 export async function readPins(cacheDir: string): Promise<Pin[]> {
-  const files = await readStateFiles(pinsDirectory(cacheDir), MAX_PIN_BYTES);
-  const pins = files.flatMap(({ document: { version, name, diffIds } }): Pin[] => {
-    if (version !== PIN_VERSION || typeof name !== 'string' || !Array.isArray(diffIds)) return [];
-    return [{ name, diffIds: diffIds.filter((diffId): diffId is DiffId => typeof diffId === 'string' && isDigest(diffId)) }];
-  });
-  return pins.sort((one, other) => (one.name < other.name ? -1 : 1));
+  const { records } = await readStateRecords(pinsDirectory(cacheDir), FORM);
+  return records.sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/** Paths of pins that keep nothing any more. @throws ClipctlError STORAGE_* */
+export async function brokenPins(cacheDir: string): Promise<readonly string[]> {
+  return (await readStateRecords(pinsDirectory(cacheDir), FORM)).broken;
+}
+
+const FORM = { maxBytes: MAX_PIN_BYTES, parse: parsePin };
+
+function parsePin({ document: { version, name, diffIds } }: StateFile): Pin | undefined {
+  if (version !== PIN_VERSION || typeof name !== 'string' || !Array.isArray(diffIds)) return undefined;
+  return { name, diffIds: diffIds.filter((diffId): diffId is DiffId => typeof diffId === 'string' && isDigest(diffId)) };
 }
 
 /** Every layer that some pin keeps. @throws ClipctlError STORAGE_* */

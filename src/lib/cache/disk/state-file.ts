@@ -4,13 +4,12 @@ import { dirname, join } from 'node:path';
 import { ClipctlError, storageError, type ErrorCode } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
 import { makeDirectory } from '../make-directory.ts';
-import { readSmallFile } from '../regular-file.ts';
+import { lookAtFile, readSmallFile } from '../regular-file.ts';
 import { directoryModeOf, ingestDirectory, isSharedDirectory } from './cache-layout.ts';
 import { newOwnedName } from './owned-name.ts';
 
 /** A document as it stands on disk. */
 export interface StateFile {
-  readonly name: string;
   /** A JSON object; its fields are unchecked. */
   readonly document: Readonly<Record<string, unknown>>;
   readonly modifiedMs: number;
@@ -20,7 +19,7 @@ export interface StateFile {
  * The JSON object in a file. `undefined` = missing, no regular file, too large, or no object.
  * @throws ClipctlError STORAGE_*
  */
-export async function readStateFile(path: string, maxBytes: number): Promise<Omit<StateFile, 'name'> | undefined> {
+export async function readStateFile(path: string, maxBytes: number): Promise<StateFile | undefined> {
   const file = await readSmallFile(path, maxBytes);
   if (file === undefined) return undefined;
   const document = parseObject(file.text);
@@ -99,14 +98,34 @@ export async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** All documents of a directory; what is none is left out. @throws ClipctlError STORAGE_* */
-export async function readStateFiles(directory: string, maxBytes: number): Promise<StateFile[]> {
-  const files: StateFile[] = [];
-  for (const name of await namesIn(directory)) {
-    const found = name.endsWith('.json') ? await readStateFile(join(directory, name), maxBytes) : undefined;
-    if (found !== undefined) files.push({ name, ...found });
+/** How one kind of file is read. */
+export interface RecordForm<T> {
+  readonly maxBytes: number;
+  /** `undefined` = it is no record of this kind. */
+  readonly parse: (file: StateFile) => T | undefined;
+}
+
+export interface StateRecords<T> {
+  readonly records: T[];
+  /** Paths that should be of records, and hold none: damaged, too large, no regular file. */
+  readonly broken: string[];
+}
+
+/** All records of a directory. @throws ClipctlError STORAGE_* */
+export async function readStateRecords<T>(directory: string, { maxBytes, parse }: RecordForm<T>): Promise<StateRecords<T>> {
+  const found: StateRecords<T> = { records: [], broken: [] };
+  for (const path of await recordPathsIn(directory)) {
+    const file = await readStateFile(path, maxBytes);
+    const record = file === undefined ? undefined : parse(file);
+    if (record !== undefined) found.records.push(record);
+    // It may have gone since its name was read.
+    else if ((await lookAtFile(path)) !== undefined) found.broken.push(path);
   }
-  return files;
+  return found;
+}
+
+async function recordPathsIn(directory: string): Promise<string[]> {
+  return (await namesIn(directory)).filter((name) => name.endsWith('.json')).map((name) => join(directory, name));
 }
 
 const UNWRITABLE: ReadonlySet<ErrorCode> = new Set(['STORAGE_DENIED', 'STORAGE_FULL']);

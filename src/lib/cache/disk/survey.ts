@@ -1,12 +1,11 @@
 /** Everything that stands in a cache directory: our layers with their records, and what is not ours. Reads no content. */
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { storageError } from '../../errors.ts';
 import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
 import { identityOf, isSameIdentity } from '../regular-file.ts';
 import { ingestDirectory, ownDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
+import { isReadable, layerStats } from './layer-file.ts';
 import { readLayerRecord, type DigestSeen } from './layer-record.ts';
 import { namesIn } from './state-file.ts';
 
@@ -95,15 +94,11 @@ async function sumUp(
 
 async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: boolean): Promise<SurveyedLayer | 'odd' | undefined> {
   const path = join(cacheDir, hash);
-  const stats = await lstat(path).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw storageError(error, path, 'look at');
-  });
+  const stats = await layerStats(path);
   if (stats === undefined) return undefined;
   if (!stats.isFile()) return 'odd';
   const record = isRecorded ? await readLayerRecord(cacheDir, hash) : undefined;
-  const isReadable = (stats.mode & 0o400) !== 0;
-  const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && isReadable;
+  const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && isReadable(stats);
   return {
     hash,
     sizeBytes: stats.size,
@@ -112,7 +107,7 @@ async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: bool
     lastUseMs: record?.lastUseMs ?? 0,
     digestsSeen: record?.digestsSeen ?? [],
     recordedBytes: record === undefined || record.identity.inode === 0 ? undefined : record.identity.sizeBytes,
-    isReadable,
+    isReadable: isReadable(stats),
   };
 }
 

@@ -6,7 +6,7 @@ import { lstat, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
+import { asFarAsPossible } from './as-far-as-possible.ts';
 import { readSmallFile } from '../regular-file.ts';
 import { locksDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
@@ -64,12 +64,12 @@ export class TransferSpace {
     const directory = dirname(path);
     if (!this.#granted.has(directory)) return;
     this.#granted.set(directory, bytes);
-    await asFarAsPossible(writeFile(promisePath(directory), String(bytes), { mode: 0o600 }));
+    await asFarAsPossible(() => writeFile(promisePath(directory), String(bytes), { mode: 0o600 }));
   }
 
   /** Nothing more comes: it is committed, or gone, or left. */
   async end(path: string): Promise<void> {
-    if (this.#granted.delete(dirname(path))) await asFarAsPossible(rm(promisePath(dirname(path)), { force: true }));
+    if (this.#granted.delete(dirname(path))) await asFarAsPossible(() => rm(promisePath(dirname(path)), { force: true }));
   }
 
   get grantedBytes(): number {
@@ -167,15 +167,6 @@ function promisePath(directory: string): string {
 async function promiseIn(directory: string): Promise<number> {
   const text = (await readSmallFile(promisePath(directory), MAX_PROMISE_BYTES).catch(() => undefined))?.text ?? '';
   return /^\d{1,15}$/.test(text) ? Number(text) : 0;
-}
-
-/** What can't be told to others is known here all the same. */
-async function asFarAsPossible(action: Promise<void>): Promise<void> {
-  try {
-    await action;
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-  }
 }
 
 export function sumOf(transfers: readonly TransferUsage[]): number {

@@ -1,8 +1,8 @@
 /** What killed processes left in `ingest/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
+import { asFarAsPossible } from '../as-far-as-possible.ts';
 import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
 import { fileSystemTimeMs } from '../file-system-time.ts';
 import { isOwnerRunning } from '../owned-name.ts';
@@ -44,15 +44,6 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
   await asFarAsPossible(() => readLeases(cacheDir));
 }
 
-/** Runs `action`, and leaves it where the file system refuses. */
-async function asFarAsPossible(action: () => Promise<unknown>): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!(error instanceof ClipctlError) && !(error instanceof Error && 'syscall' in error)) throw error;
-  }
-}
-
 interface Judging extends LeftoverOptions {
   /** Now, as the file system tells the time. */
   readonly nowMs: () => Promise<number>;
@@ -72,7 +63,9 @@ async function removeUnlocked(directory: string, nowMs: () => Promise<number>, s
   for (const name of await namesOf(directory)) {
     if (signal.aborted) return;
     const path = join(directory, name);
-    if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+    await asFarAsPossible(async () => {
+      if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+    });
   }
 }
 

@@ -1,9 +1,9 @@
 /** What killed processes left in `locks/`. Whoever brings such a layer next takes it over; of one that is here already nobody would. */
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClipctlError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { readSmallFile } from '../../regular-file.ts';
+import { asFarAsPossible } from '../as-far-as-possible.ts';
 import { tryLockLayer, type LockOptions } from './layer-lock.ts';
 import { MAX_LEASE_BYTES } from './lease.ts';
 import { lifeOf, parseHolder } from './lock-holder.ts';
@@ -21,25 +21,20 @@ export interface DeadLockOptions {
   readonly nowMs: () => Promise<number>;
 }
 
-/** @throws ClipctlError STORAGE_*, what the file system throws */
+/** What can't be removed stays; who needs that layer is told. */
 export async function removeDeadLocks(directory: string, { lockKind, nowMs }: DeadLockOptions): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   if (names.length === 0) return;
   const hashes = new Set(names.flatMap((name) => LOCK.exec(name)?.[1] ?? []));
   // To take a lock and to let go of it takes away what a dead holder left.
-  for (const hash of hashes) await takeAndLetGo(directory, hash as ContentHash, lockKind);
+  for (const hash of hashes)
+    await asFarAsPossible(async () => (await tryLockLayer(directory, hash as ContentHash, lockKind))?.release());
   for (const name of names.filter((each) => ON_ITS_WAY.test(each) || ASIDE.test(each))) {
     const path = join(directory, name);
-    if ((ON_ITS_WAY.test(name) && (await isOfDead(path))) || (await isOld(path, await nowMs()))) await rm(path, { force: true });
-  }
-}
-
-async function takeAndLetGo(directory: string, hash: ContentHash, lockKind: LockOptions['kind']): Promise<void> {
-  try {
-    await (await tryLockLayer(directory, hash, lockKind))?.release();
-  } catch (error) {
-    // What can't be a lock keeps nobody from the others; who needs that layer is told.
-    if (!(error instanceof ClipctlError)) throw error;
+    await asFarAsPossible(async () => {
+      if ((ON_ITS_WAY.test(name) && (await isOfDead(path))) || (await isOld(path, await nowMs())))
+        await rm(path, { force: true });
+    });
   }
 }
 
