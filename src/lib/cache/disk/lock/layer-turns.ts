@@ -7,6 +7,8 @@ export interface TurnOptions {
   readonly signal: AbortSignal;
   /** Told whom we wait for, in another process. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
+  /** It is told when we have waited for so long. Default 0. */
+  readonly tellAfterMs?: number;
 }
 
 /** The locks of one directory: turns within this process, then the lock between processes. */
