@@ -109,6 +109,16 @@ it('two processes that bring a layer each at once, of which one fits, keep one, 
   expect(diskBytes()).toBeLessThan(40 * MIB);
 });
 
+it('four processes that bring forty small layers each at once stay below the cap together', async () => {
+  const layersOf = (part: number): MadeLayer[] => Array.from({ length: 40 }, (_, at) => layerOf(1, part * 40 + at));
+  const images = await Promise.all([0, 1, 2, 3].map((part) => makeLayout(home.path(`image-of-${part}`), layersOf(part))));
+  const flags = ['--min-free', '0', '--max-cache-size', '80MiB', '--progress', 'none'];
+  const codes = await Promise.all(images.map(async ({ reference }) => (await home.run(['warm', reference, ...flags])).code));
+  expect(codes.filter((code) => code !== 0 && code !== 8)).toEqual([]);
+  expect(diskBytes()).toBeLessThan(80 * MIB);
+  expect((await layersAndTransfers()).transfers).toEqual([]);
+});
+
 describe('layers of which the compressed bytes alone do not fit together', () => {
   it.each(FROM_REGISTRY)('are refused by %s with 8 before one is asked for', async (command) => {
     const image = await serve([noise(10, 1), noise(10, 2)]);

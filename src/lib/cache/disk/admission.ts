@@ -43,9 +43,9 @@ export interface Growth {
 }
 
 const MIB = 1024 * 1024;
-/** Of the cap; a larger layer is not let in by a figure that other processes may have made wrong meanwhile. */
+/** Of the cap; no more is let in, in all, by a figure that other processes may have made wrong meanwhile. */
 const SMALL_SHARE = 1 / 64;
-/** Of the cap; as much as may have been promised in other processes and is not written yet. */
+/** Of the cap; as much as other processes may have let in like that, or have been promised and not written yet. */
 const FAR_SHARE = 1 / 8;
 /** A layer asks again when it has grown by so much, or by a small share of the cap. */
 const LARGEST_STEP_BYTES = 256 * MIB;
@@ -99,9 +99,11 @@ export class Admission {
   }
 
   async #fitsByFar(addedBytes: number, signal: AbortSignal): Promise<boolean> {
+    const { own } = this.#options;
     const limits = await this.#options.limits();
-    if (addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
-    return missingSpace(withMoreFree(limits, addedBytes), await this.#options.own.read(signal), addedBytes) === 0;
+    const knownBytes = await own.read(signal);
+    if (own.addedBytes + addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
+    return missingSpace(withMoreFree(limits, addedBytes), knownBytes, addedBytes + farBytesOf(limits)) === 0;
   }
 
   async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
@@ -126,9 +128,8 @@ export class Admission {
     const { own, transfers } = this.#options;
     const limits = await this.#options.limits();
     const stepBytes = stepWithin(limits, Infinity);
-    const farBytes = Math.min(Number.MAX_SAFE_INTEGER, limits.maxCacheBytes * FAR_SHARE);
     // What of ours is on disk already counts twice.
-    const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytes;
+    const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytesOf(limits);
     if (missingSpace(limits, await own.readAtMost(limits, signal), comingBytes) > 0) return undefined;
     return this.#grant(path, endBytes + stepBytes);
   }
@@ -165,6 +166,10 @@ export class Admission {
       limits: withMoreFree(await this.#options.limits(), ownLayerBytes - promisedBytes),
     };
   }
+}
+
+function farBytesOf({ maxCacheBytes }: SpaceLimits): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, maxCacheBytes * FAR_SHARE);
 }
 
 function stepWithin({ maxCacheBytes }: SpaceLimits, leftBytes: number): number {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { KeyedTurns } from '../keyed-turns.ts';
 import type { LockHolder, LockKind } from './lock-holder.ts';
@@ -34,6 +35,8 @@ export class LayerTurns {
     const left = new Promise<never>((_, reject) => {
       leaveQueue = () => reject(signal.reason as Error);
     });
+    // Every layer of a run may wait here; Node would warn of a leak at eleven.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', leaveQueue, { once: true });
     const turn = this.#turns.run(hash, () => {
       // Once it is our turn, the action ends by the signal itself, and cleans up.
