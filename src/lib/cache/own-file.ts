@@ -40,6 +40,17 @@ export function openOwnSync(file: OwnFile, flags: number): number {
   }
 }
 
+/** Makes it when it is missing; it holds `text` and nothing else then. @throws as openOwn does */
+export async function rewriteOwn(file: OwnFile, text: string): Promise<void> {
+  const handle = await openOwn(file, constants.O_WRONLY | constants.O_CREAT);
+  try {
+    await handle.truncate(0);
+    await handle.writeFile(text);
+  } finally {
+    await handle.close();
+  }
+}
+
 function requireOwn({ path, owner, inode }: OwnFile, stats: Stats): void {
   if (owner === undefined) return;
   const isIt = stats.isFile() && stats.nlink === 1 && stats.uid === owner && (inode ?? stats.ino) === stats.ino;

@@ -7,6 +7,7 @@ import { TarScanner } from '../tar/scanner.ts';
 import { EntryPacker } from '../tar/packed-entries.ts';
 import type { Checkpoint } from '../compression/decoder.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
+import { GrowthGate } from './growth-gate.ts';
 import { IngestWriter } from './ingest-writer.ts';
 import { JournalWriter } from './journal-writer.ts';
 import type { LayerJob, OutputFacts, PlainError } from './layer-job.ts';
@@ -26,7 +27,8 @@ export class LayerOutputs {
   #scanner: TarScanner | undefined;
   #scanError: PlainError | undefined;
 
-  constructor(job: LayerJob) {
+  /** @param askToGrow is called before the thread waits for room */
+  constructor(job: LayerJob, askToGrow: (endBytes: number) => void) {
     if (job.scan) {
       this.#spans = new SpanDigests();
       this.#scanner = new TarScanner({
@@ -36,7 +38,7 @@ export class LayerOutputs {
     }
     const { cuts } = job;
     if (cuts !== undefined) this.#cuts = new SpanDigests((index) => cuts[index] ?? Infinity);
-    if (job.ingestFile !== undefined) this.#open(job.ingestFile, job);
+    if (job.ingestFile !== undefined) this.#open(job.ingestFile, job, askToGrow);
   }
 
   /** @throws ClipctlError STORAGE_* */
@@ -76,10 +78,14 @@ export class LayerOutputs {
     this.#writer?.close();
   }
 
-  #open(file: OwnFile, { journal, isFlushed }: LayerJob): void {
+  #open(file: OwnFile, { journal, isFlushed, growth }: LayerJob, askToGrow: (endBytes: number) => void): void {
     const resumed = journal?.resume?.kind === 'points' ? journal.resume.point.uncompressedOffset : 0;
     if (resumed > 0) replayFile(file, resumed, (view) => this.#learn(view));
-    const writer = new IngestWriter(file, { startBytes: resumed, isFlushed });
+    const writer = new IngestWriter(file, {
+      startBytes: resumed,
+      isFlushed,
+      ...(growth && { gate: new GrowthGate(growth, askToGrow) }),
+    });
     this.#writer = writer;
     if (journal !== undefined) this.#journal = new JournalWriter(journal, isFlushed ? () => writer.flush() : undefined);
   }

@@ -33,6 +33,17 @@ export interface CommitOptions {
   readonly signal: AbortSignal;
 }
 
+/** How large a layer may get: the room for more than was known beforehand is asked for while it comes. */
+export interface IngestGrowth {
+  /** As yet. */
+  readonly grantedBytes: number;
+  /**
+   * Gives how large it may get from now on, which is `endBytes` at least.
+   * @throws ClipctlError STORAGE_FULL when there is no room, and the file is empty then; STORAGE_*, LOCK_TIMEOUT
+   */
+  more(endBytes: number, signal: AbortSignal): Promise<number>;
+}
+
 /** What is known of a layer before it comes. */
 export interface IngestWish extends KnownSize {
   /** Only with the lock of that layer: what killed processes left of it is taken up, or goes. */
@@ -49,6 +60,7 @@ export interface IngestFile extends Required<OwnFile> {
   readonly durability: Durability;
   /** Undefined: it can't be taken up later. */
   readonly journal?: IngestJournal;
+  readonly growth: IngestGrowth;
   /**
    * Makes the file visible as the content `hash`. The writer has checked that it has that sha256; size, kind and
    * identity of the file are checked here. What stood under the name stays when it is verified, else it is replaced.
@@ -97,30 +109,13 @@ export async function createIngestFile(cacheDir: string, wish: IngestWish, lockK
   return transfer === undefined ? created : { ...created, journal };
 }
 
-export interface IngestFileOptions {
-  readonly durability: Durability;
-  readonly transfer: TransferKey | undefined;
-  readonly commit: IngestFile['commit'];
-}
-
 /** What a worker needs to open it. */
 export function ownFileOf({ path, owner, inode }: IngestFile): OwnFile {
   return { path, owner, inode };
 }
 
-/** What its writer gets to see of it. */
-export function ingestFileOf(created: CreatedFile, { durability, transfer, commit }: IngestFileOptions): IngestFile {
-  const { path, owner, inode, journal } = created;
-  return {
-    ...{ path, owner, inode, durability, ...(journal && { journal }) },
-    commit,
-    discard: () => discardIngestFile(created),
-    suspend: () => suspendIngestFile(created, transfer),
-  };
-}
-
 /** @throws ClipctlError STORAGE_* */
-async function suspendIngestFile(created: CreatedFile, key: TransferKey | undefined): Promise<void> {
+export async function suspendIngestFile(created: CreatedFile, key: TransferKey | undefined): Promise<void> {
   await created.handle.close();
   const stopped = key === undefined ? undefined : await openStopped(dirname(created.path));
   let isWorthKeeping = false;

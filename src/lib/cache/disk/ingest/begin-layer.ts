@@ -1,0 +1,82 @@
+/** A layer from its first byte to its name: room for it, its file, its commit. */
+import { join } from 'node:path';
+import type { ContentHash } from '../../../oci/digest.ts';
+import { swapped } from '../../own-file.ts';
+import type { CacheRoom } from '../cache-room.ts';
+import {
+  createIngestFile,
+  discardIngestFile,
+  flushIngestFile,
+  publishIngestFile,
+  suspendIngestFile,
+  type CommitOptions,
+  type CreatedFile,
+  type Durability,
+  type IngestFile,
+  type IngestWish,
+} from '../ingest-file.ts';
+import type { KeyedTurns } from '../keyed-turns.ts';
+import type { LayerRecords } from '../layer-records.ts';
+import type { LockKind } from '../lock/lock-holder.ts';
+
+export interface LayerParts {
+  readonly cache: {
+    readonly room: CacheRoom;
+    readonly holdLayers: (hashes: readonly ContentHash[]) => Promise<void>;
+    readonly checkLayer: (hash: ContentHash) => Promise<string>;
+    readonly dropLayer: (hash: ContentHash) => Promise<void>;
+  };
+  readonly records: LayerRecords;
+  /** Of who works on a layer in this process. */
+  readonly turns: KeyedTurns;
+  readonly durability: Durability;
+  /** Which lock of the layer is held. */
+  readonly lockKind: LockKind;
+  /** Hashes what stands under the name. */
+  readonly vouchFor: (hash: ContentHash, signal: AbortSignal) => Promise<string>;
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function beginLayer(cacheDir: string, wish: IngestWish, parts: LayerParts): Promise<IngestFile> {
+  const { room } = parts.cache;
+  await room.makeFor(wish);
+  const created = await createIngestFile(cacheDir, wish, parts.lockKind);
+  const { path, owner, inode, journal } = created;
+  return {
+    ...{ path, owner, inode, ...(journal && { journal }) },
+    durability: parts.durability,
+    growth: { grantedBytes: room.begin(path, wish), more: (endBytes, signal) => room.grow({ path, endBytes, signal }) },
+    commit: (hash, options) => parts.turns.run(hash, () => commit({ cacheDir, created, parts }, hash, options)),
+    discard: () => discardIngestFile(created).finally(() => room.end(path)),
+    suspend: () => suspendIngestFile(created, wish.transfer).finally(() => room.end(path)),
+  };
+}
+
+interface BegunLayer {
+  readonly cacheDir: string;
+  readonly created: CreatedFile;
+  readonly parts: LayerParts;
+}
+
+async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHash, options: CommitOptions): Promise<void> {
+  const { cache, durability, records } = parts;
+  const { path } = created;
+  const { digestSeen, signal } = options;
+  const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability });
+  signal.throwIfAborted();
+  await cache.holdLayers([hash]);
+  const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
+  await cache.room.admit({ hash, path, isThere, signal }, async () => {
+    const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
+    await discardIngestFile(created);
+    if (outcome === 'published') await records.write(hash, identity, digestSeen);
+    else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
+  });
+  await cache.room.end(path);
+  const known = await cache.checkLayer(hash);
+  // Two processes that replace one file at once may leave the record of the one beside the file of the other.
+  const state = known === 'unverified' ? await parts.vouchFor(hash, signal) : known;
+  // Another user of a shared cache swapped the name that was made visible.
+  if (state === 'bad') await cache.dropLayer(hash).then(() => Promise.reject(swapped(path)));
+  await cache.room.settle({ signal });
+}
