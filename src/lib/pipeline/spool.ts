@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { giveToGroupSync } from '../cache/group-access.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import { storageError } from '../errors.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -26,6 +27,7 @@ export class Spool {
     this.#journal = new JournalWriter(journalPath, isFlushed ? () => this.#flush() : undefined);
     try {
       this.#fd = openSync(spoolPath, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600);
+      giveToGroupSync(this.#fd, spoolPath);
     } catch (error) {
       this.#journal.close();
       throw storageError(error, spoolPath, 'open');

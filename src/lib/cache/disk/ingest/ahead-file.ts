@@ -10,6 +10,7 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { storageError } from '../../../errors.ts';
 import type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
+import { giveToGroup, READ_BY_GROUP } from '../../group-access.ts';
 
 export type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
 
@@ -102,7 +103,7 @@ class AheadFile implements AheadStore {
     try {
       const { bavail, bsize } = await statfs(dirname(this.#path));
       if (bavail * bsize < MIN_FREE_BYTES) return undefined;
-      return await open(this.#path, FLAGS | constants.O_CREAT, 0o600);
+      return await createAhead(this.#path);
     } catch {
       return undefined;
     }
@@ -191,6 +192,17 @@ class Shelf implements AheadShelf {
     head.writeUInt32BE(this.#crc, 20);
     head.writeUInt32BE(crc32(head.subarray(4)), 0);
     await this.#place.file.write(head, 0, head.byteLength, this.#place.base);
+  }
+}
+
+async function createAhead(path: string): Promise<FileHandle> {
+  const file = await open(path, FLAGS | constants.O_CREAT, 0o600);
+  try {
+    await giveToGroup(file, path, READ_BY_GROUP);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
 

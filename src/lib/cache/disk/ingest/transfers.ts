@@ -50,11 +50,14 @@ export async function isUnpublished(path: string): Promise<boolean> {
   }
 }
 
-/** @throws ClipctlError STORAGE_* */
+/** What another member of the group put there may not be ours to remove. */
+const NOT_OURS = new Set(['EACCES', 'EPERM', 'ENOTEMPTY']);
+
+/** Removes it as far as we may: what stays is in nobody's way, since each transfer has a name of its own. @throws ClipctlError STORAGE_* */
 export async function removeTransfer(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    throw storageError(error, path, 'remove');
+    if (!NOT_OURS.has(errnoOf(error) ?? '')) throw storageError(error, path, 'remove');
   }
 }
