@@ -5,7 +5,7 @@ import { fromRequest } from '../../cli/request-values.ts';
 export class CacheRepairCommand extends BaseCommand {
   static override summary = 'Check the disk cache and fetch what is wrong or missing again.';
   static override description =
-    'Fetches for the images that were warmed here. What cannot be fetched is dropped, and the image to warm is named.';
+    'Fetches for the images that were warmed here. What cannot be fetched is dropped, and the image to warm is named; what clipctl did not put there stays.';
   static override usage = 'cache repair [--full] [--from URL]... [FLAGS]';
   static override examples = [
     '$ clipctl cache repair',

@@ -78,7 +78,7 @@ async function describe(session: Session, plan: PrunePlan, { dryRun, evicted, ow
 
 const REASONS: Readonly<Record<KeepReason, string>> = {
   leased: 'read or warmed by a running process',
-  open: 'open in a process',
+  open: 'open in a process or mounted',
   pinned: 'pinned',
   kept: 'to be kept',
   recent: 'used within the last 10 minutes',

@@ -119,6 +119,7 @@ export interface CacheVerifyResult {
   readonly missing: readonly { readonly diffId: DiffId; readonly images: readonly string[] }[];
   /** Files nobody vouches for, which were not hashed. */
   readonly unverified: readonly DiffId[];
+  /** By this call. What another process has mended meanwhile stands in none of these lists. */
   readonly repaired: readonly RepairedLayer[];
   /** Of the layers checked. */
   readonly bytes: number;

@@ -1,14 +1,14 @@
 /** `cache verify` and `cache repair`: is every layer the file that was verified, or still its sha256; and mend what is not. */
 import { join } from 'node:path';
 import { readImageRecords } from '../cache/disk/image-records.ts';
-import { surveyCache, type SurveyedLayer } from '../cache/disk/survey.ts';
-import { errorCodeOf } from '../errors.ts';
-import { digestOfHash, type ContentHash } from '../oci/digest.ts';
+import { surveyCache } from '../cache/disk/survey.ts';
+import { digestOfHash, type ContentHash, type DiffId } from '../oci/digest.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
 import { imagesByLayer, namesOf } from './cache-names.ts';
-import { repairLayers } from './cache-repair.ts';
+import { repairLayers, type Repairs } from './cache-repair.ts';
 import type { CacheVerifyResult, CorruptLayer, DamageReason } from './cache-results.ts';
 import { valuesOrThrow } from './failures.ts';
+import { judgeLayer } from './judge-layer.ts';
 import type { Session } from './open-session.ts';
 import { stateWarnings } from './state-warnings.ts';
 
@@ -23,9 +23,6 @@ export interface CacheVerifyRequest {
   readonly from: readonly string[];
 }
 
-/** `ok`, nobody asked, or what is wrong. */
-type Verdict = 'ok' | 'unverified' | 'gone' | DamageReason;
-
 /** @throws ClipctlError STORAGE_*, CACHE_VERSION; the signal's reason */
 export async function verifyCache(session: Session, request: CacheVerifyRequest): Promise<CacheVerifyResult> {
   const startedAt = performance.now();
@@ -35,7 +32,7 @@ export async function verifyCache(session: Session, request: CacheVerifyRequest)
   const isAsked = (hash: ContentHash): boolean => isInSubset(hash, request.subset);
   const layers = survey.layers.filter(({ hash }) => isAsked(hash));
   const verdicts = valuesOrThrow(
-    await runLimited(layers, session.options.jobs, (layer) => judge(session, layer, request.full)),
+    await runLimited(layers, session.options.jobs, (layer) => judgeLayer(session, layer, request.full)),
     'layers',
   );
   const users = imagesByLayer(await readImageRecords(path));
@@ -48,7 +45,7 @@ export async function verifyCache(session: Session, request: CacheVerifyRequest)
   corrupt.push(...survey.odd.filter(isAsked).map((hash) => wrong(hash, 'no-file')));
   const missing = (await stillMissing(session, survey.missing.filter(isAsked))).map(about);
   const mended = request.repair ? await repairLayers(session, { corrupt, missing, from: request.from }) : NOTHING_MENDED;
-  const isLeft = ({ diffId }: { diffId: string }): boolean => !mended.repaired.some((each) => each.diffId === diffId);
+  const isLeft = ({ diffId }: { readonly diffId: DiffId }): boolean => !request.repair || mended.left.has(diffId);
   return {
     path,
     full: request.full,
@@ -63,34 +60,11 @@ export async function verifyCache(session: Session, request: CacheVerifyRequest)
   };
 }
 
-const NOTHING_MENDED = { repaired: [], warnings: [] } as const;
+const NOTHING_MENDED: Repairs = { repaired: [], left: new Set(), warnings: [] };
 
 /** The first hex digits are as good as random, and the same tomorrow. */
 function isInSubset(hash: ContentHash, subset: CacheVerifyRequest['subset']): boolean {
   return subset === undefined || Number.parseInt(hash.slice(0, 8), 16) % subset.of === subset.part - 1;
-}
-
-async function judge(session: Session, layer: SurveyedLayer, full: boolean): Promise<Verdict> {
-  session.signal.throwIfAborted();
-  const { hash, state, recordedBytes, sizeBytes } = layer;
-  if (!layer.isReadable) return 'unreadable';
-  if (!full && state === 'verified') return 'ok';
-  if (!full && state === 'foreign') return 'unverified';
-  if (recordedBytes !== undefined && recordedBytes !== sizeBytes) return 'size';
-  return hashed(session, hash);
-}
-
-async function hashed(session: Session, hash: ContentHash): Promise<Verdict> {
-  try {
-    const found = await session.disk.verifyLayer(hash, { signal: session.signal });
-    if (found === 'missing') return 'gone';
-    return found === 'verified' ? 'ok' : 'content';
-  } catch (error) {
-    const code = errorCodeOf(error);
-    if (code === 'STORAGE_DENIED') return 'unreadable';
-    if (code === 'STORAGE_ERROR') return 'no-file';
-    throw error;
-  }
 }
 
 /** Between the look at the files and the look at the records some may have come or gone. */

@@ -168,6 +168,10 @@ function diskOptionsOf(
       for (const { hash, diskBytes } of layers)
         onProgress({ type: 'layer-evicted', layer: digestOfHash(hash), bytes: diskBytes });
     },
+    onWait: (holder) => {
+      const who = holder === undefined ? 'another process' : `lock pid ${holder.pid} (${holder.command}) on ${holder.host}`;
+      onProgress({ type: 'notice', message: `waiting for room in the cache directory: ${who}` });
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { hasStoppedTransfer } from '../cache/disk/ingest/begin-transfer.ts';
 import type { LockHolder } from '../cache/disk/lock/lock-holder.ts';
 import { fillFromRemotes, type TierFill } from '../cache/tiered.ts';
 import { errorClassOf, errorCodeOf, isRetryable } from '../errors.ts';
-import { contentHashOf } from '../oci/digest.ts';
+import { contentHashOf, type Digest } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { ingestLayer } from '../pipeline/ingest-layer.ts';
 import { ingestSpans, runsWorthTaking, spanTransferKey, type SpanIngest } from '../pipeline/ingest-spans.ts';
@@ -65,13 +65,18 @@ async function takeFromDisk(session: Session, layer: LayerDescriptor): Promise<S
 /** One process at a time brings a layer; progress says whom we wait for. */
 export function withLayerLock<T>(session: Session, layer: LayerDescriptor, action: () => Promise<T>): Promise<T> {
   const { digest, diffId } = layer;
-  const onWait = (holder: LockHolder | undefined): void => {
-    const who = holder === undefined ? {} : { pid: holder.pid, host: holder.host, command: holder.command };
-    session.onProgress({ type: 'layer-wait', layer: digest, ...who });
-  };
+  const onWait = tellWaiting(session, digest);
   return session.disk.withLayerLock(contentHashOf(diffId), { signal: session.signal, onWait }, () =>
     retryWhenFull(session, layer, action),
   );
+}
+
+/** Tells of a wait for whoever has the lock of `layer`. */
+export function tellWaiting({ onProgress }: Session, layer: Digest): (holder: LockHolder | undefined) => void {
+  return (holder) => {
+    const who = holder === undefined ? {} : { pid: holder.pid, host: holder.host, command: holder.command };
+    onProgress({ type: 'layer-wait', layer, ...who });
+  };
 }
 
 async function bringLayer(session: Session, request: WarmLayerRequest): Promise<ServedLayer> {

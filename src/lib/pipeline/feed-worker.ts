@@ -10,8 +10,8 @@ import { errorFromPlain } from './plain-error.ts';
 
 const COLLECT_EVERY_BYTES = 8 * 1024 * 1024;
 
-/** What the worker says, but for slots and failures. */
-export type Answer = Exclude<FromWorker, { type: 'free' | 'failed' }>;
+/** What the worker says, but for slots, room and failures. */
+export type Answer = Exclude<FromWorker, { type: 'free' | 'grow' | 'failed' }>;
 
 export interface FeedRequest<T> {
   /** The first takes the bytes; all of them may answer or fail. */
@@ -24,6 +24,8 @@ export interface FeedRequest<T> {
   readonly onBytes: (bytes: number) => void;
   /** Sends what begins the job. */
   readonly begin: () => void;
+  /** Lets a layer grow that waits for it; what it throws fails the job. Undefined: none does. */
+  readonly grow?: (endBytes: number, signal: AbortSignal) => Promise<void>;
   /** Takes an answer; gives the result when it was the last one. */
   readonly onAnswer: (answer: Answer) => T | undefined;
 }
@@ -142,8 +144,13 @@ class WorkerFeed<T> {
   #hear(message: FromWorker): void {
     if (message.type === 'failed') return this.fail(errorFromPlain(message.error));
     if (message.type === 'free') this.#free.push(message.slot);
+    else if (message.type === 'grow') this.#grow(message.endBytes);
     else this.#takeAnswer(message);
     this.#wake?.();
+  }
+
+  #grow(endBytes: number): void {
+    this.#request.grow?.(endBytes, this.#source.signal).catch((error: unknown) => this.fail(error as Error));
   }
 
   #takeAnswer(answer: Answer): void {

@@ -146,6 +146,7 @@ async function runPass(
       limits: context.limits,
       maxEntries: context.maxEntries,
     },
+    ...(ingest && { growth: ingest.growth }),
     open: blob.open,
     pool: context.pool,
     budget: context.budget,

@@ -2,6 +2,7 @@ import { closeSync, constants, fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { ClipctlError, storageError } from '../errors.ts';
 import { AlignedFile } from './aligned-file.ts';
+import type { GrowthGate } from './growth-gate.ts';
 
 const flushFile = promisify(fdatasync);
 
@@ -16,21 +17,28 @@ export interface IngestWriterOptions {
   readonly startBytes: number;
   /** False: the operating system flushes when it likes. */
   readonly isFlushed: boolean;
+  /** Undefined: there is room. */
+  readonly gate?: Pick<GrowthGate, 'pass'>;
 }
 
 /** Writes the decompressed layer into its ingest file, from the worker, straight out of the decoder's memory. */
 export class IngestWriter {
   readonly #path: string;
   readonly #isFlushed: boolean;
+  readonly #gate: Pick<GrowthGate, 'pass'> | undefined;
   readonly #file: AlignedFile;
+  /** Of the layer, those that wait to be written included. */
+  #takenBytes: number;
   #fd: number | undefined;
   #flushedBytes = 0;
   #flush: Promise<void> | undefined;
   #flushesUnderWay = 0;
 
   /** @throws ClipctlError STORAGE_* */
-  constructor(path: string, { startBytes, isFlushed }: IngestWriterOptions) {
+  constructor(path: string, { startBytes, isFlushed, gate }: IngestWriterOptions) {
     this.#path = path;
+    this.#gate = gate;
+    this.#takenBytes = startBytes;
     this.#flushedBytes = startBytes;
     this.#isFlushed = isFlushed;
     try {
@@ -49,7 +57,9 @@ export class IngestWriter {
   /** The last bytes may wait for more, or for drain(). @throws ClipctlError STORAGE_FULL and other STORAGE_* */
   write(view: Uint8Array): void {
     const fd = this.#openFd();
+    this.#gate?.pass(this.#takenBytes + view.length);
     this.#write((file) => file.write(view));
+    this.#takenBytes += view.length;
     // On a disk that is slower than this, one flush would wait behind the other.
     const isFlushWanted = this.#isFlushed && this.#flushesUnderWay === 0;
     if (isFlushWanted && this.writtenBytes - this.#flushedBytes >= FLUSH_EVERY_BYTES) void this.#startFlush(fd);

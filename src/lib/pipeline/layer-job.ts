@@ -8,6 +8,7 @@ import type { ErrorCode, ErrorDetails } from '../errors.ts';
 import type { DiffId, Digest } from '../oci/digest.ts';
 import type { EntryList } from '../tar/packed-entries.ts';
 import type { PackedEntries } from '../tar/packed-entry.ts';
+import type { GrowthCell } from './growth-gate.ts';
 import type { SpanRun } from './span-plan.ts';
 
 /** One layer to take through a worker. */
@@ -20,6 +21,8 @@ export interface LayerJob {
   readonly isFlushed: boolean;
   /** Undefined: nobody can go on with the layer when this process is stopped. */
   readonly journal?: IngestJournal;
+  /** Undefined: it may get as large as it is. */
+  readonly growth?: GrowthCell;
   /** Scan the tar and take the 4 MiB content digests (what an index needs). */
   readonly scan: boolean;
   /** Where to cut the decompressed tar into spans that are hashed each, ascending. */
@@ -93,6 +96,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'free'; readonly slot: number }
+  /** The layer waits until it may get so large. */
+  | { readonly type: 'grow'; readonly endBytes: number }
   | { readonly type: 'decoded'; readonly facts: DecodedFacts }
   | { readonly type: 'outputs'; readonly facts: OutputFacts }
   | { readonly type: 'span'; readonly sha256?: Uint8Array }

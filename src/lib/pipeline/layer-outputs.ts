@@ -6,6 +6,7 @@ import { TarScanner } from '../tar/scanner.ts';
 import { EntryPacker } from '../tar/packed-entries.ts';
 import type { Checkpoint } from '../compression/decoder.ts';
 import type { ResumePoint } from '../compression/resume-point.ts';
+import { GrowthGate } from './growth-gate.ts';
 import { IngestWriter } from './ingest-writer.ts';
 import { JournalWriter } from './journal-writer.ts';
 import type { LayerJob, OutputFacts, PlainError } from './layer-job.ts';
@@ -25,7 +26,8 @@ export class LayerOutputs {
   #scanner: TarScanner | undefined;
   #scanError: PlainError | undefined;
 
-  constructor(job: LayerJob) {
+  /** @param askToGrow is called before the thread waits for room */
+  constructor(job: LayerJob, askToGrow: (endBytes: number) => void) {
     if (job.scan) {
       this.#spans = new SpanDigests();
       this.#scanner = new TarScanner({
@@ -35,7 +37,7 @@ export class LayerOutputs {
     }
     const { cuts } = job;
     if (cuts !== undefined) this.#cuts = new SpanDigests((index) => cuts[index] ?? Infinity);
-    if (job.ingestPath !== undefined) this.#open(job.ingestPath, job);
+    if (job.ingestPath !== undefined) this.#open(job.ingestPath, job, askToGrow);
   }
 
   /** @throws ClipctlError STORAGE_* */
@@ -75,10 +77,14 @@ export class LayerOutputs {
     this.#writer?.close();
   }
 
-  #open(path: string, { journal, isFlushed }: LayerJob): void {
+  #open(path: string, { journal, isFlushed, growth }: LayerJob, askToGrow: (endBytes: number) => void): void {
     const resumed = journal?.resume?.kind === 'points' ? journal.resume.point.uncompressedOffset : 0;
     if (resumed > 0) replayFile(path, resumed, (view) => this.#learn(view));
-    const writer = new IngestWriter(path, { startBytes: resumed, isFlushed });
+    const writer = new IngestWriter(path, {
+      startBytes: resumed,
+      isFlushed,
+      ...(growth && { gate: new GrowthGate(growth, askToGrow) }),
+    });
     this.#writer = writer;
     if (journal !== undefined)
       this.#journal = new JournalWriter(journal.journalPath, isFlushed ? () => writer.flush() : undefined);

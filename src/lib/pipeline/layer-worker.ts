@@ -47,6 +47,8 @@ let queue: Promise<void> = Promise.resolve();
 const say = (message: FromWorker): void =>
   port.postMessage(message, message.type === 'outputs' ? pageBuffersOf(message.facts.entries) : []);
 
+const askToGrow = (endBytes: number): void => say({ type: 'grow', endBytes });
+
 port.on('message', (message: ToWorker) => {
   queue = queue.then(() => handle(message)).catch(fail);
 });
@@ -79,7 +81,7 @@ async function finish(): Promise<void> {
 }
 
 function openWhole(job: LayerJob, shared: SharedArrayBuffer): Stages {
-  const outputs = new LayerOutputs(job);
+  const outputs = new LayerOutputs(job, askToGrow);
   const pass = new LayerPass(job, {
     onOutput: (view) => outputs.write(view),
     onCheckpoint: (checkpoint) => outputs.noteCheckpoint(checkpoint),
@@ -125,7 +127,7 @@ function openInflating(job: LayerJob, link: OutputLink): Stages {
 /** The whole layer, whose bytes also go to the main thread, which sends them on (layer-parts.ts). */
 function openThrough(job: LayerJob, link: OutputLink): Stages {
   const ring = new RingWriter(link);
-  const outputs = new LayerOutputs(job);
+  const outputs = new LayerOutputs(job, askToGrow);
   const onOutput = (view: Uint8Array): void => {
     outputs.write(view);
     ring.write(view);
@@ -177,7 +179,7 @@ function openHash(path: string, shared: SharedArrayBuffer): Stages {
 
 /** The other half: until the inflating worker says that it has all. */
 function takeOutputs(job: LayerJob, link: OutputLink): void {
-  const outputs = new LayerOutputs(job);
+  const outputs = new LayerOutputs(job, askToGrow);
   const onError = (error: unknown): void => {
     link.port.close();
     outputs.close();

@@ -3,7 +3,9 @@
  * inflates, the other takes the outputs.
  */
 import { MessageChannel, type Worker } from 'node:worker_threads';
+import type { IngestGrowth } from '../cache/disk/ingest-file.ts';
 import { feedWorker, type FeedRequest } from './feed-worker.ts';
+import { createGrowthCell, grantGrowth } from './growth-gate.ts';
 import { clearHandover } from './handover.ts';
 import { layerFactsOf } from './layer-facts.ts';
 import { WORKING_SET_BYTES } from './layer-job.ts';
@@ -13,7 +15,9 @@ import { SHARED_BYTES } from './output-ring.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 export interface LayerPassRequest extends Pick<FeedRequest<LayerFacts>, 'open' | 'signal' | 'onBytes'> {
-  readonly job: LayerJob;
+  readonly job: Omit<LayerJob, 'growth'>;
+  /** Undefined: its file may get as large as it is. */
+  readonly growth?: IngestGrowth;
   readonly pool: WorkerPool;
   readonly budget: MemoryBudget;
   /** No other layer is waiting for a worker: this one may take two. */
@@ -41,7 +45,10 @@ interface Threads {
   readonly shared: SharedArrayBuffer;
 }
 
-function passThrough({ job, open, signal, onBytes }: LayerPassRequest, threads: Threads): Promise<LayerFacts> {
+function passThrough(request: LayerPassRequest, threads: Threads): Promise<LayerFacts> {
+  const { open, signal, onBytes, growth } = request;
+  const cell = growth && createGrowthCell(growth.grantedBytes);
+  const job = { ...request.job, ...(cell && { growth: cell }) };
   const { worker, mate, shared } = threads;
   let decoded: DecodedFacts | undefined;
   let outputs: OutputFacts | undefined;
@@ -52,6 +59,7 @@ function passThrough({ job, open, signal, onBytes }: LayerPassRequest, threads: 
     signal,
     onBytes,
     begin: () => begin(job, threads),
+    ...(growth && cell && { grow: async (end, ended) => grantGrowth(cell, await growth.more(end, ended)) }),
     onAnswer: (answer) => {
       if (answer.type === 'decoded') decoded = answer.facts;
       else if (answer.type === 'outputs') outputs = answer.facts;

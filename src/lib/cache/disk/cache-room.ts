@@ -1,38 +1,22 @@
-/**
- * Room in the cache directory: what has to go before a layer may come, and after one has. Nothing goes that is leased,
- * open in a process, pinned, or was used a moment ago.
- */
-import { lstat } from 'node:fs/promises';
-import { storageError, type ClipctlError } from '../../errors.ts';
-import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
-import { diskBytesOf } from './disk-usage.ts';
-import { evictLayers } from './evict-layers.ts';
-import { planEviction, type EvictionPlan, type KeepReason } from './eviction-plan.ts';
-import { KeyedTurns } from './keyed-turns.ts';
-import type { Lease } from './lease.ts';
+/** Room in the cache directory: what has to go before a layer may come, while it comes, and after it has. */
+import type { ClipctlError } from '../../errors.ts';
+import type { ContentHash } from '../../oci/digest.ts';
+import { Admission, type AdmissionWait, type Arrival, type Growth } from './admission.ts';
+import type { EvictionPlan } from './eviction-plan.ts';
+import { LayerEviction, type EvictionOptions } from './layer-eviction.ts';
 import type { LayerTurns } from './lock/layer-turns.ts';
 import { noRoom } from './no-room.ts';
-import { openLayers } from './open-files.ts';
-import { pinnedLayers } from './pins.ts';
-import { readLeases } from './read-leases.ts';
-import { missingSpace, neededSpace, resolveLimits, withMoreFree, type SpaceLimits, type SpaceOptions } from './space-limits.ts';
-import { surveyCache, type CacheSurvey, type SurveyedLayer } from './survey.ts';
-import type { UseClock } from './use-clock.ts';
+import { OwnBytes } from './own-bytes.ts';
+import { RoomMaker, type RoomParts } from './room-maker.ts';
+import { missingSpace, resolveLimits, withMoreFree, type SpaceLimits, type SpaceOptions } from './space-limits.ts';
+import type { CacheSurvey, SurveyedLayer } from './survey.ts';
+import { TransferSpace } from './transfer-space.ts';
 
-/** Used within this time is in use. */
-export const RECENT_MS = 10 * 60_000;
-const COUNT_EVERY_MS = 15_000;
-
-export interface RoomOptions extends SpaceOptions {
-  readonly clock: UseClock;
-  /** The layers of this process: they stay. */
-  readonly lease: Lease;
+export interface RoomOptions extends SpaceOptions, EvictionOptions {
   /** The locks between processes. */
   readonly turns: LayerTurns;
-  /** Default {@link RECENT_MS}. */
-  readonly recentMs?: number;
-  /** Hears of layers that went. */
-  readonly onEvicted?: (layers: readonly SurveyedLayer[]) => void;
+  /** Hears whom we wait for, when that is long, to be let in. */
+  readonly onWait?: AdmissionWait;
 }
 
 export interface RoomDemand {
@@ -59,21 +43,6 @@ export interface KnownSize {
 /** Where only the compressed size is known, room is made for a layer that decompresses to so many times as much. */
 const EXPECTED_RATIO = 3;
 
-/** A layer that is complete, and has no name yet. */
-export interface Arrival {
-  readonly hash: ContentHash;
-  /** Its temporary file. */
-  readonly path: string;
-  /** What has the name already stays: nothing is added. */
-  readonly isThere: () => Promise<boolean>;
-  readonly signal: AbortSignal;
-}
-
-/** Of the cap; a larger layer is not let in by a figure that other processes may have made wrong meanwhile. */
-const SMALL_SHARE = 1 / 64;
-/** The lock of those who are let in: it is named like one of a layer, and of none. */
-const ADMISSION = parseContentHash('0'.repeat(64), 'lock');
-
 export interface PruneDemand extends SpaceOptions {
   /** Layers that were not used for so long go too. */
   readonly maxAgeMs?: number;
@@ -91,14 +60,21 @@ const NEVER = new AbortController().signal;
 export class CacheRoom {
   readonly #cacheDir: string;
   readonly #options: RoomOptions;
-  /** Own bytes as last counted, and what was committed since. */
-  #knownBytes: number | undefined;
-  #countedAtMs = 0;
-  readonly #arrivals = new KeyedTurns();
+  readonly #parts: RoomParts;
+  readonly #maker: RoomMaker;
+  readonly #admission: Admission;
 
   constructor(cacheDir: string, options: RoomOptions) {
     this.#cacheDir = cacheDir;
     this.#options = options;
+    const limits = (): Promise<SpaceLimits> => this.limits();
+    this.#parts = {
+      own: new OwnBytes(cacheDir, limits),
+      eviction: new LayerEviction(cacheDir, options),
+      transfers: new TransferSpace(cacheDir, { lease: options.lease, lockKind: options.turns.kind }),
+    };
+    this.#maker = new RoomMaker(cacheDir, this.#parts);
+    this.#admission = new Admission({ ...this.#parts, maker: this.#maker, limits, turns: options.turns, onWait: options.onWait });
   }
 
   limits(): Promise<SpaceLimits> {
@@ -115,165 +91,86 @@ export class CacheRoom {
   }
 
   /**
-   * Evicts until what comes fits under both limits.
+   * Lets go until what comes fits under both limits. What is left of an earlier transfer of it is a part of it.
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
    */
   async make({ requiredBytes, expectedBytes = requiredBytes, signal = NEVER }: RoomDemand): Promise<void> {
+    const { own, transfers } = this.#parts;
     const limits = await this.limits();
-    const ownBytes = await this.#ownBytes(signal);
-    const wantedBytes = Math.max(requiredBytes, expectedBytes);
-    if (missingSpace(limits, ownBytes, wantedBytes) === 0) return;
-    const survey = await this.#count(signal);
-    const plan = await this.#plan(survey, { neededBytes: neededSpace(limits, survey.ownBytes, wantedBytes) });
-    // Nothing goes in vain.
-    this.#require(limits, { requiredBytes, ownBytes: survey.ownBytes, gainBytes: plan.freedBytes });
-    await this.#evict(plan);
-    this.#require(await this.limits(), { requiredBytes, ownBytes: this.#knownBytes ?? 0, gainBytes: 0 });
+    const incomingBytes = Math.max(requiredBytes, expectedBytes);
+    if (missingSpace(limits, await own.read(signal), incomingBytes) === 0) return;
+    const survey = await own.count(signal);
+    const keptBytes = await transfers.resumableBytes();
+    const before = { limits: withMoreFree(limits, keptBytes), ownBytes: survey.ownBytes - keptBytes };
+    const freed = await this.#maker.free(survey, before, { incomingBytes, requiredBytes });
+    this.#maker.require(freed, { incomingBytes, requiredBytes });
   }
 
   /**
-   * Makes room for what did not fit although the limits held; of it, `leastBytes` come from layers that go. False: nothing
-   * may go that helps.
+   * Makes room for what did not fit although the limits held; of it, `leastBytes` come from what goes. False: nothing may go
+   * that helps.
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
    */
   async gain({ requiredBytes, expectedBytes = requiredBytes, leastBytes, signal = NEVER }: GainDemand): Promise<boolean> {
     const limits = await this.limits();
-    const survey = await this.#count(signal);
-    const neededBytes = Math.max(leastBytes, neededSpace(limits, survey.ownBytes, expectedBytes));
-    const plan = await this.#plan(survey, { neededBytes });
-    this.#require(limits, { requiredBytes, ownBytes: survey.ownBytes, gainBytes: plan.freedBytes });
-    return neededBytes === 0 || (await this.#evict(plan)).length > 0;
+    const survey = await this.#parts.own.count(signal);
+    const before = { limits, ownBytes: survey.ownBytes };
+    const missing = missingSpace(limits, survey.ownBytes, expectedBytes);
+    const freed = await this.#maker.free(survey, before, { incomingBytes: expectedBytes, requiredBytes, leastBytes });
+    return Math.max(missing, leastBytes) === 0 || freed.freedBytes > 0;
   }
 
   /** What is said where more than `requiredBytes` would not fit. */
   async refusal(requiredBytes: number, cause: unknown): Promise<ClipctlError> {
-    return noRoom(this.#cacheDir, { ...(await this.limits()), requiredBytes, ownBytes: await this.#ownBytes(NEVER) }, cause);
+    const ownBytes = await this.#parts.own.read(NEVER);
+    return noRoom(this.#cacheDir, { ...(await this.limits()), requiredBytes, ownBytes }, cause);
   }
 
-  /** @throws ClipctlError STORAGE_FULL */
-  #require(
-    limits: SpaceLimits,
-    facts: { readonly requiredBytes: number; readonly ownBytes: number; readonly gainBytes: number },
-  ): void {
-    const { requiredBytes, ownBytes, gainBytes } = facts;
-    if (missingSpace(limits, ownBytes, requiredBytes) > gainBytes)
-      throw noRoom(this.#cacheDir, { ...limits, requiredBytes, ownBytes });
+  /** A layer begins to come, and may get so large before it asks for more. */
+  begin(path: string, { sizeBytes, atLeastBytes = 0 }: KnownSize): number {
+    const grantedBytes = sizeBytes ?? atLeastBytes;
+    this.#parts.transfers.begin(path, grantedBytes);
+    return grantedBytes;
   }
 
-  /**
-   * Runs `publish`, which gives a layer its name, when both limits hold with it too; what may go for that goes. One at a
-   * time, in all processes, so that no two take the same room; transfers under way do not count: their turn comes.
-   * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*; what `publish` throws
-   */
+  /** See {@link Admission.grow}. @throws ClipctlError STORAGE_* */
+  grow(growth: Growth): Promise<number> {
+    return this.#admission.grow(growth);
+  }
+
+  /** See {@link Admission.admit}. @throws ClipctlError STORAGE_*; what `publish` throws */
   admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
-    return this.#arrivals.run('', async () => {
-      const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
-      if (addedBytes > 0 && !(await this.#fitsByFar(addedBytes, arrival.signal)))
-        await this.#options.turns.run(ADMISSION, arrival, () => this.#letIn(arrival, addedBytes).then(publish));
-      else await publish();
-      if (this.#knownBytes !== undefined) this.#knownBytes += addedBytes;
-    });
+    return this.#admission.admit(arrival, publish);
   }
 
-  async #fitsByFar(addedBytes: number, signal: AbortSignal): Promise<boolean> {
-    const limits = await this.limits();
-    if (addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
-    return missingSpace(withMoreFree(limits, addedBytes), await this.#ownBytes(signal), addedBytes) === 0;
-  }
-
-  async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
-    const limits = await this.limits();
-    const survey = await this.#count(signal);
-    // It is among the transfers that were counted.
-    this.#knownBytes = survey.ownBytes - requiredBytes;
-    const replaced = survey.layers.find((layer) => layer.hash === hash && layer.state !== 'foreign')?.diskBytes ?? 0;
-    const ownBytes = survey.ownBytes - survey.ingestBytes - replaced;
-    const settled = withMoreFree(limits, survey.ingestBytes + replaced);
-    if (missingSpace(settled, ownBytes, requiredBytes) === 0) return;
-    const plan = await this.#plan(survey, { neededBytes: neededSpace(settled, ownBytes, requiredBytes) });
-    this.#require(settled, { requiredBytes, ownBytes, gainBytes: plan.freedBytes });
-    const gone = await this.#evict(plan);
-    this.#require(settled, { requiredBytes, ownBytes, gainBytes: gone.reduce((sum, layer) => sum + layer.diskBytes, 0) });
+  /** Nothing more of it comes. */
+  end(path: string): Promise<void> {
+    return this.#parts.transfers.end(path);
   }
 
   /** After a commit: keeps below the limits, as far as nobody needs what would have to go. */
   async settle({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const { own } = this.#parts;
     const limits = await this.limits();
-    const ownBytes = await this.#ownBytes(signal);
-    if (missingSpace(limits, ownBytes, 0) === 0) return;
-    const survey = await this.#count(signal);
-    await this.#evict(await this.#plan(survey, { neededBytes: neededSpace(limits, survey.ownBytes, 0) }));
+    if (missingSpace(limits, await own.read(signal), 0) === 0) return;
+    const survey = await own.count(signal);
+    await this.#maker.free(survey, { limits, ownBytes: survey.ownBytes }, { incomingBytes: 0 });
   }
 
   /** What would go to get under these limits, without slack. Evicts nothing. @throws ClipctlError STORAGE_* */
   async planPrune({ keep, maxAgeMs, signal, ...space }: PruneDemand): Promise<PrunePlan> {
-    const survey = await this.#count(signal);
+    const survey = await this.#parts.own.count(signal);
     const limits = await resolveLimits(this.#cacheDir, { ...this.#options, ...space });
     const neededBytes = missingSpace(limits, survey.ownBytes, 0);
     const now = await this.#options.clock.now();
     const age = maxAgeMs === undefined ? {} : { olderThanMs: now - maxAgeMs };
-    return { ...(await this.#plan(survey, { neededBytes, keep, ...age })), survey, limits };
+    return { ...(await this.#parts.eviction.plan(survey, { neededBytes, keep, ...age })), survey, limits };
   }
 
   /** Carries a plan out, as far as it still holds. Gives what went. @throws ClipctlError STORAGE_* */
-  prune({ victims }: EvictionPlan): Promise<SurveyedLayer[]> {
-    return this.#evict({ victims });
-  }
-
-  /** Other processes add too: a figure is good for a while only. */
-  async #ownBytes(signal: AbortSignal): Promise<number> {
-    if (this.#knownBytes !== undefined && performance.now() - this.#countedAtMs < COUNT_EVERY_MS) return this.#knownBytes;
-    return (await this.#count(signal)).ownBytes;
-  }
-
-  async #count(signal: AbortSignal): Promise<CacheSurvey> {
-    const survey = await surveyCache(this.#cacheDir, { signal });
-    this.#knownBytes = survey.ownBytes;
-    this.#countedAtMs = performance.now();
-    return survey;
-  }
-
-  async #plan(
-    { layers }: CacheSurvey,
-    demand: { readonly neededBytes: number; readonly keep?: ReadonlySet<ContentHash>; readonly olderThanMs?: number },
-  ): Promise<EvictionPlan> {
-    const { keep = new Set<ContentHash>(), ...rest } = demand;
-    return planEviction({ layers, reasons: await this.#reasons(layers, keep), ...rest });
-  }
-
-  async #reasons(layers: readonly SurveyedLayer[], keep: ReadonlySet<ContentHash>): Promise<Map<ContentHash, KeepReason>> {
-    const recentMs = this.#options.recentMs ?? RECENT_MS;
-    const now = await this.#options.clock.now();
-    const recent = layers.filter(({ lastUseMs }) => lastUseMs > now - recentMs).map(({ hash }) => hash);
-    const reasons = new Map<ContentHash, KeepReason>();
-    const add = (hashes: Iterable<ContentHash>, reason: KeepReason): void => {
-      for (const hash of hashes) reasons.set(hash, reason);
-    };
-    add(recent, 'recent');
-    add(await openLayers(), 'open');
-    add(await readLeases(this.#cacheDir), 'leased');
-    add(this.#options.lease.held, 'leased');
-    add(await pinnedLayers(this.#cacheDir), 'pinned');
-    add(keep, 'kept');
-    return reasons;
-  }
-
-  async #evict({ victims }: Pick<EvictionPlan, 'victims'>): Promise<SurveyedLayer[]> {
-    const readHeld = async (): Promise<Set<ContentHash>> =>
-      new Set([...(await readLeases(this.#cacheDir)), ...(await pinnedLayers(this.#cacheDir))]);
-    const gone = await evictLayers(this.#cacheDir, victims, { readHeld });
-    const goneBytes = gone.reduce((sum, layer) => sum + layer.diskBytes, 0);
-    if (this.#knownBytes !== undefined) this.#knownBytes = Math.max(0, this.#knownBytes - goneBytes);
-    if (gone.length > 0) this.#options.onEvicted?.(gone);
+  async prune(plan: EvictionPlan): Promise<SurveyedLayer[]> {
+    const gone = await this.#parts.eviction.carryOut(plan);
+    this.#parts.own.add(-gone.reduce((sum, layer) => sum + layer.diskBytes, 0));
     return gone;
-  }
-}
-
-/** @throws ClipctlError STORAGE_* */
-async function spaceOf(path: string): Promise<number> {
-  try {
-    return diskBytesOf(await lstat(path));
-  } catch (error) {
-    throw storageError(error, path, 'look at');
   }
 }

@@ -26,23 +26,13 @@ import { CacheRoom } from './cache-room.ts';
 import type { DiskCacheOptions } from './disk-cache-options.ts';
 import { DirectoryGuard } from './directory-guard.ts';
 import { writeImageRecord, type ImageRecord } from './image-records.ts';
-import {
-  createIngestFile,
-  discardIngestFile,
-  flushIngestFile,
-  publishIngestFile,
-  suspendIngestFile,
-  type CommitOptions,
-  type CreatedFile,
-  type Durability,
-  type IngestFile,
-  type IngestWish,
-} from './ingest-file.ts';
+import type { Durability, IngestFile, IngestWish } from './ingest-file.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import { dropLayer, hashAndAdopt } from './layer-check.ts';
 import { lookAtLayer } from './layer-file.ts';
 import type { DigestSeen } from './layer-record.ts';
 import { LayerRecords } from './layer-records.ts';
+import { beginLayer } from './ingest/begin-layer.ts';
 import { removeLeftovers } from './ingest/leftovers.ts';
 import { Lease } from './lease.ts';
 import { UseClock } from './use-clock.ts';
@@ -170,32 +160,14 @@ export class DiskCache implements ContentCache {
    */
   async beginIngest(wish: IngestWish = {}): Promise<IngestFile> {
     await this.#guard.prepare();
-    await this.room.makeFor(wish);
-    const lockKind = wish.hash === undefined ? 'lease' : this.#layerTurns.kindOf(wish.hash);
-    const created = await createIngestFile(this.directory, wish, lockKind);
-    return {
-      ...created,
+    return beginLayer(this.directory, wish, {
+      cache: this,
+      records: this.#records,
+      turns: this.#turns,
       durability: this.#durability,
-      commit: (hash, options) => this.#turns.run(hash, () => this.#commit(created, hash, options)),
-      discard: () => discardIngestFile(created.path),
-      suspend: () => suspendIngestFile(created.path, wish.transfer),
-    };
-  }
-
-  async #commit(created: CreatedFile, hash: ContentHash, options: CommitOptions): Promise<void> {
-    const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability: this.#durability });
-    options.signal.throwIfAborted();
-    await this.holdLayers([hash]);
-    const isTheirsGood = async (): Promise<boolean> => (await this.checkLayer(hash)) === 'verified';
-    await this.room.admit({ hash, path: created.path, isThere: isTheirsGood, signal: options.signal }, async () => {
-      const outcome = await publishIngestFile(created.path, this.layerPath(hash), { isTheirsGood, durability: this.#durability });
-      await discardIngestFile(created.path);
-      if (outcome === 'published') await this.#records.write(hash, identity, options.digestSeen);
-      else if (options.digestSeen !== undefined) await this.#records.addDigest(hash, options.digestSeen);
+      lockKind: wish.hash === undefined ? 'lease' : this.#layerTurns.kindOf(wish.hash),
+      vouchFor: (hash, signal) => this.#hashAndAdopt(hash, signal),
     });
-    // Two processes that replace one file at once may leave the record of the one beside the file of the other.
-    if ((await this.checkLayer(hash)) === 'unverified') await this.#hashAndAdopt(hash, options.signal);
-    await this.room.settle({ signal: options.signal });
   }
 
   /** What is known of the layer without reading it. @throws ClipctlError STORAGE_*, CACHE_VERSION */

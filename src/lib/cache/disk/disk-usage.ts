@@ -19,8 +19,8 @@ export function diskBytesOf(stats: Pick<Stats, 'blocks'>): number {
   return stats.blocks * STAT_BLOCK_BYTES;
 }
 
-/** A path and everything below, on its own file system; what can't be looked at, or goes meanwhile, counts nothing. */
-export async function usageOfTree(path: string): Promise<TreeUsage> {
+/** A path and everything below but `except`, on its own file system; what can't be looked at, or goes meanwhile, counts nothing. */
+export async function usageOfTree(path: string, { except }: { readonly except?: string } = {}): Promise<TreeUsage> {
   const seen = new Set<number>();
   const pending = [path];
   const usage = { diskBytes: 0, files: 0 };
@@ -32,7 +32,7 @@ export async function usageOfTree(path: string): Promise<TreeUsage> {
     if (stats === undefined || stats.dev !== (device ??= stats.dev)) continue;
     if (stats.isDirectory()) {
       const names = await readdir(next).catch(() => []);
-      pending.push(...names.map((name) => join(next, name)));
+      pending.push(...names.map((name) => join(next, name)).filter((child) => child !== except));
     } else usage.files += 1;
     // A file with several names takes its space once.
     if (stats.nlink > 1 && !stats.isDirectory()) {

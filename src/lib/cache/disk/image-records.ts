@@ -2,13 +2,23 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isDigest, type DiffId, type Digest } from '../../oci/digest.ts';
+import { lookAtFile } from '../regular-file.ts';
 import { imagesDirectory } from './cache-layout.ts';
-import { readStateRecords, removeStateFile, unlessUnwritable, writeStateFile, type StateFile } from './state-file.ts';
+import {
+  readStateRecords,
+  recordPathsIn,
+  removeStateFile,
+  unlessUnwritable,
+  writeStateFile,
+  type StateFile,
+} from './state-file.ts';
 
 const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 1024 * 1024;
-/** Who warms more images than this loses the memory of the oldest; their layers stay. */
-export const MAX_IMAGE_RECORDS = 4096;
+/** Who warms more images than this loses the memory of those that were not used for longest; their layers stay. */
+const MAX_IMAGE_RECORDS = 4096;
+/** So many are left then, so that not every new image has to look at the times of all. */
+const KEPT_IMAGE_RECORDS = MAX_IMAGE_RECORDS - 64;
 const MAX_LAYERS = 4096;
 
 export interface ImageLayer {
@@ -38,8 +48,25 @@ export async function writeImageRecord(cacheDir: string, record: ImageRecord, us
   const { image, platform, layers } = record;
   const document = { version: RECORD_VERSION, image, platform, layers: layers.map(({ digest, diffId }) => ({ digest, diffId })) };
   await unlessUnwritable(async () => {
-    await writeStateFile(cacheDir, imageRecordPath(cacheDir, record), { document, modifiedMs: usedAtMs });
+    const path = imageRecordPath(cacheDir, record);
+    const isNew = (await lookAtFile(path)) === undefined;
+    await writeStateFile(cacheDir, path, { document, modifiedMs: usedAtMs });
+    if (isNew) await forgetOldest(cacheDir, path);
   });
+}
+
+/** Beyond the limit those go that were not used for longest; `newest` stays. @throws ClipctlError STORAGE_* */
+async function forgetOldest(cacheDir: string, newest: string): Promise<void> {
+  const paths = await recordPathsIn(imagesDirectory(cacheDir));
+  if (paths.length <= MAX_IMAGE_RECORDS) return;
+  const found = await Promise.all(paths.map(async (path) => ({ path, file: await lookAtFile(path) })));
+  const byAge = found
+    // What is no file is not ours to remove.
+    .flatMap(({ path, file }) =>
+      path === newest || file === undefined || file === 'other' ? [] : [{ path, usedMs: file.mtimeMs }],
+    )
+    .sort((one, other) => one.usedMs - other.usedMs);
+  for (const { path } of byAge.slice(0, paths.length - KEPT_IMAGE_RECORDS)) await removeStateFile(path);
 }
 
 /** All images, the last used first. @throws ClipctlError STORAGE_* */

@@ -27,6 +27,17 @@ export interface CommitOptions {
   readonly signal: AbortSignal;
 }
 
+/** How large a layer may get: the room for more than was known beforehand is asked for while it comes. */
+export interface IngestGrowth {
+  /** As yet. */
+  readonly grantedBytes: number;
+  /**
+   * Gives how large it may get from now on, which is `endBytes` at least.
+   * @throws ClipctlError STORAGE_FULL when there is no room, and the file is empty then; STORAGE_*, LOCK_TIMEOUT
+   */
+  more(endBytes: number, signal: AbortSignal): Promise<number>;
+}
+
 /** What is known of a layer before it comes. */
 export interface IngestWish extends KnownSize {
   /** Only with the lock of that layer: what killed processes left of it is taken up, or goes. */
@@ -44,6 +55,7 @@ export interface IngestFile {
   readonly durability: Durability;
   /** Undefined: it can't be taken up later. */
   readonly journal?: IngestJournal;
+  readonly growth: IngestGrowth;
   /**
    * Makes the file visible as the content `hash`. The writer has checked that it has that sha256; size, kind and
    * identity of the file are checked here. What stood under the name stays when it is verified, else it is replaced.

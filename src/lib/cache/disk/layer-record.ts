@@ -8,7 +8,7 @@ import { lutimes } from 'node:fs/promises';
 import { storageError } from '../../errors.ts';
 import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import type { FileIdentity } from '../regular-file.ts';
+import { lookAtFile, type FileIdentity } from '../regular-file.ts';
 import { recordPath } from './cache-layout.ts';
 import { readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
 
@@ -53,6 +53,11 @@ export async function readLayerRecord(cacheDir: string, hash: ContentHash): Prom
   const file = await readStateFile(recordPath(cacheDir, hash), MAX_RECORD_BYTES);
   const record = file === undefined ? undefined : parseRecord(file.document);
   return file === undefined || record === undefined ? undefined : { ...record, lastUseMs: file.modifiedMs };
+}
+
+/** True also of a record that can't be read: what has its name was put there by us. @throws ClipctlError STORAGE_* */
+export async function hasLayerRecord(cacheDir: string, hash: ContentHash): Promise<boolean> {
+  return (await lookAtFile(recordPath(cacheDir, hash))) !== undefined;
 }
 
 function parseRecord(document: Partial<Record<keyof RecordDocument, unknown>>): LayerRecord | undefined {

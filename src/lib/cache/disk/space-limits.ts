@@ -83,3 +83,9 @@ export function missingSpace(
   const under = freeBytes === undefined ? 0 : minFreeBytes + incomingBytes - freeBytes;
   return Math.max(over, under, 0);
 }
+
+/** What may still come; less than 0 = something should go. */
+export function roomLeft({ maxCacheBytes, minFreeBytes, freeBytes }: SpaceLimits, ownBytes: number): number {
+  const free = freeBytes === undefined ? Infinity : freeBytes - minFreeBytes;
+  return Math.min(maxCacheBytes - ownBytes, free);
+}

@@ -124,7 +124,8 @@ export async function readStateRecords<T>(directory: string, { maxBytes, parse }
   return found;
 }
 
-async function recordPathsIn(directory: string): Promise<string[]> {
+/** Of all records of a directory, sorted. @throws ClipctlError STORAGE_* */
+export async function recordPathsIn(directory: string): Promise<string[]> {
   return (await namesIn(directory)).filter((name) => name.endsWith('.json')).map((name) => join(directory, name));
 }
 

@@ -77,16 +77,17 @@ async function sumUp(
   layers: readonly SurveyedLayer[],
   foreignBytes: number,
 ): Promise<Pick<CacheSurvey, 'ownBytes' | 'ingestBytes' | 'stateBytes' | 'totalBytes'>> {
-  const own = await usageOfTree(join(cacheDir, '.clipctl'));
   const ingest = await usageOfTree(ingestDirectory(cacheDir));
+  // Not as a difference: transfers grow while they are looked at.
+  const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ingestDirectory(cacheDir) });
   const tag = await usageOfTree(join(cacheDir, 'CACHEDIR.TAG'));
   const top = await lstat(cacheDir).catch(() => undefined);
   const layerBytes = layers.reduce((sum, layer) => sum + (layer.state === 'foreign' ? 0 : layer.diskBytes), 0);
-  const ownBytes = layerBytes + own.diskBytes + tag.diskBytes;
+  const ownBytes = layerBytes + ingest.diskBytes + own.diskBytes + tag.diskBytes;
   return {
     ownBytes,
     ingestBytes: ingest.diskBytes,
-    stateBytes: own.diskBytes - ingest.diskBytes + tag.diskBytes,
+    stateBytes: own.diskBytes + tag.diskBytes,
     totalBytes: ownBytes + foreignBytes + (top === undefined ? 0 : diskBytesOf(top)),
   };
 }

@@ -20,6 +20,8 @@ export interface LockOptions {
   readonly signal: AbortSignal;
   /** Told whom we wait for, once a holder; `undefined` when the lease does not say. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
+  /** It is told when we have waited for so long. Default 0. */
+  readonly tellAfterMs?: number;
   /** Give up after so long; undefined = wait as long as the holder lives. */
   readonly timeoutMs?: number;
   /** For tests: when a lease that does not move is taken for dead. */
@@ -130,11 +132,14 @@ class Waiter {
   }
 
   async #pause(): Promise<void> {
-    const { signal, timeoutMs = Infinity, onWait } = this.#options;
+    const { signal, timeoutMs = Infinity, onWait, tellAfterMs = 0 } = this.#options;
     const holder = this.#sight?.holder;
-    if (performance.now() - this.#startMs >= timeoutMs) throw lockTimeout(this.#path, holder);
-    if (this.#told !== (holder?.token ?? '')) onWait?.(holder);
-    this.#told = holder?.token ?? '';
+    const waitedMs = performance.now() - this.#startMs;
+    if (waitedMs >= timeoutMs) throw lockTimeout(this.#path, holder);
+    if (waitedMs >= tellAfterMs && this.#told !== (holder?.token ?? '')) {
+      onWait?.(holder);
+      this.#told = holder?.token ?? '';
+    }
     await sleep(POLL_MS, undefined, { signal });
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { KeyedTurns } from '../keyed-turns.ts';
 import type { LockHolder, LockKind } from './lock-holder.ts';
@@ -7,6 +8,8 @@ export interface TurnOptions {
   readonly signal: AbortSignal;
   /** Told whom we wait for, in another process. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
+  /** It is told when we have waited for so long. Default 0. */
+  readonly tellAfterMs?: number;
 }
 
 /** The locks of one directory: turns within this process, then the lock between processes. */
@@ -32,6 +35,8 @@ export class LayerTurns {
     const left = new Promise<never>((_, reject) => {
       leaveQueue = () => reject(signal.reason as Error);
     });
+    // Every layer of a run may wait here; Node would warn of a leak at eleven.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', leaveQueue, { once: true });
     const turn = this.#turns.run(hash, () => {
       // Once it is our turn, the action ends by the signal itself, and cleans up.

@@ -1,0 +1,187 @@
+/**
+ * Who is let in, one at a time in all processes, so that no two take the same room: a layer of unknown size while it grows,
+ * and a complete one before it gets its name.
+ */
+import { lstat, truncate } from 'node:fs/promises';
+import { storageError } from '../../errors.ts';
+import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
+import { diskBytesOf } from './disk-usage.ts';
+import { KeyedTurns } from './keyed-turns.ts';
+import type { LayerTurns } from './lock/layer-turns.ts';
+import type { LockHolder } from './lock/lock-holder.ts';
+import type { RoomMaker, RoomParts, Situation } from './room-maker.ts';
+import { missingSpace, roomLeft, withMoreFree, type SpaceLimits } from './space-limits.ts';
+
+export interface AdmissionOptions extends RoomParts {
+  readonly maker: RoomMaker;
+  readonly limits: () => Promise<SpaceLimits>;
+  /** The locks between processes. */
+  readonly turns: LayerTurns;
+  readonly onWait: AdmissionWait | undefined;
+}
+
+/** Told whom we wait for, in another process. */
+export type AdmissionWait = (holder: LockHolder | undefined) => void;
+
+/** A layer that is complete, and has no name yet. */
+export interface Arrival {
+  readonly hash: ContentHash;
+  /** Its temporary file. */
+  readonly path: string;
+  /** What has the name already stays: nothing is added. */
+  readonly isThere: () => Promise<boolean>;
+  readonly signal: AbortSignal;
+}
+
+/** A layer that is about to become larger than it may. */
+export interface Growth {
+  /** Its temporary file. */
+  readonly path: string;
+  /** So large at least. */
+  readonly endBytes: number;
+  readonly signal: AbortSignal;
+}
+
+const MIB = 1024 * 1024;
+/** Of the cap; no more is let in, in all, by a figure that other processes may have made wrong meanwhile. */
+const SMALL_SHARE = 1 / 64;
+/** Of the cap; as much as other processes may have let in like that, or have been promised and not written yet. */
+const FAR_SHARE = 1 / 8;
+/** A layer asks again when it has grown by so much, or by a small share of the cap. */
+const LARGEST_STEP_BYTES = 256 * MIB;
+const SMALLEST_STEP_BYTES = MIB;
+/** Of what is left: several grow at once. */
+const STEP_SHARE = 1 / 4;
+/** Who is let in is through in less. */
+const TELL_AFTER_MS = 1000;
+/** The lock of those who are let in: it is named like one of a layer, and of none. */
+const ADMISSION = parseContentHash('0'.repeat(64), 'lock');
+
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #turns = new KeyedTurns();
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs `publish`, which gives a layer its name, when both limits hold with it too; what may go for that goes. Transfers
+   * under way do not count: their turn comes.
+   * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*; what `publish` throws
+   */
+  admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
+    return this.#turns.run('', async () => {
+      const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
+      if (addedBytes > 0 && !(await this.#fitsByFar(addedBytes, arrival.signal)))
+        await this.#alone(arrival.signal, () => this.#letIn(arrival, addedBytes).then(publish));
+      else await publish();
+      this.#options.own.add(addedBytes);
+    });
+  }
+
+  /**
+   * Gives how large a layer may get before it asks again: `endBytes` at least. All transfers count; what may go goes. The
+   * file of one that does not fit is emptied, so that its space is there for the next one who asks.
+   * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*
+   */
+  async grow(growth: Growth): Promise<number> {
+    return (
+      (await this.#growthByFar(growth)) ??
+      (await this.#turns.run('', () => this.#alone(growth.signal, () => this.#letGrow(growth))))
+    );
+  }
+
+  /** No other process lets anybody in meanwhile. */
+  #alone<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
+    const { turns, onWait } = this.#options;
+    return turns.run(ADMISSION, { signal, tellAfterMs: TELL_AFTER_MS, ...(onWait && { onWait }) }, action);
+  }
+
+  async #fitsByFar(addedBytes: number, signal: AbortSignal): Promise<boolean> {
+    const { own } = this.#options;
+    const limits = await this.#options.limits();
+    const knownBytes = await own.read(signal);
+    if (own.addedBytes + addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
+    return missingSpace(withMoreFree(limits, addedBytes), knownBytes, addedBytes + farBytesOf(limits)) === 0;
+  }
+
+  async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
+    const { own, transfers, maker } = this.#options;
+    const limits = await this.#options.limits();
+    const survey = await own.count(signal);
+    // It is among the transfers that were counted.
+    own.add(-requiredBytes);
+    const replaced = survey.layers.find((layer) => layer.hash === hash && layer.state !== 'foreign')?.diskBytes ?? 0;
+    const passingBytes = survey.ingestBytes - (await transfers.stoppedBytes());
+    const settled = {
+      ownBytes: survey.ownBytes - passingBytes - replaced,
+      limits: withMoreFree(limits, passingBytes + replaced),
+    };
+    if (missingSpace(settled.limits, settled.ownBytes, requiredBytes) === 0) return;
+    const freed = await maker.free(survey, settled, { incomingBytes: requiredBytes, requiredBytes });
+    maker.require(freed, { incomingBytes: requiredBytes, requiredBytes });
+  }
+
+  /** Where the limits are far away, nobody needs to wait for anybody. */
+  async #growthByFar({ path, endBytes, signal }: Growth): Promise<number | undefined> {
+    const { own, transfers } = this.#options;
+    const limits = await this.#options.limits();
+    const stepBytes = stepWithin(limits, Infinity);
+    // What of ours is on disk already counts twice.
+    const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytesOf(limits);
+    if (missingSpace(limits, await own.readAtMost(limits, signal), comingBytes) > 0) return undefined;
+    return this.#grant(path, endBytes + stepBytes);
+  }
+
+  async #letGrow({ path, endBytes, signal }: Growth): Promise<number> {
+    const { own, maker } = this.#options;
+    const survey = await own.count(signal);
+    const before = await this.#besides(path, survey);
+    const left = roomLeft(before.limits, before.ownBytes) - endBytes;
+    if (left >= SMALLEST_STEP_BYTES) return this.#grant(path, endBytes + stepWithin(before.limits, left));
+    const step = stepWithin(before.limits, Infinity);
+    const incoming = { incomingBytes: endBytes + step, requiredBytes: endBytes, isOpenEnd: true };
+    try {
+      const freed = await maker.free(survey, before, incoming);
+      maker.require(freed, incoming);
+      return await this.#grant(path, Math.min(endBytes + step, roomLeft(freed.limits, freed.ownBytes)));
+    } catch (error) {
+      await truncate(path, 0).catch(() => undefined);
+      await this.#grant(path, 0);
+      throw error;
+    }
+  }
+
+  async #grant(path: string, bytes: number): Promise<number> {
+    await this.#options.transfers.grant(path, bytes);
+    return bytes;
+  }
+
+  /** As if the layer itself were not there yet, and what was promised to the others were. */
+  async #besides(path: string, survey: { readonly ownBytes: number; readonly ingestBytes: number }): Promise<Situation> {
+    const { takenBytes, promisedBytes, ownLayerBytes } = await this.#options.transfers.besides(path);
+    return {
+      ownBytes: survey.ownBytes - survey.ingestBytes + takenBytes,
+      limits: withMoreFree(await this.#options.limits(), ownLayerBytes - promisedBytes),
+    };
+  }
+}
+
+function farBytesOf({ maxCacheBytes }: SpaceLimits): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, maxCacheBytes * FAR_SHARE);
+}
+
+function stepWithin({ maxCacheBytes }: SpaceLimits, leftBytes: number): number {
+  const share = Math.floor(Math.min(maxCacheBytes * SMALL_SHARE, leftBytes * STEP_SHARE));
+  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, share));
+}
+
+/** @throws ClipctlError STORAGE_* */
+async function spaceOf(path: string): Promise<number> {
+  try {
+    return diskBytesOf(await lstat(path));
+  } catch (error) {
+    throw storageError(error, path, 'look at');
+  }
+}

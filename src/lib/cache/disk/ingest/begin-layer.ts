@@ -1,0 +1,77 @@
+/** A layer from its first byte to its name: room for it, its file, its commit. */
+import { join } from 'node:path';
+import type { ContentHash } from '../../../oci/digest.ts';
+import type { CacheRoom } from '../cache-room.ts';
+import {
+  createIngestFile,
+  discardIngestFile,
+  flushIngestFile,
+  publishIngestFile,
+  suspendIngestFile,
+  type CommitOptions,
+  type CreatedFile,
+  type Durability,
+  type IngestFile,
+  type IngestWish,
+} from '../ingest-file.ts';
+import type { KeyedTurns } from '../keyed-turns.ts';
+import type { LayerRecords } from '../layer-records.ts';
+import type { LockKind } from '../lock/lock-holder.ts';
+
+export interface LayerParts {
+  readonly cache: {
+    readonly room: CacheRoom;
+    readonly holdLayers: (hashes: readonly ContentHash[]) => Promise<void>;
+    readonly checkLayer: (hash: ContentHash) => Promise<string>;
+  };
+  readonly records: LayerRecords;
+  /** Of who works on a layer in this process. */
+  readonly turns: KeyedTurns;
+  readonly durability: Durability;
+  /** Which lock of the layer is held. */
+  readonly lockKind: LockKind;
+  /** Hashes what stands under the name. */
+  readonly vouchFor: (hash: ContentHash, signal: AbortSignal) => Promise<unknown>;
+}
+
+/** @throws ClipctlError STORAGE_* */
+export async function beginLayer(cacheDir: string, wish: IngestWish, parts: LayerParts): Promise<IngestFile> {
+  const { room } = parts.cache;
+  await room.makeFor(wish);
+  const created = await createIngestFile(cacheDir, wish, parts.lockKind);
+  const { path } = created;
+  return {
+    ...created,
+    durability: parts.durability,
+    growth: { grantedBytes: room.begin(path, wish), more: (endBytes, signal) => room.grow({ path, endBytes, signal }) },
+    commit: (hash, options) => parts.turns.run(hash, () => commit({ cacheDir, created, parts }, hash, options)),
+    discard: () => discardIngestFile(path).finally(() => room.end(path)),
+    suspend: () => suspendIngestFile(path, wish.transfer).finally(() => room.end(path)),
+  };
+}
+
+interface BegunLayer {
+  readonly cacheDir: string;
+  readonly created: CreatedFile;
+  readonly parts: LayerParts;
+}
+
+async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHash, options: CommitOptions): Promise<void> {
+  const { cache, durability, records } = parts;
+  const { path } = created;
+  const { digestSeen, signal } = options;
+  const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability });
+  signal.throwIfAborted();
+  await cache.holdLayers([hash]);
+  const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
+  await cache.room.admit({ hash, path, isThere, signal }, async () => {
+    const outcome = await publishIngestFile(path, join(cacheDir, hash), { isTheirsGood: isThere, durability });
+    await discardIngestFile(path);
+    if (outcome === 'published') await records.write(hash, identity, digestSeen);
+    else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
+  });
+  await cache.room.end(path);
+  // Two processes that replace one file at once may leave the record of the one beside the file of the other.
+  if ((await cache.checkLayer(hash)) === 'unverified') await parts.vouchFor(hash, signal);
+  await cache.room.settle({ signal });
+}

@@ -1,0 +1,76 @@
+/** What goes so that something fits: what stopped transfers have left, oldest first, then layers by their last use. */
+import type { LayerEviction } from './layer-eviction.ts';
+import { noRoom } from './no-room.ts';
+import type { OwnBytes } from './own-bytes.ts';
+import { missingSpace, neededSpace, withMoreFree, type SpaceLimits } from './space-limits.ts';
+import type { CacheSurvey } from './survey.ts';
+import { sumOf, type TransferSpace } from './transfer-space.ts';
+
+export interface RoomParts {
+  readonly own: OwnBytes;
+  readonly eviction: LayerEviction;
+  readonly transfers: TransferSpace;
+}
+
+/** What the limits are held against. */
+export interface Situation {
+  readonly limits: SpaceLimits;
+  readonly ownBytes: number;
+}
+
+export interface Incoming {
+  readonly incomingBytes: number;
+  /** What has to fit at least; undefined: nothing is refused. */
+  readonly requiredBytes?: number;
+  /** To be gained whatever the limits say. Default 0. */
+  readonly leastBytes?: number;
+  /** More than is required may be needed: nobody knows yet. */
+  readonly isOpenEnd?: boolean;
+}
+
+export interface Freed extends Situation {
+  readonly freedBytes: number;
+}
+
+export class RoomMaker {
+  readonly #cacheDir: string;
+  readonly #parts: RoomParts;
+
+  constructor(cacheDir: string, parts: RoomParts) {
+    this.#cacheDir = cacheDir;
+    this.#parts = parts;
+  }
+
+  /**
+   * Lets go until what comes fits, as far as anything may go. Nothing goes in vain.
+   * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes; STORAGE_*
+   */
+  async free(survey: CacheSurvey, before: Situation, incoming: Incoming): Promise<Freed> {
+    const { own, eviction, transfers } = this.#parts;
+    const neededBytes = needed(before, incoming);
+    const stopped = await transfers.stopped();
+    const plan = await eviction.plan(survey, { neededBytes });
+    this.require(before, incoming, plan.freedBytes + sumOf(stopped));
+    const clearedBytes = await transfers.clear(stopped, neededBytes);
+    const cleared = after(before, clearedBytes);
+    const left = clearedBytes === 0 ? neededBytes : needed(cleared, incoming, clearedBytes);
+    const gone = await eviction.carryOut(clearedBytes === 0 ? plan : await eviction.plan(survey, { neededBytes: left }));
+    const goneBytes = gone.reduce((sum, layer) => sum + layer.diskBytes, 0);
+    own.add(-clearedBytes - goneBytes);
+    return { ...after(cleared, goneBytes), freedBytes: clearedBytes + goneBytes };
+  }
+
+  /** @throws ClipctlError STORAGE_FULL when what is required does not fit with so much gained */
+  require({ limits, ownBytes }: Situation, { requiredBytes, isOpenEnd }: Incoming, gainBytes = 0): void {
+    if (requiredBytes === undefined || missingSpace(limits, ownBytes, requiredBytes) <= gainBytes) return;
+    throw noRoom(this.#cacheDir, { ...limits, requiredBytes, ownBytes, ...(isOpenEnd && { isOpenEnd }) });
+  }
+}
+
+function needed({ limits, ownBytes }: Situation, { incomingBytes, leastBytes = 0 }: Incoming, gainedBytes = 0): number {
+  return Math.max(leastBytes - gainedBytes, neededSpace(limits, ownBytes, incomingBytes));
+}
+
+function after({ limits, ownBytes }: Situation, goneBytes: number): Situation {
+  return { limits: withMoreFree(limits, goneBytes), ownBytes: ownBytes - goneBytes };
+}
