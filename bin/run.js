@@ -2,6 +2,7 @@
 // Start-up. Nothing is imported before it is known to be needed: `--version` answers without oclif.
 import { readFileSync } from 'node:fs';
 import nodeModule from 'node:module';
+import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -24,6 +25,16 @@ function onStdoutError({ code }) {
   process.stderr.write(`error: cannot write to stdout: ${code} [${STORAGE_CODES[code] ?? 'STORAGE_ERROR'}]\n`);
 }
 
+/** oclif asks the user database for what is not set, and fails where a container runs under a number that is not in it. */
+function nameNobody() {
+  try {
+    userInfo();
+  } catch {
+    process.env.SHELL ??= '';
+    process.env.HOME ??= '';
+  }
+}
+
 function isClosed(code) {
   return code === 'EPIPE' || code === 'ECONNRESET';
 }
@@ -33,6 +44,7 @@ if (argv.length === 1 && argv[0] === '--version') {
   const { name, version } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
   process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`);
 } else {
+  nameNobody();
   // Node 22.8 and newer keep compiled code between runs.
   nodeModule.enableCompileCache?.();
   const { main } = await import('../dist/cli.js');

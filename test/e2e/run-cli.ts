@@ -35,8 +35,16 @@ export interface RunOptions {
   /** Ends the process like Ctrl-C or a supervisor would. */
   readonly signal?: AbortSignal;
   readonly killSignal?: NodeJS.Signals;
+  /** Another user runs it; for tests that run as root. */
+  readonly as?: RunAs;
   /** For what takes longer than the 120 s after which a run counts as hung. */
   readonly hangMs?: number;
+}
+
+export interface RunAs {
+  readonly uid: number;
+  readonly gid: number;
+  readonly umask: number;
 }
 
 export interface Home {
@@ -81,7 +89,13 @@ export function runCli(
   options: RunOptions & { env: Readonly<Record<string, string>> },
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [BIN, ...args], {
+    const { as } = options;
+    const [program, ...rest] = [...(as === undefined ? [] : underUmask(as)), process.execPath, BIN, ...args] as [
+      string,
+      ...string[],
+    ];
+    const child = spawn(program, rest, {
+      ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
       cwd: options.cwd,
       env: options.env,
       timeout: options.hangMs ?? HANG_MS,
@@ -100,6 +114,11 @@ export function runCli(
       resolve(toResult(code ?? signalCode(signal), Buffer.concat(stdout).toString(), Buffer.concat(stderr).toString()));
     });
   });
+}
+
+/** The process is still the one that was started: signals reach it. */
+function underUmask({ umask }: RunAs): string[] {
+  return ['/bin/sh', '-c', `umask ${umask.toString(8)}; exec "$@"`, 'sh'];
 }
 
 function toResult(code: number, stdout: string, stderr: string): CliResult {

@@ -82,7 +82,7 @@ const layer = { digest, diffId, sizeBytes: 900, mediaType: 'x', annotations: new
 const read = (): Promise<LayerFacts | undefined> => readKnownLayer(cacheDir, { layer, checkpointIntervalBytes: 4096 });
 beforeEach(async () => {
   cacheDir = await mkdtemp(join(tmpdir(), 'clipctl-known-'));
-  await keepKnownLayer(cacheDir, facts, 4096);
+  await keepKnownLayer({ cacheDir }, facts, 4096);
 });
 afterEach(() => rm(cacheDir, { recursive: true, force: true }));
 

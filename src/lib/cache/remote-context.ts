@@ -22,6 +22,8 @@ export interface RemoteContext {
   readonly caFile?: string;
   /** Where a driver notes what it has under way on a server, to clean up after a kill: `<cache-dir>/.clipctl/v1/uploads`. */
   readonly uploadsDirectory: string;
+  /** Makes what that directory lies in, where nobody else may make it. */
+  readonly prepareUploads?: () => Promise<void>;
   /** The process's, or a test's. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Said once to the user; without secrets. */

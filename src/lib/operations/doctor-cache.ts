@@ -2,12 +2,13 @@
 import type { Stats } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CACHE_VERSION, isSharedDirectory, requireKnownVersion, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
+import { CACHE_VERSION, requireKnownVersion, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
 import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
 import type { SpaceLimits } from '../cache/disk/space-limits.ts';
 import { surveyCache } from '../cache/disk/survey.ts';
 import { errnoOf } from '../cache/errno.ts';
+import { isGroupDirectory } from '../cache/group-access.ts';
 import { storageError, type ClipctlError } from '../errors.ts';
 import { describeLimits } from './cache-usage.ts';
 import { failedCheck, type CacheFacts, type DoctorCheck, type Examined } from './doctor-results.ts';
@@ -23,7 +24,7 @@ export async function examineCache(session: Session): Promise<Examined<CacheFact
     found: {
       path,
       ...directory.facts,
-      shared: shared || (directory.failure === undefined && (await isSharedDirectory(path))),
+      shared: shared || (directory.failure === undefined && (await isGroupDirectory(path))),
       layoutVersion: CACHE_VERSION,
       locks,
       ...content.facts,

@@ -137,7 +137,7 @@ async function indexLayer(session: Session, request: IndexLayersRequest, { layer
   const known = await knownLayer(session, request, layer);
   const facts = known ?? (await (request.keep ? keepLayer(session, layer, ingest) : ingest(false))).facts;
   const isKnown = known !== undefined;
-  if (!isKnown) request.keeping.add(keepKnownLayer(session.options.cacheDir, facts, checkpointIntervalBytes));
+  if (!isKnown) request.keeping.add(keepKnownLayer(session.options, facts, checkpointIntervalBytes));
   const { digest, diffId, uncompressedBytes: sizeBytes } = facts;
   if (request.remotes.length === 0) return { facts, isKnown, sent: undefined };
   return { facts, isKnown, sent: await sendLayerToAll(session, request.remotes, { digest, diffId, sizeBytes }) };

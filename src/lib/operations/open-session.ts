@@ -8,7 +8,7 @@ import type { RemoteUse } from '../cache/remote-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
-import { ownDirectory } from '../cache/disk/cache-layout.ts';
+import { ownDirectory, prepareCacheDirectory } from '../cache/disk/cache-layout.ts';
 import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
@@ -67,7 +67,7 @@ export function openSession(options: SessionOptions): Session {
   const budget = new MemoryBudget(options.maxMemoryBytes);
   const pool = new WorkerPool(options.jobs);
   const disk = openDiskCache(options.cacheDir, diskOptionsOf(options, { budget, pool }));
-  const documents = new KeptDocuments(options.cacheDir);
+  const documents = new KeptDocuments(options);
   const sources = new Map<string, ImageSource>();
   const dispatcher = dispatcherOf(options);
   const onLogin = (message: string): void => onProgress({ type: 'login', message });
@@ -138,9 +138,14 @@ function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 
 }
 
 /** Where copies of archives go. */
-function archivesOf({ cacheDir, maxLayerBytes }: SessionOptions): Required<OpenSourceOptions>['archives'] {
+function archivesOf({ cacheDir, maxLayerBytes, shared = false }: SessionOptions): Required<OpenSourceOptions>['archives'] {
   const spoolDirectory = join(ownDirectory(cacheDir), 'ingest');
-  return { spoolDirectory, beforeSpool: () => requireOwnDirectories(cacheDir), maxBytes: maxLayerBytes };
+  const beforeSpool = async (): Promise<void> => {
+    await requireOwnDirectories(cacheDir);
+    // Else the first copy would make a directory for its owner alone.
+    if (shared) await prepareCacheDirectory(cacheDir, { shared });
+  };
+  return { spoolDirectory, beforeSpool, maxBytes: maxLayerBytes };
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
@@ -213,6 +218,7 @@ function remoteContextOf(
     onPlainHttp,
     ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
     uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
+    ...(options.shared === true ? { prepareUploads: () => prepareCacheDirectory(options.cacheDir, { shared: true }) } : {}),
     environment: process.env,
     onWarning: (message) => options.onProgress({ type: 'warning', message }),
   };

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import type { CachePlace } from '../cache/disk/digest-files.ts';
 import { readIndexFile, writeIndexFile } from '../cache/disk/index-files.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { openEntries } from '../tar/packed-entries.ts';
@@ -42,13 +43,13 @@ export async function readKnownLayer(
  * Keeps nothing of a layer whose digest was not seen to hold: what is found under it would be believed for any image.
  * @throws ClipctlError STORAGE_ERROR
  */
-export async function keepKnownLayer(cacheDir: string, facts: LayerFacts, checkpointIntervalBytes: number): Promise<void> {
+export async function keepKnownLayer(place: CachePlace, facts: LayerFacts, checkpointIntervalBytes: number): Promise<void> {
   if (facts.verifiedBy === 'diffId') return;
   const plain = writeKnownFacts(facts, checkpointIntervalBytes);
   if (plain.length > MAX_UNPACKED_BYTES) return;
   const packed = await promisify(gzip)(plain, { level: 1 });
   const bytes = Buffer.concat([Buffer.from(VERSION), createHash('sha256').update(packed).digest(), packed]);
-  await writeIndexFile(cacheDir, facts.digest, { bytes });
+  await writeIndexFile(place, facts.digest, { bytes });
 }
 
 async function unpack(bytes: Buffer): Promise<KnownFacts | undefined> {

@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, fdatasync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { giveToGroupSync } from '../cache/group-access.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import { openOwnSync } from '../cache/own-file.ts';
 import { storageError } from '../errors.ts';
@@ -28,6 +29,7 @@ export class Spool {
     this.#journal = new JournalWriter(journal, isFlushed ? () => this.#flush() : undefined);
     try {
       this.#fd = openOwnSync({ path: spoolPath, owner }, constants.O_WRONLY | constants.O_CREAT);
+      giveToGroupSync(this.#fd, spoolPath);
     } catch (error) {
       this.#journal.close();
       throw storageError(error, spoolPath, 'open');

@@ -1,10 +1,11 @@
 /** Where things stand in a cache directory (FORMATS §2), and the directory's version. */
-import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import { makeDirectory } from '../make-directory.ts';
+import { createFile, GROUP_DIRECTORY, isGroupDirectory, READ_BY_GROUP } from '../group-access.ts';
+import { makeDirectory, makeGroupDirectory } from '../make-directory.ts';
 
 /** Of our own state under `.clipctl/`. */
 export const CACHE_VERSION = 1;
@@ -99,51 +100,21 @@ async function versionsIn(path: string): Promise<number[]> {
  */
 export async function prepareCacheDirectory(cacheDir: string, { shared = false } = {}): Promise<void> {
   try {
-    const isNew = (await modeOf(cacheDir)) === undefined;
-    await makeDirectory(cacheDir, PRIVATE_MODE);
-    // mkdir is cut by the umask, and drops the setgid bit.
-    if (isNew && shared) await chmod(cacheDir, SHARED_MODE);
+    if (shared) await makeGroupDirectory(cacheDir);
+    else await makeDirectory(cacheDir, PRIVATE_MODE);
     const mode = await directoryModeOf(cacheDir);
-    for (const name of OWN_DIRECTORIES) await makeOwnDirectory(cacheDir, { name, mode });
-    await writeFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { flag: 'wx' }).catch(unlessThere);
+    for (const name of OWN_DIRECTORIES) await makeDirectory(join(ownDirectory(cacheDir), name), mode);
+    await createFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { groupMode: READ_BY_GROUP }).catch(unlessThere);
   } catch (error) {
     throw storageError(error, cacheDir, 'create the cache directory');
   }
 }
 
 const PRIVATE_MODE = 0o700;
-const SHARED_MODE = 0o2775;
-
-async function makeOwnDirectory(cacheDir: string, { name, mode }: { name: string; mode: number }): Promise<void> {
-  const path = join(ownDirectory(cacheDir), name);
-  if ((await modeOf(path)) !== undefined) return;
-  await makeDirectory(path, mode);
-  if (mode !== SHARED_MODE) return;
-  for (const made of [join(cacheDir, '.clipctl'), ownDirectory(cacheDir), path]) await chmod(made, mode).catch(unlessTheirs);
-}
-
-/** Another member of the group was first; the mode is theirs to set. */
-function unlessTheirs(error: unknown): void {
-  if (errnoOf(error) !== 'EPERM') throw error;
-}
-
-/** True when the group may write into the cache directory and what is made in it stays the group's: `--shared` made it. */
-export async function isSharedDirectory(cacheDir: string): Promise<boolean> {
-  return ((await modeOf(cacheDir)) ?? 0) % 0o10000 === SHARED_MODE;
-}
 
 /** The mode of directories that are made in the cache directory. */
 export async function directoryModeOf(cacheDir: string): Promise<number> {
-  return (await isSharedDirectory(cacheDir)) ? SHARED_MODE : PRIVATE_MODE;
-}
-
-async function modeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).mode;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return (await isGroupDirectory(cacheDir)) ? GROUP_DIRECTORY : PRIVATE_MODE;
 }
 
 function unlessThere(error: unknown): void {

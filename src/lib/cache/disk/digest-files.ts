@@ -1,20 +1,31 @@
 /** Small files by digest, opaque here: kept under a budget of their own, the least recently used go. */
-import { lstat, lutimes, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, lutimes, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import { contentHashOf, type Digest } from '../../oci/digest.ts';
 import { readOpened } from '../../regular-file.ts';
 import { errnoOf } from '../errno.ts';
+import { createFile, isGroupDirectory } from '../group-access.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
+import { asFarAsPossible } from './as-far-as-possible.ts';
 import { ingestDirectory, prepareCacheDirectory } from './cache-layout.ts';
 import { requireOwnDirectories } from './own-directories.ts';
 import { newOwnedName } from './owned-name.ts';
 import { diskBytesOf } from './disk-usage.ts';
 import { namesIn, unlessUnwritable } from './state-file.ts';
 
-/** One kind of them. */
-export interface DigestFiles {
+/** A large index that another user has made shall not be written again at each read. */
+const RENEW_EVERY_MS = 60_000;
+
+/** A cache directory, and how it is made where it is missing. */
+export interface CachePlace {
   readonly cacheDir: string;
+  /** For the group too. */
+  readonly shared?: boolean;
+}
+
+/** One kind of them. */
+export interface DigestFiles extends CachePlace {
   readonly directory: string;
   /** Disk blocks of all together. */
   readonly budgetBytes: number;
@@ -23,7 +34,8 @@ export interface DigestFiles {
 }
 
 /** `undefined` = there is none, or nothing that could be one. @throws ClipctlError STORAGE_* */
-export async function readDigestFile({ directory, maxBytes }: DigestFiles, digest: Digest): Promise<Buffer | undefined> {
+export async function readDigestFile(files: DigestFiles, digest: Digest): Promise<Buffer | undefined> {
+  const { directory, maxBytes } = files;
   const path = join(directory, contentHashOf(digest));
   const seen = await lookAtFile(path);
   if (seen === undefined || seen === 'other' || seen.sizeBytes > maxBytes) return undefined;
@@ -31,12 +43,34 @@ export async function readDigestFile({ directory, maxBytes }: DigestFiles, diges
   if (file === undefined) return undefined;
   const now = new Date();
   // A use that can't be noted is no reason not to use it.
-  await lutimes(path, now, now).catch(() => undefined);
+  const isNoted = await lutimes(path, now, now).then(
+    () => true,
+    () => false,
+  );
   try {
-    return await readOpened({ handle: file.handle, sizeBytes: Math.min(file.identity.sizeBytes, maxBytes) });
+    const bytes = await readOpened({ handle: file.handle, sizeBytes: Math.min(file.identity.sizeBytes, maxBytes) });
+    if (!isNoted && now.getTime() - seen.mtimeMs > RENEW_EVERY_MS) await renew(files, path, bytes);
+    return bytes;
   } catch (error) {
     throw storageError(error, path, 'read');
   }
+}
+
+/** Only its owner may set the times of a file: in a group's cache whoever uses it makes it anew. */
+async function renew({ cacheDir }: DigestFiles, path: string, bytes: Uint8Array): Promise<void> {
+  if (!(await isGroupDirectory(dirname(path)))) return;
+  const temporary = await newTemporary(cacheDir);
+  try {
+    await createFile(temporary, bytes);
+    await rename(temporary, path);
+  } catch {
+    // No more need than the time itself.
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+async function newTemporary(cacheDir: string): Promise<string> {
+  return join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
 }
 
 /** Replaces it in one step; where the cache can't be written, nothing is kept. @throws ClipctlError STORAGE_ERROR */
@@ -46,12 +80,12 @@ export async function writeDigestFile(files: DigestFiles, digest: Digest, bytes:
   // An index that keeps no layer asks nobody before whether the directory is sound.
   await requireOwnDirectories(cacheDir);
   const path = join(directory, contentHashOf(digest));
-  const temporary = join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
+  const temporary = await newTemporary(cacheDir);
   await unlessUnwritable(async () => {
     try {
-      await onceThereAre(cacheDir, () => writeFile(temporary, bytes, { flag: 'wx' }));
+      await onceThereAre(files, () => createFile(temporary, bytes));
       // Another layer's turn may have made one directory, and not yet the other.
-      await onceThereAre(cacheDir, () => rename(temporary, path));
+      await onceThereAre(files, () => rename(temporary, path));
     } catch (error) {
       await rm(temporary, { force: true });
       throw storageError(error, path, 'write');
@@ -61,10 +95,10 @@ export async function writeDigestFile(files: DigestFiles, digest: Digest, bytes:
 }
 
 /** Makes the directories when `action` misses one: an `index` that keeps no layer may be the first to write here. */
-async function onceThereAre(cacheDir: string, action: () => Promise<void>): Promise<void> {
+async function onceThereAre({ cacheDir, shared = false }: CachePlace, action: () => Promise<void>): Promise<void> {
   await action().catch(async (error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    await prepareCacheDirectory(cacheDir);
+    await prepareCacheDirectory(cacheDir, { shared });
     await action();
   });
 }
@@ -79,7 +113,7 @@ async function keepBudget(directory: string, budgetBytes: number): Promise<void>
   let totalBytes = files.reduce((sum, file) => sum + file.diskBytes, 0);
   for (const file of files.sort((one, other) => one.usedMs - other.usedMs)) {
     if (totalBytes <= budgetBytes) return;
-    await rm(file.path, { force: true });
+    await asFarAsPossible(() => rm(file.path, { force: true }));
     totalBytes -= file.diskBytes;
   }
 }

@@ -1,7 +1,7 @@
 /** Manifests, image indexes and configs by digest: what was asked for by digest once needs no second request. */
 import type { Digest } from '../../oci/digest.ts';
 import { documentsDirectory } from './cache-layout.ts';
-import { readDigestFile, writeDigestFile, type DigestFiles } from './digest-files.ts';
+import { readDigestFile, writeDigestFile, type CachePlace, type DigestFiles } from './digest-files.ts';
 
 /** Some thousand images of usual size. */
 const BUDGET_BYTES = 64 * 1024 * 1024;
@@ -16,9 +16,9 @@ export class KeptDocuments {
   readonly #offered = new Map<Digest, Uint8Array>();
   #offeredBytes = 0;
 
-  constructor(cacheDir: string) {
+  constructor({ cacheDir, shared = false }: CachePlace) {
     const directory = documentsDirectory(cacheDir);
-    this.#files = { cacheDir, directory, budgetBytes: BUDGET_BYTES, maxBytes: MAX_DOCUMENT_BYTES };
+    this.#files = { cacheDir, shared, directory, budgetBytes: BUDGET_BYTES, maxBytes: MAX_DOCUMENT_BYTES };
   }
 
   /** What stands under a digest; whether it is that is the reader's to check. A file that can't be read is none. */

@@ -10,7 +10,7 @@ import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { lookAtFile, type FileIdentity } from '../regular-file.ts';
 import { recordPath } from './cache-layout.ts';
-import { readStateFile, removeStateFile, writeStateFile } from './state-file.ts';
+import { readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
 
 const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 64 * 1024;
@@ -115,12 +115,18 @@ export async function touchLayerRecord(cacheDir: string, hash: ContentHash, used
   try {
     await lutimes(path, usedAtMs / 1000, usedAtMs / 1000);
   } catch (error) {
-    if (!isReadOnly(error) && errnoOf(error) !== 'ENOENT') throw storageError(error, path, 'touch');
+    if (isOfAnother(error)) await renewRecord(cacheDir, hash, usedAtMs);
+    else if (errnoOf(error) !== 'EROFS' && errnoOf(error) !== 'ENOENT') throw storageError(error, path, 'touch');
   }
 }
 
-/** True for what a directory says that may be read but not written. */
-export function isReadOnly(error: unknown): boolean {
-  const errno = errnoOf(error);
-  return errno === 'EROFS' || errno === 'EACCES' || errno === 'EPERM';
+/** Only its owner may set the times of a file: in a group's cache whoever uses the layer makes the record anew. */
+async function renewRecord(cacheDir: string, hash: ContentHash, lastUseMs: number): Promise<void> {
+  const record = await readLayerRecord(cacheDir, hash);
+  if (record !== undefined) await unlessUnwritable(() => writeLayerRecord(cacheDir, hash, { ...record, lastUseMs }));
+}
+
+/** NFS says EACCES. */
+function isOfAnother(error: unknown): boolean {
+  return errnoOf(error) === 'EPERM' || errnoOf(error) === 'EACCES';
 }

@@ -4,12 +4,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { directoryModeOf, leasesDirectory } from './cache-layout.ts';
 import { errnoOf } from '../errno.ts';
+import { giveToGroup, READ_BY_GROUP } from '../group-access.ts';
+import { makeOneDirectory } from '../make-directory.ts';
 import { identifyOurselves } from './process-identity.ts';
 import { removeStateFile, unlessUnwritable } from './state-file.ts';
 
@@ -105,6 +107,7 @@ async function append(path: string, { text, flags }: { readonly text: string; re
   try {
     const handle = await open(path, flags, 0o644);
     try {
+      if ((flags & constants.O_CREAT) !== 0) await giveToGroup(handle, path, READ_BY_GROUP);
       await handle.appendFile(text);
     } catch (error) {
       // Without the line that says whose it is, nobody could tell when it has ended.
@@ -123,11 +126,10 @@ async function append(path: string, { text, flags }: { readonly text: string; re
 /** Of a cache directory from before there were leases. False where there is none. */
 async function makeLeases(cacheDir: string): Promise<boolean> {
   try {
-    await mkdir(leasesDirectory(cacheDir), { mode: await directoryModeOf(cacheDir) });
+    await makeOneDirectory(leasesDirectory(cacheDir), await directoryModeOf(cacheDir));
     return true;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
-    if (errnoOf(error) === 'EEXIST') return true;
     throw error;
   }
 }

@@ -1,11 +1,12 @@
 /** Small files of our own state: JSON, replaced in one step, read with suspicion. Each is a help, so none needs an fsync. */
-import { chmod, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { lutimes, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ClipctlError, storageError, type ErrorCode } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
+import { createFile } from '../group-access.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { lookAtFile, readSmallFile } from '../regular-file.ts';
-import { directoryModeOf, ingestDirectory, isSharedDirectory } from './cache-layout.ts';
+import { directoryModeOf, ingestDirectory } from './cache-layout.ts';
 import { newOwnedName } from './owned-name.ts';
 
 /** A document as it stands on disk. */
@@ -49,13 +50,12 @@ export async function writeStateFile(
   const temporary = join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
   const text = `${JSON.stringify(document)}\n`;
   try {
-    await writeFile(temporary, text, { flag: 'wx' }).catch(async (error: unknown) => {
+    await createFile(temporary, text).catch(async (error: unknown) => {
       if (errnoOf(error) !== 'ENOENT') throw error;
       await makeStateDirectories(cacheDir, path);
-      await writeFile(temporary, text, { flag: 'wx' });
+      await createFile(temporary, text);
     });
-    if (await isSharedDirectory(cacheDir)) await chmod(temporary, 0o664);
-    if (modifiedMs !== undefined) await utimes(temporary, modifiedMs / 1000, modifiedMs / 1000);
+    if (modifiedMs !== undefined) await lutimes(temporary, modifiedMs / 1000, modifiedMs / 1000);
     await moveInto(cacheDir, temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -1,7 +1,7 @@
 import type { RemoteContext } from '../remote-context.ts';
 import { abandonedUploads, dropNote, noteUpload, type NoteKind, type UploadNote } from './upload-notes.ts';
 
-type NoteContext = Pick<RemoteContext, 'uploadsDirectory' | 'onWarning'>;
+type NoteContext = Pick<RemoteContext, 'uploadsDirectory' | 'prepareUploads' | 'onWarning'>;
 
 /** Runs that have said that they can't write notes: once is enough, however many layers there are. */
 const warned = new WeakSet<NoteContext>();
@@ -38,6 +38,7 @@ export async function tryNoteUpload<Field extends string>(
   note: UploadNote<Field>,
 ): Promise<string | undefined> {
   try {
+    await context.prepareUploads?.();
     return await noteUpload(context.uploadsDirectory, kind, note);
   } catch (error) {
     if (!warned.has(context)) context.onWarning(`an upload that is killed now stays on the server: ${(error as Error).message}`);

@@ -4,11 +4,12 @@
  * owner alone, and no output shows what it says.
  */
 import { randomBytes } from 'node:crypto';
-import { opendir, readlink, rm, utimes, writeFile } from 'node:fs/promises';
+import { lstat, opendir, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
+import { GROUP_DIRECTORY, isGroupDirectory } from '../group-access.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { replaceFile } from '../publish-file.ts';
 import { readSmallFile } from '../regular-file.ts';
@@ -46,7 +47,8 @@ export async function noteUpload<Field extends string>(
   const path = join(directory, `${prefix}-${randomBytes(16).toString('hex')}.json`);
   OWN.add(path);
   try {
-    await makeDirectory(directory, 0o700);
+    // In a group's cache each member notes here what is for that one alone to read.
+    await makeDirectory(directory, (await isGroupDirectory(dirname(directory))) ? GROUP_DIRECTORY : 0o700);
     await renewNote(path, note);
     return path;
   } catch (error) {
@@ -92,13 +94,19 @@ export async function abandonedUploads<Field extends string>(
   const place = await placeOfProcess();
   for (const name of await noteNames(directory, kind.prefix)) {
     const path = join(directory, name);
-    const file = OWN.has(path) ? undefined : await readSmallFile(path, MAX_NOTE_BYTES);
+    const file = OWN.has(path) || !(await isOfOurUser(path)) ? undefined : await readSmallFile(path, MAX_NOTE_BYTES);
     const note = file === undefined ? undefined : parseNote(file.text, kind.fields);
     if (file === undefined || note === undefined) continue;
     const isGone = note.place === place && (note.pid === process.pid || !isAlive(note.pid));
     if (isGone || Date.now() - file.modifiedMs > ABANDONED_AFTER_MS) found.set(path, note);
   }
   return found;
+}
+
+/** In a group's cache each member aborts its own: a note of another is not ours to read, nor one to believe. */
+async function isOfOurUser(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found?.uid === (process.getuid?.() ?? found?.uid);
 }
 
 async function noteNames(directory: string, prefix: string): Promise<string[]> {

@@ -11,6 +11,7 @@ import { crc32 } from 'node:zlib';
 import { storageError } from '../../../errors.ts';
 import { openOwn, type OwnFile } from '../../own-file.ts';
 import type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
+import { giveToGroup, READ_BY_GROUP } from '../../group-access.ts';
 
 export type { AheadShelf, AheadStore, KeptRange } from '../../../http/ahead-store.ts';
 
@@ -102,7 +103,7 @@ class AheadFile implements AheadStore {
     try {
       const { bavail, bsize } = await statfs(dirname(this.#own.path));
       if (bavail * bsize < MIN_FREE_BYTES) return undefined;
-      return await openOwn(this.#own, constants.O_RDWR | constants.O_CREAT);
+      return await createAhead(this.#own);
     } catch {
       return undefined;
     }
@@ -191,6 +192,17 @@ class Shelf implements AheadShelf {
     head.writeUInt32BE(this.#crc, 20);
     head.writeUInt32BE(crc32(head.subarray(4)), 0);
     await this.#place.file.write(head, 0, head.byteLength, this.#place.base);
+  }
+}
+
+async function createAhead(own: OwnFile): Promise<FileHandle> {
+  const file = await openOwn(own, constants.O_RDWR | constants.O_CREAT);
+  try {
+    await giveToGroup(file, own.path, READ_BY_GROUP);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
 

@@ -1,10 +1,13 @@
 /** Begins a transfer, or takes up one that was stopped. The caller has the lock of the layer. */
 import { constants } from 'node:fs';
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
+import { giveToGroup, READ_BY_GROUP } from '../../group-access.ts';
+import { makeOneDirectory } from '../../make-directory.ts';
 import { asFarAsPossible } from '../as-far-as-possible.ts';
+import { directoryModeOf } from '../cache-layout.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
 import { copyTransferFiles } from './copy-transfer.ts';
 import { findResume, type FoundResume, type ResumeState } from './find-resume.ts';
@@ -35,7 +38,7 @@ export interface BegunTransfer {
 export async function beginTransfer(cacheDir: string, options: BeginOptions): Promise<BegunTransfer> {
   const { hash, key } = options;
   const found = hash === undefined ? undefined : await takeUp(cacheDir, { ...options, hash });
-  return found ?? (await createTransfer(newTransferPath(cacheDir, hash), key && headerLine(key)));
+  return found ?? (await createTransfer(cacheDir, hash, key && headerLine(key)));
 }
 
 /** A transfer of `key` was stopped, and has something that need not be fetched again. @throws ClipctlError STORAGE_* */
@@ -110,7 +113,7 @@ async function goOnWith({ stopped, found }: Candidate, { cacheDir, hash, key, lo
   const { path } = stopped;
   const { resume } = found;
   if (lockKind === 'kernel' && stopped.isPrivate) return { path, resume, layer: await reopenTransfer(stopped, resume) };
-  const begun = await createTransfer(newTransferPath(cacheDir, hash), found.journalText);
+  const begun = await createTransfer(cacheDir, hash, found.journalText);
   try {
     const create = (name: TransferFile): Promise<FileHandle> => createFile(begun.path, name);
     await copyTransferFiles({ stopped, found, sizeBytes: key.sizeBytes, layer: begun.layer, create });
@@ -125,10 +128,15 @@ async function goOnWith({ stopped, found }: Candidate, { cacheDir, hash, key, lo
   return { ...begun, resume };
 }
 
-async function createTransfer(path: string, journalText: string | undefined): Promise<BegunTransfer> {
+async function createTransfer(
+  cacheDir: string,
+  hash: ContentHash | undefined,
+  journalText: string | undefined,
+): Promise<BegunTransfer> {
+  const path = newTransferPath(cacheDir, hash);
   let layer: FileHandle | undefined;
   try {
-    await mkdir(path, { mode: 0o700 });
+    await makeOneDirectory(path, await directoryModeOf(cacheDir));
     layer = await createFile(path, 'layer');
     if (journalText !== undefined) {
       const journal = await createFile(path, 'journal');
@@ -142,7 +150,16 @@ async function createTransfer(path: string, journalText: string | undefined): Pr
   }
 }
 
-function createFile(path: string, name: TransferFile): Promise<FileHandle> {
+/** Another member of the group goes on with a copy, and needs to read it. */
+async function createFile(directory: string, name: TransferFile): Promise<FileHandle> {
   const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  return open(join(path, TRANSFER_FILES[name]), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  const path = join(directory, TRANSFER_FILES[name]);
+  const handle = await open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    await giveToGroup(handle, path, READ_BY_GROUP);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }

@@ -7,9 +7,13 @@ import { errnoOf } from '../../errno.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
+/** It is gone; it is another's, in a group's directory; it has something in it that we did not put there. */
+const STAYS = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTEMPTY']);
+
 /**
  * Takes away what stands under `path`: a directory with the files in it, or a file. A link goes, not what it leads to; a
- * directory that has others in it is none of ours, and stays.
+ * directory that has others in it is none of ours, and stays. So does what we may not remove: each transfer has a name of its
+ * own, and is in nobody's way.
  * @throws ClipctlError STORAGE_*
  */
 export async function removeTransfer(path: string): Promise<void> {
@@ -24,7 +28,7 @@ export async function removeTransfer(path: string): Promise<void> {
     }
     await rmdir(path);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw storageError(error, path, 'remove');
+    if (!STAYS.has(errnoOf(error) ?? '')) throw storageError(error, path, 'remove');
   }
 }
 

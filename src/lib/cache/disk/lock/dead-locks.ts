@@ -9,8 +9,8 @@ import { MAX_LEASE_BYTES } from './lease.ts';
 import { lifeOf, parseHolder } from './lock-holder.ts';
 
 const LOCK = /^([0-9a-f]{64})\.(?:lock|lease)$/;
-/** On its way to be a lease, or one that is being taken away (lock/lease.ts). */
-const ON_ITS_WAY = /^[0-9a-f]{64}\.lease\.[0-9a-f]{16}$/;
+/** On its way to be a lease or a lock, or a lease that is being taken away (lock/lease.ts). */
+const ON_ITS_WAY = /^[0-9a-f]{64}\.(?:lock|lease)\.[0-9a-f]{16}$/;
 const ASIDE = /^[0-9a-f]{64}\.aside\.[0-9a-f]{16}$/;
 /** Both stand for an instant: who has not ended it by now never will. */
 const MAX_AGE_MS = 60_000;

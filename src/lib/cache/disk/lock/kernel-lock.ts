@@ -2,9 +2,12 @@
  * The kernel's lock on a file (F_OFD_SETLK): nothing to clean up, it ends with its holder, kill -9 included. Through the
  * optional package fs-native-extensions; without it, and on network file systems, there is only the lease.
  */
+import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { open, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { link, lstat, open, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { errnoOf } from '../../errno.ts';
+import { createFile, isGroupDirectory } from '../../group-access.ts';
 
 /** Not a literal: a bundler must leave it where it is, since it finds its binaries beside itself. */
 const NATIVE_PACKAGE: string = 'fs-native-extensions';
@@ -55,7 +58,7 @@ export async function hasKernelLocks(directory: string): Promise<boolean> {
  */
 export async function tryKernelLock(path: string): Promise<KernelLock | undefined> {
   const native = await loadNative();
-  const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o660);
+  const handle = await openLock(path);
   try {
     if (native?.tryLock(handle.fd) === true && (await isStill(path, await handle.stat()))) {
       return { release: () => release(path, handle) };
@@ -66,6 +69,41 @@ export async function tryKernelLock(path: string): Promise<KernelLock | undefine
   }
   await handle.close();
   return undefined;
+}
+
+const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW;
+/** Each time another process has let go of the lock between two calls of ours. */
+const TRIES = 100;
+
+async function openLock(path: string): Promise<FileHandle> {
+  if (!(await isGroupDirectory(dirname(path)))) return open(path, FLAGS | constants.O_CREAT, 0o660);
+  for (let tries = 1; ; tries += 1) {
+    await makeForGroup(path);
+    try {
+      return await open(path, FLAGS);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || tries === TRIES) throw error;
+    }
+  }
+}
+
+/** It gets its name last: a member that came upon it before its mode is set would be refused. */
+async function makeForGroup(path: string): Promise<void> {
+  if ((await lstat(path).catch(() => undefined)) !== undefined) return;
+  const temporary = `${path}.${randomBytes(8).toString('hex')}`;
+  try {
+    await createFile(temporary, '');
+    // Where there are no links (FAT, some FUSE) a moment without the mode is all there is.
+    await link(temporary, path).catch((error: unknown) => (isTaken(error) ? undefined : createFile(path, '')));
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  return errnoOf(error) === 'EEXIST';
 }
 
 /** The holder before us takes the name away while it holds the lock: who locked that file has locked nothing. */

@@ -4,8 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, open, rename, rm, writeFile } from 'node:fs/promises';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { errnoOf } from '../../errno.ts';
+import { createFile } from '../../group-access.ts';
 import { lookAtFile, notRegular, readSmallFile } from '../../regular-file.ts';
 import { lifeOf, parseHolder, type LeaseHolder } from './lock-holder.ts';
 
@@ -32,7 +33,7 @@ export interface LeaseSight {
 export async function tryLease(path: string, holder: LeaseHolder): Promise<Lease | undefined> {
   const temporary = `${path}.${randomBytes(8).toString('hex')}`;
   try {
-    await writeFile(temporary, JSON.stringify(holder), { flag: 'wx', mode: 0o660 });
+    await createFile(temporary, JSON.stringify(holder), { mode: 0o660 });
     return (await takeName(temporary, path)) ? holdLease(path, holder) : undefined;
   } finally {
     // What stays behind hinders nobody; a lease that was taken and is not known to be ours would.
@@ -107,8 +108,7 @@ async function takeName(from: string, path: string): Promise<boolean> {
 async function copyName(from: string, path: string): Promise<boolean> {
   const text = (await readSmallFile(from, MAX_LEASE_BYTES))?.text ?? '';
   try {
-    const handle = await open(path, 'wx', 0o660);
-    await handle.writeFile(text).finally(() => handle.close());
+    await createFile(path, text, { mode: 0o660 });
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
