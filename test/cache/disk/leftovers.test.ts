@@ -1,9 +1,10 @@
 /** RELIABILITY §2 rows 19 and 24: what killed processes left of our own state. */
 import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { removeDeadLocks } from '../../../src/lib/cache/disk/lock/dead-locks.ts';
+import { nameOnItsWay } from '../../../src/lib/cache/disk/lock/name-on-its-way.ts';
 import { newOwnedName } from '../../../src/lib/cache/disk/owned-name.ts';
 import { makeCacheDirectory, signal } from '../cache-directory.ts';
 
@@ -56,6 +57,20 @@ test('a lock on its way that can not be removed keeps no other from going', asyn
   await mkdir(join(locks, first));
   await removeDeadLocks(locks, { lockKind: 'lease', nowMs: () => Promise.resolve(Date.now() + DAY_MS) });
   expect(await readdir(locks)).toEqual([first]);
+  await dir.remove();
+});
+
+test('§2 row 1: a lock on its way that is empty yet goes with the process that made it; that of a running one stays', async () => {
+  const dir = await makeCacheDirectory();
+  const locks = join(dir.path, '.clipctl/v1/locks');
+  await mkdir(locks, { recursive: true });
+  const paths = ['lock', 'lease'].map((kind) => join(locks, `${'a'.repeat(64)}.${kind}`));
+  const own = await Promise.all(paths.map(nameOnItsWay));
+  // Another start of what has this process id: it has ended.
+  const ended = own.map((path) => path.replace(/-(\d+)-([0-9a-f]{16}\.new)$/, '-$11-$2'));
+  for (const path of [...own, ...ended]) await writeFile(path, '');
+  await removeDeadLocks(locks, { lockKind: 'lease', nowMs: () => Promise.resolve(Date.now()) });
+  expect((await readdir(locks)).sort()).toEqual(own.map((path) => basename(path)).sort());
   await dir.remove();
 });
 

@@ -7,10 +7,10 @@ import { asFarAsPossible } from '../as-far-as-possible.ts';
 import { tryLockLayer, type LockOptions } from './layer-lock.ts';
 import { MAX_LEASE_BYTES } from './lease.ts';
 import { lifeOf, parseHolder } from './lock-holder.ts';
+import { isMakerGone, isOnItsWay } from './name-on-its-way.ts';
 
 const LOCK = /^([0-9a-f]{64})\.(?:lock|lease)$/;
-/** On its way to be a lease or a lock, or a lease that is being taken away (lock/lease.ts). */
-const ON_ITS_WAY = /^[0-9a-f]{64}\.(?:lock|lease)\.[0-9a-f]{16}$/;
+/** A lease that is being taken away (lock/lease.ts). */
 const ASIDE = /^[0-9a-f]{64}\.aside\.[0-9a-f]{16}$/;
 /** Both stand for an instant: who has not ended it by now never will. */
 const MAX_AGE_MS = 60_000;
@@ -29,10 +29,10 @@ export async function removeDeadLocks(directory: string, { lockKind, nowMs }: De
   // To take a lock and to let go of it takes away what a dead holder left.
   for (const hash of hashes)
     await asFarAsPossible(async () => (await tryLockLayer(directory, hash as ContentHash, lockKind))?.release());
-  for (const name of names.filter((each) => ON_ITS_WAY.test(each) || ASIDE.test(each))) {
+  for (const name of names.filter((each) => isOnItsWay(each) || ASIDE.test(each))) {
     const path = join(directory, name);
     await asFarAsPossible(async () => {
-      if ((ON_ITS_WAY.test(name) && (await isOfDead(path))) || (await isOld(path, await nowMs())))
+      if ((isOnItsWay(name) && ((await isMakerGone(name)) || (await isOfDead(path)))) || (await isOld(path, await nowMs())))
         await rm(path, { force: true });
     });
   }

@@ -2,12 +2,12 @@
  * The kernel's lock on a file (F_OFD_SETLK): nothing to clean up, it ends with its holder, kill -9 included. Through the
  * optional package fs-native-extensions; without it, and on network file systems, there is only the lease.
  */
-import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { link, lstat, open, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../../errno.ts';
 import { createFile, isGroupDirectory } from '../../group-access.ts';
+import { nameOnItsWay } from './name-on-its-way.ts';
 
 /** Not a literal: a bundler must leave it where it is, since it finds its binaries beside itself. */
 const NATIVE_PACKAGE: string = 'fs-native-extensions';
@@ -90,7 +90,7 @@ async function openLock(path: string): Promise<FileHandle> {
 /** It gets its name last: a member that came upon it before its mode is set would be refused. */
 async function makeForGroup(path: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined)) !== undefined) return;
-  const temporary = `${path}.${randomBytes(8).toString('hex')}`;
+  const temporary = await nameOnItsWay(path);
   try {
     await createFile(temporary, '');
     // Where there are no links (FAT, some FUSE) a moment without the mode is all there is.

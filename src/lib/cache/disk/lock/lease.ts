@@ -9,6 +9,7 @@ import { errnoOf } from '../../errno.ts';
 import { createFile } from '../../group-access.ts';
 import { lookAtFile, notRegular, readSmallFile } from '../../regular-file.ts';
 import { lifeOf, parseHolder, type LeaseHolder } from './lock-holder.ts';
+import { nameOnItsWay } from './name-on-its-way.ts';
 
 const HEARTBEAT_MS = 1000;
 /** A holder that can't be seen otherwise is dead when its lease has not moved for so long. */
@@ -31,7 +32,7 @@ export interface LeaseSight {
  * @throws what the file system throws
  */
 export async function tryLease(path: string, holder: LeaseHolder): Promise<Lease | undefined> {
-  const temporary = `${path}.${randomBytes(8).toString('hex')}`;
+  const temporary = await nameOnItsWay(path);
   try {
     await createFile(temporary, JSON.stringify(holder), { mode: 0o660 });
     return (await takeName(temporary, path)) ? holdLease(path, holder) : undefined;
