@@ -30,7 +30,7 @@ export class PlacedWriter {
     return this.#end - this.#at;
   }
 
-  /** The last bytes may wait for more, or for drain(). @throws ClipctlError SIZE_MISMATCH when it would leave the stretch, STORAGE_* */
+  /** The last bytes may wait for more, or for finish(). @throws ClipctlError SIZE_MISMATCH when it would leave the stretch, STORAGE_* */
   write(view: Uint8Array): void {
     if (view.length > this.left) throw new ClipctlError('SIZE_MISMATCH', 'a span of a layer is longer than its index says');
     this.#write((file) => file.write(view));
@@ -38,7 +38,7 @@ export class PlacedWriter {
   }
 
   /** All bytes that came are written. @throws ClipctlError STORAGE_* */
-  drain(): void {
+  finish(): undefined {
     this.#write((file) => file.drain());
   }
 

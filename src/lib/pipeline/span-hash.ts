@@ -23,7 +23,12 @@ export class SpanHash {
   }
 
   /** 32 bytes; once. */
-  digest(): Uint8Array {
+  finish(): Uint8Array {
     return this.#hash.digest();
+  }
+
+  /** Nothing is open. */
+  close(): void {
+    return undefined;
   }
 }

@@ -15,9 +15,18 @@ interface RunDecoder {
   close(): void;
 }
 
+/** What takes the decompressed bytes of a run, no more than its place has room for. */
+interface RunSink {
+  readonly left: number;
+  write(view: Uint8Array): void;
+  /** All has come. The sha256 of what was not written. */
+  finish(): Uint8Array | undefined;
+  close(): void;
+}
+
 export class SpanPass {
   readonly #job: SpanJob;
-  readonly #sink: PlacedWriter | SpanHash;
+  readonly #sink: RunSink;
   readonly #decoder: RunDecoder;
 
   /** @throws ClipctlError STORAGE_*, CLIP_INVALID for an unusable checkpoint */
@@ -29,7 +38,7 @@ export class SpanPass {
     try {
       this.#decoder = this.#openDecoder(largeWindows);
     } catch (error) {
-      this.#closeSink();
+      this.#sink.close();
       throw error;
     }
   }
@@ -44,18 +53,12 @@ export class SpanPass {
     await this.#decoder.finish();
     const { left } = this.#sink;
     if (left > 0) throw new ClipctlError('SIZE_MISMATCH', `a span of layer ${this.#job.digest} ends ${left} bytes early`);
-    if (this.#sink instanceof SpanHash) return this.#sink.digest();
-    this.#sink.drain();
-    return undefined;
+    return this.#sink.finish();
   }
 
   close(): void {
     this.#decoder.close();
-    this.#closeSink();
-  }
-
-  #closeSink(): void {
-    if (this.#sink instanceof PlacedWriter) this.#sink.close();
+    this.#sink.close();
   }
 
   #openDecoder(largeWindows?: LargeWindowPermit): RunDecoder {
