@@ -16,7 +16,8 @@ export interface Group {
   remove(): Promise<void>;
 }
 
-export async function makeGroup(umask: number): Promise<Group> {
+/** @param mode of a cache directory that the administrator has made; default: there is none yet */
+export async function makeGroup(umask: number, mode?: number): Promise<Group> {
   const home = await makeHome();
   await chmod(home.dir, 0o755);
   const common = home.path('common');
@@ -24,6 +25,11 @@ export async function makeGroup(umask: number): Promise<Group> {
   await chown(common, 0, GROUP);
   await chmod(common, 0o775);
   const cacheDir = join(common, 'team/cache');
+  if (mode !== undefined) {
+    await mkdir(cacheDir, { recursive: true });
+    await chown(cacheDir, 0, GROUP);
+    await chmod(cacheDir, mode);
+  }
   for (const [member, uid] of Object.entries(USERS)) {
     await mkdir(home.path(member), { mode: 0o700 });
     await chown(home.path(member), uid, GROUP);
