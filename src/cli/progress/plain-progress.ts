@@ -78,9 +78,9 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
   }
 }
 
-function describeHolder({ pid, host, command }: Extract<ProgressEvent, { type: 'layer-wait' }>): string {
+function describeHolder({ pid, host, command, isStopped = false }: Extract<ProgressEvent, { type: 'layer-wait' }>): string {
   if (pid === undefined) return 'another process brings it';
-  return `lock pid ${pid} (${safe(command ?? 'unknown')}) on ${safe(host ?? 'unknown')}`;
+  return `lock pid ${pid} (${safe(command ?? 'unknown')}) on ${safe(host ?? 'unknown')}${isStopped ? ', which is stopped' : ''}`;
 }
 
 function safe(text: string): string {
