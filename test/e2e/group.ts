@@ -1,5 +1,5 @@
 /** Two users of one group, and a directory that both may write to. For tests that run as root. */
-import { chmod, chown, lstat, mkdir, readdir, utimes } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeHome, type CliResult, type Home, type RunOptions } from './run-cli.ts';
 
@@ -13,6 +13,8 @@ export interface Group {
   readonly cacheDir: string;
   /** With `--shared` in the cache directory of the group. */
   run(member: Member, args: readonly string[], options?: RunOptions): Promise<CliResult>;
+  /** Puts a file there that belongs to a member. `path` is below the cache directory. */
+  plant(member: Member, path: string, file: { readonly text: string; readonly mode: number }): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -45,6 +47,11 @@ export async function makeGroup(umask: number, mode?: number): Promise<Group> {
         env: { ...places, DOCKER_CONFIG: own, ...options.env },
         as: { uid: USERS[member], gid: GROUP, umask },
       });
+    },
+    plant: async (member, path, { text, mode }) => {
+      await writeFile(join(cacheDir, path), text);
+      await chown(join(cacheDir, path), USERS[member], GROUP);
+      await chmod(join(cacheDir, path), mode);
     },
     remove: () => home.remove(),
   };
