@@ -57,6 +57,8 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
       return `start ${shortDigest(event.layer)} ${event.action} ${formatSize(event.totalBytes)} ${event.action === 'push' ? 'to' : 'from'} ${safe(event.from)}`;
     case 'layer-done':
       return `done  ${shortDigest(event.layer)} ${event.action} ${formatSize(event.bytes)}${event.note === undefined ? '' : ` (${safe(event.note)})`}`;
+    case 'layer-failed':
+      return `fail  ${shortDigest(event.layer)} ${event.action}${event.to === undefined ? '' : ` to ${safe(event.to)}`}`;
     case 'layer-skip':
       return verbose ? `skip  ${shortDigest(event.layer)} ${safe(event.reason)}` : undefined;
     case 'layer-evicted':
