@@ -1,6 +1,6 @@
 /** RELIABILITY §1.3 row 20: another member of the group has put something into a stopped transfer of a shared cache. */
 import { execFileSync } from 'node:child_process';
-import { chmod, chown, link, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, link, lstat, mkdir, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { wrongFilesIn } from '../cache/cache-directory.ts';
@@ -106,13 +106,16 @@ describe.skipIf(process.getuid?.() !== 0)('§1.3 row 20: in a stopped transfer',
     }
   }
 
-  it('a link in the place of its directory is not followed', async () => {
+  it('a link in the place of its directory is not followed, and named as none of ours', async () => {
     const path = await stop('gzip', 0);
     const outside = home.path('outside');
     execFileSync('mv', [path, outside]);
     const before = await stat(join(outside, 'layer'));
     await symlink(outside, path);
     await expectWarm(await warm('gzip', 'auto'));
+    for (const command of [['du'], ['verify'], ['prune', '--max-size', '0', '--yes']])
+      expect((await home.run(['cache', ...command, '--shared'])).stderr).toContain(`${path} no transfer can be gone on with`);
+    expect((await lstat(path)).isSymbolicLink()).toBe(true);
     expect(await stat(join(outside, 'layer'))).toMatchObject({ size: before.size, mode: before.mode, mtimeMs: before.mtimeMs });
   });
 

@@ -27,14 +27,22 @@ export function newTransferPath(cacheDir: string, hash: ContentHash | undefined)
 
 /** Transfers under a lock, whoever works on them. @throws ClipctlError STORAGE_* */
 export async function listTransfers(cacheDir: string): Promise<Transfer[]> {
+  // A link would lead out of the cache directory.
+  return (await listNames(cacheDir)).filter(({ isDirectory }) => isDirectory).map(({ hash, path }) => ({ hash, path }));
+}
+
+/** What is named like a transfer and is no directory: somebody else put it there. @throws ClipctlError STORAGE_* */
+export async function listForeignTransfers(cacheDir: string): Promise<string[]> {
+  return (await listNames(cacheDir)).filter(({ isDirectory }) => !isDirectory).map(({ path }) => path);
+}
+
+async function listNames(cacheDir: string): Promise<(Transfer & { readonly isDirectory: boolean })[]> {
   const directory = ingestDirectory(cacheDir);
   try {
     const entries = await readdir(directory, { withFileTypes: true });
-    // A link would lead out of the cache directory.
     return entries.flatMap((entry) => {
-      const { name } = entry;
-      const hash = NAME.exec(name)?.[1] as ContentHash | undefined;
-      return hash === undefined || !entry.isDirectory() ? [] : [{ hash, path: join(directory, name) }];
+      const hash = NAME.exec(entry.name)?.[1] as ContentHash | undefined;
+      return hash === undefined ? [] : [{ hash, path: join(directory, entry.name), isDirectory: entry.isDirectory() }];
     });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
