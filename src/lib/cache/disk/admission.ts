@@ -1,10 +1,9 @@
 /**
- * Who is let in, one at a time in all processes, so that no two take the same room: a layer of unknown size while it grows,
- * and a complete one before it gets its name.
+ * Who is let in, one at a time in all processes, so that no two take the same room: a layer before it comes and, where its
+ * size is unknown, while it grows; and a complete one before it gets its name.
  */
 import { lstat } from 'node:fs/promises';
-import { rewriteOwn } from '../own-file.ts';
-import { storageError } from '../../errors.ts';
+import { errorCodeOf, storageError } from '../../errors.ts';
 import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { diskBytesOf } from './disk-usage.ts';
 import { KeyedTurns } from './keyed-turns.ts';
@@ -34,12 +33,16 @@ export interface Arrival {
   readonly signal: AbortSignal;
 }
 
-/** A layer that is about to become larger than it may. */
+/** A layer that is about to come, or to become larger than it may. */
 export interface Growth {
   /** Its temporary file. */
   readonly path: string;
   /** So large at least. */
   readonly endBytes: number;
+  /** And no larger. */
+  readonly isWhole?: boolean;
+  /** It does not fit: gives back what it has, before anybody else may ask. */
+  readonly onRefused?: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -50,7 +53,8 @@ const SMALL_SHARE = 1 / 64;
 const FAR_SHARE = 1 / 8;
 /** A layer asks again when it has grown by so much, or by a small share of the cap. */
 const LARGEST_STEP_BYTES = 256 * MIB;
-const SMALLEST_STEP_BYTES = MIB;
+/** Small, for what is granted and never taken keeps others out near a limit. */
+const SMALLEST_STEP_BYTES = 64 * 1024;
 /** Of what is left: several grow at once. */
 const STEP_SHARE = 1 / 4;
 /** Who is let in is through in less. */
@@ -61,6 +65,8 @@ const ADMISSION = parseContentHash('0'.repeat(64), 'lock');
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #turns = new KeyedTurns();
+  /** Let in without a look at what others were promised, since we last had one. */
+  #unseenBytes = 0;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -74,16 +80,14 @@ export class Admission {
   admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
     return this.#turns.run('', async () => {
       const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
-      if (addedBytes > 0 && !(await this.#fitsByFar(addedBytes, arrival.signal)))
-        await this.#alone(arrival.signal, () => this.#letIn(arrival, addedBytes).then(publish));
-      else await publish();
+      if (addedBytes === 0 || (await this.#isFarEnough(addedBytes, arrival.signal))) await publish();
+      else await this.#alone(arrival.signal, () => this.#letIn(arrival, addedBytes).then(publish));
       this.#options.own.add(addedBytes);
     });
   }
 
   /**
-   * Gives how large a layer may get before it asks again: `endBytes` at least. All transfers count; what may go goes. The
-   * file of one that does not fit is emptied, so that its space is there for the next one who asks.
+   * Gives how large a layer may get before it asks again: `endBytes` at least. All transfers count; what may go goes.
    * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*
    */
   async grow(growth: Growth): Promise<number> {
@@ -96,15 +100,24 @@ export class Admission {
   /** No other process lets anybody in meanwhile. */
   #alone<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     const { turns, onWait } = this.#options;
-    return turns.run(ADMISSION, { signal, tellAfterMs: TELL_AFTER_MS, ...(onWait && { onWait }) }, action);
+    const options = { signal, tellAfterMs: TELL_AFTER_MS, ...(onWait && { onWait }) };
+    return turns.run(ADMISSION, options, () => {
+      this.#unseenBytes = 0;
+      return action();
+    });
   }
 
-  async #fitsByFar(addedBytes: number, signal: AbortSignal): Promise<boolean> {
+  /** Where the limits are far away, nobody needs to wait for anybody; for a while. */
+  async #isFarEnough(comingBytes: number, signal: AbortSignal): Promise<boolean> {
     const { own } = this.#options;
     const limits = await this.#options.limits();
-    const knownBytes = await own.read(signal);
-    if (own.addedBytes + addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
-    return missingSpace(withMoreFree(limits, addedBytes), knownBytes, addedBytes + farBytesOf(limits)) === 0;
+    const ownBytes = await own.readAtMost(limits, signal);
+    const unseenBytes = this.#unseenBytes + comingBytes;
+    if (unseenBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
+    // What is on disk already counts twice.
+    if (missingSpace(limits, ownBytes, unseenBytes + farBytesOf(limits)) > 0) return false;
+    this.#unseenBytes = unseenBytes;
+    return true;
   }
 
   async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
@@ -124,33 +137,29 @@ export class Admission {
     maker.require(freed, { incomingBytes: requiredBytes, requiredBytes });
   }
 
-  /** Where the limits are far away, nobody needs to wait for anybody. */
-  async #growthByFar({ path, endBytes, signal }: Growth): Promise<number | undefined> {
-    const { own, transfers } = this.#options;
+  async #growthByFar({ path, endBytes, isWhole = false, signal }: Growth): Promise<number | undefined> {
     const limits = await this.#options.limits();
-    const stepBytes = stepWithin(limits, Infinity);
-    // What of ours is on disk already counts twice.
-    const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytesOf(limits);
-    if (missingSpace(limits, await own.readAtMost(limits, signal), comingBytes) > 0) return undefined;
-    return this.#grant(path, endBytes + stepBytes);
+    const end = isWhole ? endBytes : endBytes + stepWithin(limits, limits.maxCacheBytes * SMALL_SHARE);
+    const addedBytes = end - this.#options.transfers.grantedBytes(path);
+    return (await this.#isFarEnough(addedBytes, signal)) ? this.#grant(path, end) : undefined;
   }
 
-  async #letGrow({ path, endBytes, signal }: Growth): Promise<number> {
+  async #letGrow({ path, endBytes, isWhole = false, onRefused, signal }: Growth): Promise<number> {
     const { own, maker } = this.#options;
     const survey = await own.count(signal);
     const before = await this.#besides(path, survey);
     const left = roomLeft(before.limits, before.ownBytes) - endBytes;
-    if (left >= SMALLEST_STEP_BYTES) return this.#grant(path, endBytes + stepWithin(before.limits, left));
-    const step = stepWithin(before.limits, Infinity);
-    const incoming = { incomingBytes: endBytes + step, requiredBytes: endBytes, isOpenEnd: true };
+    if (left >= (isWhole ? 0 : SMALLEST_STEP_BYTES))
+      return this.#grant(path, isWhole ? endBytes : endBytes + stepWithin(before.limits, left));
+    const wished = isWhole ? endBytes : endBytes + stepWithin(before.limits, Infinity);
+    const incoming = { incomingBytes: wished, requiredBytes: endBytes, isOpenEnd: !isWhole };
     try {
       const freed = await maker.free(survey, before, incoming);
       maker.require(freed, incoming);
-      return await this.#grant(path, Math.min(endBytes + step, roomLeft(freed.limits, freed.ownBytes)));
+      return await this.#grant(path, Math.min(wished, roomLeft(freed.limits, freed.ownBytes)));
     } catch (error) {
-      await lstat(path)
-        .then(({ uid }) => rewriteOwn({ path, owner: uid }, ''))
-        .catch(() => undefined);
+      if (errorCodeOf(error) !== 'STORAGE_FULL') throw error;
+      await onRefused?.();
       await this.#grant(path, 0);
       throw error;
     }
@@ -163,9 +172,11 @@ export class Admission {
 
   /** As if the layer itself were not there yet, and what was promised to the others were. */
   async #besides(path: string, survey: { readonly ownBytes: number; readonly ingestBytes: number }): Promise<Situation> {
-    const { takenBytes, promisedBytes, ownLayerBytes } = await this.#options.transfers.besides(path);
+    const { takenBytes, promisedBytes, ownLayerBytes, seenBytes } = await this.#options.transfers.besides(path);
+    // What is under no lock is nobody's to see, and is there all the same.
+    const unseenBytes = Math.max(0, survey.ingestBytes - seenBytes);
     return {
-      ownBytes: survey.ownBytes - survey.ingestBytes + takenBytes,
+      ownBytes: survey.ownBytes - survey.ingestBytes + takenBytes + unseenBytes,
       limits: withMoreFree(await this.#options.limits(), ownLayerBytes - promisedBytes),
     };
   }

@@ -43,6 +43,8 @@ export interface OtherTransfers {
   readonly promisedBytes: number;
   /** By the one. */
   readonly ownLayerBytes: number;
+  /** In all, on disk, by the transfers that were looked at. */
+  readonly seenBytes: number;
 }
 
 export class TransferSpace {
@@ -56,9 +58,9 @@ export class TransferSpace {
     this.#options = options;
   }
 
-  /** A layer begins to come to `path`, and may get so large. */
-  begin(path: string, bytes: number): void {
-    this.#granted.set(dirname(path), bytes);
+  /** A layer is about to come to `path`. */
+  begin(path: string): void {
+    this.#granted.set(dirname(path), 0);
   }
 
   /** It may get so large now, unless it has ended meanwhile; other processes see it too. */
@@ -77,16 +79,18 @@ export class TransferSpace {
     if (this.#granted.delete(dirname(path))) await asFarAsPossible(() => rm(promisePath(dirname(path)), { force: true }));
   }
 
-  get grantedBytes(): number {
-    return [...this.#granted.values()].reduce((sum, bytes) => sum + bytes, 0);
+  /** How large it may get as yet. */
+  grantedBytes(path: string): number {
+    return this.#granted.get(dirname(path)) ?? 0;
   }
 
   /** @throws ClipctlError STORAGE_* */
   async besides(path: string): Promise<OtherTransfers> {
-    const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0 };
+    const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0, seenBytes: 0 };
     const wanted = await this.#wanted();
     for (const transfer of await this.#look()) {
       const { path: directory, diskBytes, layerBytes } = transfer;
+      sum.seenBytes += diskBytes;
       if (directory === dirname(path)) sum.ownLayerBytes = layerBytes;
       else {
         const granted = this.#granted.get(directory) ?? (wanted.has(transfer.hash) ? await promiseIn(directory) : 0);

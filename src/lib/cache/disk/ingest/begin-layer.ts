@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { swapped } from '../../own-file.ts';
+import { asFarAsPossible } from '../as-far-as-possible.ts';
 import type { CacheRoom } from '../cache-room.ts';
 import {
   createIngestFile,
@@ -39,16 +40,26 @@ export interface LayerParts {
 /** @throws ClipctlError STORAGE_* */
 export async function beginLayer(cacheDir: string, wish: IngestWish, parts: LayerParts): Promise<IngestFile> {
   const { room } = parts.cache;
-  await room.makeFor(wish);
   const created = await createIngestFile(cacheDir, wish, parts.lockKind);
-  const { path, owner, inode, journal } = created;
+  const { path, owner, inode, journal, handle } = created;
+  const discard = (): Promise<void> => discardIngestFile(created).finally(() => room.end(path));
+  const suspend = (): Promise<void> => suspendIngestFile(created, wish.transfer).finally(() => room.end(path));
+  const onRefused = (): Promise<void> => asFarAsPossible(() => handle.truncate(0));
+  const more = (endBytes: number, signal: AbortSignal): Promise<number> => room.grow({ path, endBytes, signal, onRefused });
+  let grantedBytes: number;
+  try {
+    grantedBytes = await room.begin(path, wish);
+  } catch (error) {
+    await suspend();
+    throw error;
+  }
   return {
     ...{ path, owner, inode, ...(journal && { journal }) },
     durability: parts.durability,
-    growth: { grantedBytes: room.begin(path, wish), more: (endBytes, signal) => room.grow({ path, endBytes, signal }) },
+    growth: { grantedBytes, more },
     commit: (hash, options) => parts.turns.run(hash, () => commit({ cacheDir, created, parts }, hash, options)),
-    discard: () => discardIngestFile(created).finally(() => room.end(path)),
-    suspend: () => suspendIngestFile(created, wish.transfer).finally(() => room.end(path)),
+    discard,
+    suspend,
   };
 }
 
