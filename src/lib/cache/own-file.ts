@@ -5,6 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { ClipctlError } from '../errors.ts';
+import { giveToGroup, READ_BY_GROUP } from './group-access.ts';
 
 const CAREFUL = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -40,11 +41,13 @@ export function openOwnSync(file: OwnFile, flags: number): number {
   }
 }
 
-/** Makes it when it is missing; it holds `text` and nothing else then. @throws as openOwn does */
+/** Makes it when it is missing, for the group to read; it holds `text` and nothing else then. @throws as openOwn does */
 export async function rewriteOwn(file: OwnFile, text: string): Promise<void> {
   const handle = await openOwn(file, constants.O_WRONLY | constants.O_CREAT);
   try {
-    await handle.truncate(0);
+    const { size } = await handle.stat();
+    if (size === 0) await giveToGroup(handle, file.path, READ_BY_GROUP);
+    else await handle.truncate(0);
     await handle.writeFile(text);
   } finally {
     await handle.close();

@@ -1,11 +1,9 @@
 /**
  * Who is let in, one at a time in all processes, so that no two take the same room: a layer before it comes and, where its
- * size is unknown, while it grows; and a complete one before it gets its name.
+ * size is unknown, while it grows. What was let in may get its name: that adds nothing.
  */
-import { lstat } from 'node:fs/promises';
-import { errorCodeOf, storageError } from '../../errors.ts';
-import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
-import { diskBytesOf } from './disk-usage.ts';
+import { errorCodeOf } from '../../errors.ts';
+import { parseContentHash } from '../../oci/digest.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type { LayerTurns } from './lock/layer-turns.ts';
 import type { LockHolder } from './lock/lock-holder.ts';
@@ -22,16 +20,6 @@ export interface AdmissionOptions extends RoomParts {
 
 /** Told whom we wait for, in another process. */
 export type AdmissionWait = (holder: LockHolder | undefined) => void;
-
-/** A layer that is complete, and has no name yet. */
-export interface Arrival {
-  readonly hash: ContentHash;
-  /** Its temporary file. */
-  readonly path: string;
-  /** What has the name already stays: nothing is added. */
-  readonly isThere: () => Promise<boolean>;
-  readonly signal: AbortSignal;
-}
 
 /** A layer that is about to come, or to become larger than it may. */
 export interface Growth {
@@ -57,6 +45,8 @@ const LARGEST_STEP_BYTES = 256 * MIB;
 const SMALLEST_STEP_BYTES = 64 * 1024;
 /** Of what is left: several grow at once. */
 const STEP_SHARE = 1 / 4;
+/** Of what one process may let in by itself: many layers may be coming. */
+const FAR_STEP_SHARE = 1 / 32;
 /** Who is let in is through in less. */
 const TELL_AFTER_MS = 1000;
 /** The lock of those who are let in: it is named like one of a layer, and of none. */
@@ -65,25 +55,13 @@ const ADMISSION = parseContentHash('0'.repeat(64), 'lock');
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #turns = new KeyedTurns();
-  /** Let in without a look at what others were promised, since we last had one. */
+  /** Let in without a look at what others were promised, since we last had one: how large they may get, by their paths. */
+  readonly #unseen = new Map<string, number>();
+  /** And what came of those that have ended. */
   #unseenBytes = 0;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
-  }
-
-  /**
-   * Runs `publish`, which gives a layer its name, when both limits hold with it too; what may go for that goes. Transfers
-   * under way do not count: their turn comes.
-   * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*; what `publish` throws
-   */
-  admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
-    return this.#turns.run('', async () => {
-      const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
-      if (addedBytes === 0 || (await this.#isFarEnough(addedBytes, arrival.signal))) await publish();
-      else await this.#alone(arrival.signal, () => this.#letIn(arrival, addedBytes).then(publish));
-      this.#options.own.add(addedBytes);
-    });
   }
 
   /**
@@ -97,51 +75,34 @@ export class Admission {
     );
   }
 
+  /** Nothing more of it comes; so much is there. */
+  end(path: string, addedBytes: number): void {
+    this.#options.own.add(addedBytes);
+    if (this.#unseen.delete(path)) this.#unseenBytes += addedBytes;
+  }
+
   /** No other process lets anybody in meanwhile. */
   #alone<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     const { turns, onWait } = this.#options;
     const options = { signal, tellAfterMs: TELL_AFTER_MS, ...(onWait && { onWait }) };
     return turns.run(ADMISSION, options, () => {
+      this.#unseen.clear();
       this.#unseenBytes = 0;
       return action();
     });
   }
 
   /** Where the limits are far away, nobody needs to wait for anybody; for a while. */
-  async #isFarEnough(comingBytes: number, signal: AbortSignal): Promise<boolean> {
-    const { own } = this.#options;
-    const limits = await this.#options.limits();
-    const ownBytes = await own.readAtMost(limits, signal);
-    const unseenBytes = this.#unseenBytes + comingBytes;
-    if (unseenBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
-    // What is on disk already counts twice.
-    if (missingSpace(limits, ownBytes, unseenBytes + farBytesOf(limits)) > 0) return false;
-    this.#unseenBytes = unseenBytes;
-    return true;
-  }
-
-  async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
-    const { own, transfers, maker } = this.#options;
-    const limits = await this.#options.limits();
-    const survey = await own.count(signal);
-    // It is among the transfers that were counted.
-    own.add(-requiredBytes);
-    const replaced = survey.layers.find((layer) => layer.hash === hash && layer.state !== 'foreign')?.diskBytes ?? 0;
-    const passingBytes = survey.ingestBytes - (await transfers.stoppedBytes());
-    const settled = {
-      ownBytes: survey.ownBytes - passingBytes - replaced,
-      limits: withMoreFree(limits, passingBytes + replaced),
-    };
-    if (missingSpace(settled.limits, settled.ownBytes, requiredBytes) === 0) return;
-    const freed = await maker.free(survey, settled, { incomingBytes: requiredBytes, requiredBytes });
-    maker.require(freed, { incomingBytes: requiredBytes, requiredBytes });
-  }
-
   async #growthByFar({ path, endBytes, isWhole = false, signal }: Growth): Promise<number | undefined> {
     const limits = await this.#options.limits();
-    const end = isWhole ? endBytes : endBytes + stepWithin(limits, limits.maxCacheBytes * SMALL_SHARE);
-    const addedBytes = end - this.#options.transfers.grantedBytes(path);
-    return (await this.#isFarEnough(addedBytes, signal)) ? this.#grant(path, end) : undefined;
+    const ownBytes = await this.#options.own.readAtMost(limits, signal);
+    const mostBytes = limits.maxCacheBytes * SMALL_SHARE;
+    const end = isWhole ? endBytes : endBytes + boundedStep(mostBytes * FAR_STEP_SHARE);
+    const others = [...this.#unseen].reduce((sum, [its, bytes]) => sum + (its === path ? 0 : bytes), this.#unseenBytes);
+    // What is on disk already counts twice.
+    if (others + end > mostBytes || missingSpace(limits, ownBytes, others + end + farBytesOf(limits)) > 0) return undefined;
+    this.#unseen.set(path, end);
+    return this.#grant(path, end);
   }
 
   async #letGrow({ path, endBytes, isWhole = false, onRefused, signal }: Growth): Promise<number> {
@@ -187,15 +148,9 @@ function farBytesOf({ maxCacheBytes }: SpaceLimits): number {
 }
 
 function stepWithin({ maxCacheBytes }: SpaceLimits, leftBytes: number): number {
-  const share = Math.floor(Math.min(maxCacheBytes * SMALL_SHARE, leftBytes * STEP_SHARE));
-  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, share));
+  return boundedStep(Math.min(maxCacheBytes * SMALL_SHARE, leftBytes * STEP_SHARE));
 }
 
-/** @throws ClipctlError STORAGE_* */
-async function spaceOf(path: string): Promise<number> {
-  try {
-    return diskBytesOf(await lstat(path));
-  } catch (error) {
-    throw storageError(error, path, 'look at');
-  }
+function boundedStep(bytes: number): number {
+  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, Math.floor(bytes)));
 }

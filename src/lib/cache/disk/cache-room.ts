@@ -1,7 +1,7 @@
 /** Room in the cache directory: what has to go before a layer may come, while it comes, and after it has. */
 import type { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { Admission, type AdmissionWait, type Arrival, type Growth } from './admission.ts';
+import { Admission, type AdmissionWait, type Growth } from './admission.ts';
 import type { EvictionPlan } from './eviction-plan.ts';
 import { LayerEviction, type EvictionOptions } from './layer-eviction.ts';
 import type { LayerTurns } from './lock/layer-turns.ts';
@@ -131,13 +131,9 @@ export class CacheRoom {
     return this.#admission.grow(growth);
   }
 
-  /** See {@link Admission.admit}. @throws ClipctlError STORAGE_*; what `publish` throws */
-  admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
-    return this.#admission.admit(arrival, publish);
-  }
-
-  /** Nothing more of it comes. */
-  end(path: string): Promise<void> {
+  /** Nothing more of it comes; so much of it is there for good, in bytes. */
+  end(path: string, addedBytes = 0): Promise<void> {
+    this.#admission.end(path, addedBytes);
     return this.#parts.transfers.end(path);
   }
 

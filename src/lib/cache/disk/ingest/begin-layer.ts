@@ -77,13 +77,11 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
   signal.throwIfAborted();
   await cache.holdLayers([hash]);
   const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
-  await cache.room.admit({ hash, path, isThere, signal }, async () => {
-    const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
-    await discardIngestFile(created);
-    if (outcome === 'published') await records.write(hash, identity, digestSeen);
-    else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
-  });
-  await cache.room.end(path);
+  const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
+  await discardIngestFile(created);
+  if (outcome === 'published') await records.write(hash, identity, digestSeen);
+  else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
+  await cache.room.end(path, outcome === 'published' ? identity.sizeBytes : 0);
   const known = await cache.checkLayer(hash);
   // Two processes that replace one file at once may leave the record of the one beside the file of the other.
   const state = known === 'unverified' ? await parts.vouchFor(hash, signal) : known;
