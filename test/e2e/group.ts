@@ -1,5 +1,5 @@
 /** Two users of one group, and a directory that both may write to. For tests that run as root. */
-import { chmod, chown, lstat, mkdir, readdir, utimes } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeHome, type CliResult, type Home, type RunOptions } from './run-cli.ts';
 
@@ -13,10 +13,13 @@ export interface Group {
   readonly cacheDir: string;
   /** With `--shared` in the cache directory of the group. */
   run(member: Member, args: readonly string[], options?: RunOptions): Promise<CliResult>;
+  /** Puts a file there that belongs to a member. `path` is below the cache directory. */
+  plant(member: Member, path: string, file: { readonly text: string; readonly mode: number }): Promise<void>;
   remove(): Promise<void>;
 }
 
-export async function makeGroup(umask: number): Promise<Group> {
+/** @param mode of a cache directory that the administrator has made; default: there is none yet */
+export async function makeGroup(umask: number, mode?: number): Promise<Group> {
   const home = await makeHome();
   await chmod(home.dir, 0o755);
   const common = home.path('common');
@@ -24,6 +27,11 @@ export async function makeGroup(umask: number): Promise<Group> {
   await chown(common, 0, GROUP);
   await chmod(common, 0o775);
   const cacheDir = join(common, 'team/cache');
+  if (mode !== undefined) {
+    await mkdir(cacheDir, { recursive: true });
+    await chown(cacheDir, 0, GROUP);
+    await chmod(cacheDir, mode);
+  }
   for (const [member, uid] of Object.entries(USERS)) {
     await mkdir(home.path(member), { mode: 0o700 });
     await chown(home.path(member), uid, GROUP);
@@ -39,6 +47,11 @@ export async function makeGroup(umask: number): Promise<Group> {
         env: { ...places, DOCKER_CONFIG: own, ...options.env },
         as: { uid: USERS[member], gid: GROUP, umask },
       });
+    },
+    plant: async (member, path, { text, mode }) => {
+      await writeFile(join(cacheDir, path), text);
+      await chown(join(cacheDir, path), USERS[member], GROUP);
+      await chmod(join(cacheDir, path), mode);
     },
     remove: () => home.remove(),
   };

@@ -30,7 +30,14 @@ const NOISE_MS = 100;
 const { signal } = new AbortController();
 const headers = (name: string) => (text: string) => ({ [name]: text });
 const refuse = (body: string): ClipctlError =>
-  refusalError({ host: 'h', what: 'w', status: 400, missing: 'IMAGE_NOT_FOUND', body: Buffer.from(body) });
+  refusalError({
+    host: 'h',
+    what: 'w',
+    status: 400,
+    missing: 'IMAGE_NOT_FOUND',
+    passing: ['BLOB_UNKNOWN'],
+    body: Buffer.from(body),
+  });
 
 /** What takes text of somebody else. */
 const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
@@ -56,6 +63,7 @@ const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   'Retry-After': (text) => retryAfterMsOf(headers('retry-after')(text)),
   Date: (text) => retryAfterMsOf({ 'retry-after': 'Mon, 01 Jan 2024 00:00:00 GMT', ...headers('date')(text) }),
   'body of an error': refuse,
+  'code of an error': (text) => refuse(`{"errors":[{"code": "${text}`),
   'message of an error': (text) => refuse(`{"errors":[{"message":"${text}`),
   manifest: (text) => parseManifest(Buffer.from(text), { what: 'test' }),
   'media type': (text) => parseManifest(Buffer.from('{"schemaVersion":2,"manifests":[]}'), { what: 'test', mediaType: text }),

@@ -54,14 +54,15 @@ export async function startHoldingProxy(targetPort: number): Promise<HoldingProx
   return proxy;
 }
 
-interface Relay {
+export interface Relay {
   readonly near: IncomingMessage;
   readonly answer: ServerResponse;
   readonly relayed: RelayedRequest;
   readonly targetPort: number;
 }
 
-function relay({ near, answer, relayed, targetPort }: Relay, onInside: (() => void) | undefined): void {
+/** Passes a request on, and its answer back. */
+export function relay({ near, answer, relayed, targetPort }: Relay, onInside?: () => void): void {
   const { method, path } = relayed;
   const far = ask({ host: '127.0.0.1', port: targetPort, method, path, headers: near.headers }, (response) => {
     relayed.status = response.statusCode;

@@ -8,7 +8,7 @@ import type { RequestBody } from '../http/request-body.ts';
 import { retryAfterMsOf } from '../http/retry-after.ts';
 import { waitOrAbort } from '../http/wait-or-abort.ts';
 import { findRegistryBase, type RegistryPlace } from './registry-base.ts';
-import { refusalError } from './registry-errors.ts';
+import { refusalError, type RegistryCode } from './registry-errors.ts';
 
 export interface ConnectionOptions extends RegistryPlace {
   readonly repository: string;
@@ -22,6 +22,8 @@ export interface RegistryRequest {
   readonly path: string;
   readonly what: string;
   readonly missing: ErrorCode;
+  /** Codes of the specification that say here what passes by itself: such a refusal is retryable. */
+  readonly passing?: readonly RegistryCode[];
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
@@ -117,10 +119,10 @@ export class RegistryConnection {
   /** @param redirectedBy the host that was asked, when another one answered */
   async #refusal(
     response: HttpResponse,
-    request: Pick<RegistryRequest, 'what' | 'missing' | 'signal'>,
+    request: Pick<RegistryRequest, 'what' | 'missing' | 'passing' | 'signal'>,
     redirectedBy?: string,
   ): Promise<ClipctlError> {
-    const { what, missing, signal } = request;
+    const { what, missing, passing, signal } = request;
     const { registry, repository, credentials } = this.#options;
     const { bytes } = await readBody(response, MAX_ERROR_BODY_BYTES, signal);
     const found = await credentials(`${registry}/${repository}`);
@@ -129,6 +131,7 @@ export class RegistryConnection {
       what,
       status: response.status,
       missing,
+      passing,
       retryAfterMs: retryAfterMsOf(response.headers),
       body: bytes,
       secrets: [

@@ -10,6 +10,8 @@ export interface Refusal {
   readonly status: number;
   /** Code of a 404. */
   readonly missing: ErrorCode;
+  /** Codes of the specification that say here what passes by itself. */
+  readonly passing?: readonly RegistryCode[] | undefined;
   /** How long the answer asks to wait. */
   readonly retryAfterMs?: number | undefined;
   /** Start of the body, as received. */
@@ -21,21 +23,38 @@ export interface Refusal {
   readonly redirectedBy?: string | undefined;
 }
 
+/** Codes of the specification that somebody here looks for. */
+export type RegistryCode = 'BLOB_UNKNOWN' | 'BLOB_UPLOAD_UNKNOWN' | 'MANIFEST_BLOB_UNKNOWN';
+
 const MAX_MESSAGE_CHARS = 300;
 
-/** The error for a status that is no success; retryable for 408, 429 and 5xx. */
+/** The error for a status that is no success; retryable for 408, 429, 5xx and what is passing. */
 export function refusalError(refusal: Refusal): ClipctlError {
   const { host, what, status, retryAfterMs } = refusal;
   const told = toldReason(refusal);
   const because = told === '' ? '' : `: ${told}`;
   const details = { host, status };
-  const retry = { retryable: isWorthRetrying(status), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const retry = {
+    retryable: isWorthRetrying(status) || namesPassing(refusal),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  };
   const options = { details: { ...details, retryAfterMs }, hint: hintFor(refusal, retryAfterMs), ...retry };
   return new ClipctlError(codeFor(status, refusal.missing), `${host} answered ${status} for ${what}${because}`, options);
 }
 
 function isWorthRetrying(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+/** A code anywhere in the list of errors: docker-registry puts what led to it before it. */
+const CODE_FIELD = /"code"\s{0,8}:\s{0,8}"([A-Z_]{1,64})"/g;
+
+function namesPassing({ passing = [], body }: Refusal): boolean {
+  if (passing.length === 0) return false;
+  const codes = Buffer.from(body ?? [])
+    .toString('utf8')
+    .matchAll(CODE_FIELD);
+  return [...codes].some(([, code]) => (passing as readonly (string | undefined)[]).includes(code));
 }
 
 function codeFor(status: number, missing: ErrorCode): ErrorCode {

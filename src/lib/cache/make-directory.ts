@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { errnoOf } from './errno.ts';
-import { GROUP_DIRECTORY } from './group-access.ts';
+import { GROUP_DIRECTORY, isModeOfGroup } from './group-access.ts';
 
 /**
  * Makes a directory and its parents; one that is there keeps its mode. Not mkdir's `recursive`: on a read-only file
@@ -24,7 +24,7 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
 /** Its parent must be there. @throws what mkdir throws */
 export async function makeOneDirectory(path: string, mode: number): Promise<void> {
   try {
-    if (mode === GROUP_DIRECTORY) await makeExactly(path, path);
+    if (isModeOfGroup(mode)) await makeExactly(path, { path, mode });
     else await mkdir(path, { mode });
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
@@ -38,7 +38,7 @@ export async function makeOneDirectory(path: string, mode: number): Promise<void
 export async function makeGroupDirectory(path: string): Promise<void> {
   const top = await topmostMissing(path);
   if (top === undefined) return;
-  if (top !== path) await makeExactly(top, path);
+  if (top !== path) await makeExactly(top, { path, mode: GROUP_DIRECTORY });
   // Somebody may have made the parents alone meanwhile.
   await makeOneDirectory(path, GROUP_DIRECTORY);
 }
@@ -58,16 +58,16 @@ const TAKEN = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM']);
 /**
  * mkdir is cut by the umask and drops the setgid bit. Whoever comes upon the name, or goes on after a kill, must find it as
  * it shall be: so it gets the name last. An empty one that somebody made meanwhile is replaced by one that is the same.
- * @param path the group's directory, `top` itself or below it
+ * @param group its directory, `top` itself or below it
  */
-async function makeExactly(top: string, path: string): Promise<void> {
+async function makeExactly(top: string, group: { readonly path: string; readonly mode: number }): Promise<void> {
   if (await isThere(top)) return;
   const temporary = join(dirname(top), `.${basename(top)}.${randomBytes(8).toString('hex')}`);
-  const inner = relative(top, path).split(sep).filter(Boolean);
+  const inner = relative(top, group.path).split(sep).filter(Boolean);
   const chain = [temporary, ...inner.map((_, at) => join(temporary, ...inner.slice(0, at + 1)))];
   try {
     for (const each of chain) await mkdir(each, { mode: 0o700 });
-    for (const [at, each] of chain.entries()) await setMode(each, at === chain.length - 1 ? GROUP_DIRECTORY : PASSABLE);
+    for (const [at, each] of chain.entries()) await setMode(each, at === chain.length - 1 ? group.mode : PASSABLE);
     await rename(temporary, top);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);

@@ -51,6 +51,25 @@ export async function withRetry<T>(context: RetryContext, attempt: () => Promise
   }
 }
 
+/** As `withRetry`, for one who is tried again as a whole: what was tried here as often as it may be is not retryable any more. */
+export async function withOwnRetry<T>(context: RetryContext, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await withRetry(context, attempt);
+  } catch (error) {
+    throw error instanceof ClipctlError && error.retryable ? triedEnough(error) : error;
+  }
+}
+
+function triedEnough({ code, message, cause, hint, details, retryAfterMs }: ClipctlError): ClipctlError {
+  return new ClipctlError(code, message, {
+    details,
+    retryable: false,
+    ...(cause === undefined ? {} : { cause }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
 /** Whether waiting for a server that gives nothing has lasted long enough. */
 export function isLastStall(error: unknown, stalledMs: number, { noProgressMs = Infinity }: RetryPolicy): boolean {
   return error instanceof ClipctlError && error.code === 'TIMEOUT' && stalledMs >= noProgressMs;

@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CACHE_VERSION, requireKnownVersion, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
+import { CACHE_VERSION, requireKnownVersion, requireReplaceable, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
 import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
 import type { SpaceLimits } from '../cache/disk/space-limits.ts';
@@ -18,13 +18,14 @@ export async function examineCache(session: Session): Promise<Examined<CacheFact
   const { cacheDir: path, shared = false } = session.options;
   const directory = await lookAtDirectory(path);
   const limits = await session.disk.room.limits();
+  const isGroups = directory.failure === undefined && (await isGroupDirectory(path));
   const content = directory.failure === undefined ? await lookAtContent(session) : { checks: [] };
   const locks = await lockKind(path);
   return {
     found: {
       path,
       ...directory.facts,
-      shared: shared || (directory.failure === undefined && (await isGroupDirectory(path))),
+      shared: isGroups || (shared && !directory.facts.exists),
       layoutVersion: CACHE_VERSION,
       locks,
       ...content.facts,
@@ -32,6 +33,9 @@ export async function examineCache(session: Session): Promise<Examined<CacheFact
     },
     checks: [
       directoryCheck(path, directory, content.facts?.layers ?? 0),
+      ...(shared && directory.facts.writable && directory.facts.exists && !isGroups
+        ? [notGroupsCheck(path, directory.facts)]
+        : []),
       ...content.checks,
       ...(directory.readOnly === undefined ? [spaceCheck(limits, content.facts?.ownBytes ?? 0)] : []),
       { area: 'cache', status: 'ok', message: describeLocks(locks) },
@@ -102,6 +106,13 @@ function directoryCheck(path: string, { facts, failure, readOnly }: DirectoryLoo
   return { area: 'cache', status: 'ok', message };
 }
 
+/** `--shared` leaves a directory that is there as it is. */
+function notGroupsCheck(path: string, { mode }: DirectoryFacts): DoctorCheck {
+  const message = `${path}: --shared is set, but with mode ${mode ?? 'unknown'} it is not a group's: what is made there is its maker's alone`;
+  const hint = "Make it the group's: chmod 2770, or 2775 for all to read.";
+  return { area: 'cache', status: 'warning', message, hint };
+}
+
 /** With layers in it that may be meant so: a mount, a part of a machine's image, a cache of somebody else. */
 function readOnlyCheck(path: string, readOnly: ClipctlError, layers: number): DoctorCheck {
   if (layers === 0) return failedCheck(readOnly, { area: 'cache' });
@@ -122,6 +133,7 @@ async function lookAtContent(session: Session): Promise<ContentLook> {
     await requireKnownVersion(cacheDir);
     await requireTrustedOwner(cacheDir, { shared });
     await requireOwnDirectories(cacheDir);
+    await requireReplaceable(cacheDir);
     const { layers, ownBytes, missing, odd } = await surveyCache(cacheDir, session);
     const facts = { layers: layers.filter(({ state }) => state !== 'foreign').length, ownBytes };
     const wrong = missing.length + odd.length + layers.filter(({ state }) => state === 'changed').length;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import { createFile, GROUP_DIRECTORY, isGroupDirectory, READ_BY_GROUP } from '../group-access.ts';
+import { createFile, groupModeOf, isStickyForGroup, READ_BY_GROUP } from '../group-access.ts';
 import { makeDirectory, makeGroupDirectory } from '../make-directory.ts';
 
 /** Of our own state under `.clipctl/`. */
@@ -102,6 +102,7 @@ export async function prepareCacheDirectory(cacheDir: string, { shared = false }
   try {
     if (shared) await makeGroupDirectory(cacheDir);
     else await makeDirectory(cacheDir, PRIVATE_MODE);
+    await requireReplaceable(cacheDir);
     const mode = await directoryModeOf(cacheDir);
     for (const name of OWN_DIRECTORIES) await makeDirectory(join(ownDirectory(cacheDir), name), mode);
     await createFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { groupMode: READ_BY_GROUP }).catch(unlessThere);
@@ -112,9 +113,23 @@ export async function prepareCacheDirectory(cacheDir: string, { shared = false }
 
 const PRIVATE_MODE = 0o700;
 
+/**
+ * Refuses a group's directory that is sticky: a member could not evict what another has brought, nor replace what is wrong.
+ * A missing one is fine.
+ * @throws ClipctlError STORAGE_DENIED; what the file system throws
+ */
+export async function requireReplaceable(cacheDir: string): Promise<void> {
+  if (!(await isStickyForGroup(cacheDir))) return;
+  const what = `the cache directory ${cacheDir} is sticky: members of its group could not evict each other's layers`;
+  throw new ClipctlError('STORAGE_DENIED', what, {
+    details: { path: cacheDir },
+    hint: 'Remove the sticky bit (chmod -t), or choose another with --cache-dir or CLIPCTL_CACHE_DIR.',
+  });
+}
+
 /** The mode of directories that are made in the cache directory. */
 export async function directoryModeOf(cacheDir: string): Promise<number> {
-  return (await isGroupDirectory(cacheDir)) ? GROUP_DIRECTORY : PRIVATE_MODE;
+  return (await groupModeOf(cacheDir)) ?? PRIVATE_MODE;
 }
 
 function unlessThere(error: unknown): void {

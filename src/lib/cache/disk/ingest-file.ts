@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
+import { sealFor } from '../group-access.ts';
 import { swapped, type OwnFile } from '../own-file.ts';
 import { publishFile, syncDirectory } from '../publish-file.ts';
 import { identityOf, type FileIdentity } from '../regular-file.ts';
@@ -162,7 +163,7 @@ async function statsOf({ handle, path }: Pick<CreatedFile, 'handle' | 'path'>): 
 
 async function sealFile({ handle, path }: CreatedFile, durability: Durability): Promise<void> {
   try {
-    await handle.chmod(0o444);
+    await sealFor(handle, path);
     if (durability === 'full') await handle.sync();
   } catch (error) {
     throw storageError(error, path, 'flush');

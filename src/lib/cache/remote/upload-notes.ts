@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
-import { GROUP_DIRECTORY, isGroupDirectory } from '../group-access.ts';
+import { groupModeOf } from '../group-access.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { replaceFile } from '../publish-file.ts';
 import { readSmallFile } from '../regular-file.ts';
@@ -48,7 +48,7 @@ export async function noteUpload<Field extends string>(
   OWN.add(path);
   try {
     // In a group's cache each member notes here what is for that one alone to read.
-    await makeDirectory(directory, (await isGroupDirectory(dirname(directory))) ? GROUP_DIRECTORY : 0o700);
+    await makeDirectory(directory, (await groupModeOf(dirname(directory))) ?? 0o700);
     await renewNote(path, note);
     return path;
   } catch (error) {

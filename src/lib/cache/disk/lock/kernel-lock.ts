@@ -2,20 +2,15 @@
  * The kernel's lock on a file (F_OFD_SETLK): nothing to clean up, it ends with its holder, kill -9 included. Through the
  * optional package fs-native-extensions; without it, and on network file systems, there is only the lease.
  */
-import { constants, type Stats } from 'node:fs';
-import { link, lstat, open, rm, stat, statfs, type FileHandle } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { link, lstat, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../../errno.ts';
 import { createFile, isGroupDirectory } from '../../group-access.ts';
+import { isGuard, removeClosedLock } from './closed-lock.ts';
+import { isStill } from './lock-file.ts';
 import { nameOnItsWay } from './name-on-its-way.ts';
-
-/** Not a literal: a bundler must leave it where it is, since it finds its binaries beside itself. */
-const NATIVE_PACKAGE: string = 'fs-native-extensions';
-
-/** What is used of the package, which brings no types. */
-interface NativeLocks {
-  tryLock(fd: number): boolean;
-}
+import { loadNativeLocks } from './native-locks.ts';
 
 export interface KernelLock {
   release(): Promise<void>;
@@ -34,16 +29,14 @@ const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0x0bd00bd0, // Lustre
 ]);
 
-let loading: Promise<NativeLocks | undefined> | undefined;
-
 /** Whether the optional package for them is there. */
 export async function hasNativeLocks(): Promise<boolean> {
-  return (await loadNative()) !== undefined;
+  return (await loadNativeLocks()) !== undefined;
 }
 
 /** Whether locks of the kernel work in `directory`. */
 export async function hasKernelLocks(directory: string): Promise<boolean> {
-  if ((await loadNative()) === undefined) return false;
+  if ((await loadNativeLocks()) === undefined) return false;
   try {
     // Some kernels give the magic number sign-extended.
     return !NETWORK_FILE_SYSTEMS.has((await statfs(directory)).type >>> 0);
@@ -57,8 +50,9 @@ export async function hasKernelLocks(directory: string): Promise<boolean> {
  * @throws what the file system throws
  */
 export async function tryKernelLock(path: string): Promise<KernelLock | undefined> {
-  const native = await loadNative();
+  const native = await loadNativeLocks();
   const handle = await openLock(path);
+  if (handle === undefined) return undefined;
   try {
     if (native?.tryLock(handle.fd) === true && (await isStill(path, await handle.stat()))) {
       return { release: () => release(path, handle) };
@@ -75,15 +69,28 @@ const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW;
 /** Each time another process has let go of the lock between two calls of ours. */
 const TRIES = 100;
 
-async function openLock(path: string): Promise<FileHandle> {
+/** `undefined` = it is held, and closed to us. */
+async function openLock(path: string): Promise<FileHandle | undefined> {
   if (!(await isGroupDirectory(dirname(path)))) return open(path, FLAGS | constants.O_CREAT, 0o660);
   for (let tries = 1; ; tries += 1) {
     await makeForGroup(path);
     try {
       return await open(path, FLAGS);
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || tries === TRIES) throw error;
+      const errno = errnoOf(error);
+      if (tries === TRIES || (errno !== 'ENOENT' && (errno !== 'EACCES' || isGuard(path)))) throw error;
+      if (errno === 'EACCES' && !(await removeClosed(path))) return undefined;
     }
+  }
+}
+
+/** Gone meanwhile is removed too. */
+async function removeClosed(path: string): Promise<boolean> {
+  try {
+    return await removeClosedLock(path, tryKernelLock);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return true;
+    throw error;
   }
 }
 
@@ -106,28 +113,10 @@ function isTaken(error: unknown): boolean {
   return errnoOf(error) === 'EEXIST';
 }
 
-/** The holder before us takes the name away while it holds the lock: who locked that file has locked nothing. */
-async function isStill(path: string, locked: Stats): Promise<boolean> {
-  try {
-    return (await stat(path)).ino === locked.ino;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
 async function release(path: string, handle: FileHandle): Promise<void> {
   try {
     await rm(path, { force: true });
   } finally {
     await handle.close();
   }
-}
-
-function loadNative(): Promise<NativeLocks | undefined> {
-  loading ??= (import(NATIVE_PACKAGE) as Promise<{ readonly default: NativeLocks }>).then(
-    (loaded) => loaded.default,
-    () => undefined,
-  );
-  return loading;
 }

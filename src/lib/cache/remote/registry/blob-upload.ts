@@ -111,10 +111,13 @@ function requestOf(signal: AbortSignal): {
   readonly path: string;
   readonly what: string;
   readonly missing: 'REGISTRY_ERROR';
+  readonly passing: readonly ['BLOB_UPLOAD_UNKNOWN'];
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 } {
-  return { path: '', what: 'an upload', missing: 'REGISTRY_ERROR', headers: {}, signal };
+  // A registry that has forgotten what it opened (it was restarted) takes a new one.
+  const passing = ['BLOB_UPLOAD_UNKNOWN'] as const;
+  return { path: '', what: 'an upload', missing: 'REGISTRY_ERROR', passing, headers: {}, signal };
 }
 
 /** RELIABILITY §1.3 row 15: layers and logins go to the registry that was named, not to where it points. */

@@ -9,12 +9,13 @@ import { discardBody, headerOf, type HttpResponse } from '../../../http/http-cli
 import { readBody } from '../../../http/read-body.ts';
 import { bodyOfBytes } from '../../../http/request-body.ts';
 import { openResumingBody } from '../../../http/resuming-body.ts';
-import type { RetryPolicy } from '../../../http/retry.ts';
+import { withOwnRetry, type RetryPolicy } from '../../../http/retry.ts';
 import { waitOrAbort } from '../../../http/wait-or-abort.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { BlobUpload } from './blob-upload.ts';
 import { EMPTY_CONFIG, EMPTY_CONFIG_TEXT, MANIFEST_TYPE, MAX_LAYER_MANIFEST_BYTES } from './layer-manifest.ts';
 import type { NotedUploads } from './noted-uploads.ts';
+import { SharedBlob } from './shared-blob.ts';
 
 /** To tidy up after a failure; what is not reached is left to the next run. */
 const ABANDON_MS = 1000;
@@ -39,6 +40,7 @@ export class LayerArtifacts {
   readonly #connection: RegistryConnection;
   readonly #policy: RetryPolicy;
   readonly #notes: NotedUploads;
+  readonly #config = new SharedBlob();
 
   constructor({ url, connection, policy, notes }: ArtifactsOptions) {
     this.url = url;
@@ -98,11 +100,25 @@ export class LayerArtifacts {
     }
   }
 
-  /** Makes the blob visible under the tag. */
-  async publish(tag: string, manifest: string, signal: AbortSignal): Promise<void> {
-    await this.#uploadConfig(signal);
+  /** Makes the blob visible under the tag. It is tried again by itself: the layer is there, and need not be sent once more. */
+  publish(tag: string, manifest: string, signal: AbortSignal): Promise<void> {
+    const what = `${this.url}: ${aboutTag(tag).what}`;
+    return withOwnRetry({ what, policy: this.#policy, signal }, async () => {
+      await this.#config.bring(() => this.#uploadConfig(signal), signal);
+      try {
+        await this.#putManifest(tag, manifest, signal);
+      } catch (error) {
+        this.#config.forget();
+        throw error;
+      }
+    });
+  }
+
+  /** Whoever else sends one of its blobs at this moment may hide it, and replicas of a registry may not know it yet. */
+  async #putManifest(tag: string, manifest: string, signal: AbortSignal): Promise<void> {
     const body = bodyOfBytes(Buffer.from(manifest));
-    const request = { ...aboutTag(tag), method: 'PUT', accepted: [201] } as const;
+    const passing = ['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN'] as const;
+    const request = { ...aboutTag(tag), passing, method: 'PUT', accepted: [201] } as const;
     await discardBody(await this.#connection.send({ ...request, headers: { 'content-type': MANIFEST_TYPE }, body, signal }));
   }
 

@@ -1,6 +1,5 @@
 /** Requests to one bucket: a client made at the first of them, every failure an error of ours, retried as http/retry.ts says. */
-import { ClipctlError, isRetryable } from '../../../errors.ts';
-import { withRetry } from '../../../http/retry.ts';
+import { withOwnRetry } from '../../../http/retry.ts';
 import type { RemoteContext } from '../../remote-context.ts';
 import { connect, type S3Connection } from './connect.ts';
 import type { S3Address } from './s3-address.ts';
@@ -36,17 +35,13 @@ export class S3Requests {
     signal.throwIfAborted();
     const { policy } = this.context;
     const retries = isLookup ? Math.min(policy.retries, MAX_LOOKUP_RETRIES) : policy.retries;
-    try {
-      return await withRetry({ what, policy: { ...policy, retries }, signal }, async () => {
-        try {
-          return await send(await this.#connect());
-        } catch (error) {
-          throw s3Failure(error, what, signal);
-        }
-      });
-    } catch (error) {
-      throw isRetryable(error) ? triedEnough(error as ClipctlError) : error;
-    }
+    return await withOwnRetry({ what, policy: { ...policy, retries }, signal }, async () => {
+      try {
+        return await send(await this.#connect());
+      } catch (error) {
+        throw s3Failure(error, what, signal);
+      }
+    });
   }
 
   /** Ends what the client keeps; the connections belong to the process. */
@@ -60,15 +55,4 @@ export class S3Requests {
     this.#connection ??= connect(this.address, this.context);
     return this.#connection;
   }
-}
-
-/** Whoever asked need not try again what was tried here. */
-function triedEnough({ code, message, cause, hint, details, retryAfterMs }: ClipctlError): ClipctlError {
-  return new ClipctlError(code, message, {
-    details,
-    retryable: false,
-    ...(cause === undefined ? {} : { cause }),
-    ...(hint === undefined ? {} : { hint }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
 }
