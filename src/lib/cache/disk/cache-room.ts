@@ -126,6 +126,12 @@ export class CacheRoom {
     return this.#admission.grow({ path, endBytes, isWhole: sizeBytes !== undefined, signal });
   }
 
+  /** It is complete: books what came without being granted, if anything. @throws ClipctlError STORAGE_* */
+  async complete(growth: Growth): Promise<void> {
+    if (growth.endBytes > this.#parts.transfers.grantedBytes(growth.path))
+      await this.#admission.grow({ ...growth, isWhole: true });
+  }
+
   /** See {@link Admission.grow}. @throws ClipctlError STORAGE_* */
   grow(growth: Growth): Promise<number> {
     return this.#admission.grow(growth);

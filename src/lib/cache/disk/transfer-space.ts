@@ -88,11 +88,14 @@ export class TransferSpace {
   async besides(path: string): Promise<OtherTransfers> {
     const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0, seenBytes: 0 };
     const wanted = await this.#wanted();
+    // It may be under no lock, and in no list.
+    const own = await usageOf(dirname(path));
+    sum.ownLayerBytes = own.layerBytes;
+    sum.seenBytes = own.diskBytes;
     for (const transfer of await this.#look()) {
       const { path: directory, diskBytes, layerBytes } = transfer;
-      sum.seenBytes += diskBytes;
-      if (directory === dirname(path)) sum.ownLayerBytes = layerBytes;
-      else {
+      if (directory !== dirname(path)) {
+        sum.seenBytes += diskBytes;
         const granted = this.#granted.get(directory) ?? (wanted.has(transfer.hash) ? await promiseIn(directory) : 0);
         const promised = Math.max(0, granted - layerBytes);
         // What of ours lies beside a layer goes when that is committed.
@@ -153,19 +156,14 @@ export class TransferSpace {
 
   async #look(isOfInterest: (transfer: Transfer) => boolean = () => true): Promise<TransferUsage[]> {
     const found = (await listTransfers(this.#cacheDir)).filter(isOfInterest);
-    return Promise.all(
-      found.map(async (transfer) => {
-        const layer = await lstat(join(transfer.path, TRANSFER_FILES.layer)).catch(() => undefined);
-        const { diskBytes } = await usageOfTree(transfer.path);
-        return {
-          ...transfer,
-          diskBytes,
-          layerBytes: layer === undefined ? 0 : diskBytesOf(layer),
-          modifiedMs: layer?.mtimeMs ?? 0,
-        };
-      }),
-    );
+    return Promise.all(found.map(async (transfer) => ({ ...transfer, ...(await usageOf(transfer.path)) })));
   }
+}
+
+async function usageOf(directory: string): Promise<Omit<TransferUsage, keyof Transfer>> {
+  const layer = await lstat(join(directory, TRANSFER_FILES.layer)).catch(() => undefined);
+  const { diskBytes } = await usageOfTree(directory);
+  return { diskBytes, layerBytes: layer === undefined ? 0 : diskBytesOf(layer), modifiedMs: layer?.mtimeMs ?? 0 };
 }
 
 /** Beside the layer: how large it may get. Gone, or wrong, it counts as nothing: the layer itself is counted. */

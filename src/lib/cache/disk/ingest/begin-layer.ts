@@ -41,11 +41,11 @@ export interface LayerParts {
 export async function beginLayer(cacheDir: string, wish: IngestWish, parts: LayerParts): Promise<IngestFile> {
   const { room } = parts.cache;
   const created = await createIngestFile(cacheDir, wish, parts.lockKind);
-  const { path, owner, inode, journal, handle } = created;
+  const { path, owner, inode, journal } = created;
   const discard = (): Promise<void> => discardIngestFile(created).finally(() => room.end(path));
   const suspend = (): Promise<void> => suspendIngestFile(created, wish.transfer).finally(() => room.end(path));
-  const onRefused = (): Promise<void> => asFarAsPossible(() => handle.truncate(0));
-  const more = (endBytes: number, signal: AbortSignal): Promise<number> => room.grow({ path, endBytes, signal, onRefused });
+  const more = (endBytes: number, signal: AbortSignal): Promise<number> =>
+    room.grow({ path, endBytes, signal, onRefused: () => emptied(created) });
   let grantedBytes: number;
   try {
     grantedBytes = await room.begin(path, wish);
@@ -63,6 +63,11 @@ export async function beginLayer(cacheDir: string, wish: IngestWish, parts: Laye
   };
 }
 
+/** What does not fit is not to stand in the way of others. */
+function emptied({ handle }: CreatedFile): Promise<void> {
+  return asFarAsPossible(() => handle.truncate(0));
+}
+
 interface BegunLayer {
   readonly cacheDir: string;
   readonly created: CreatedFile;
@@ -75,6 +80,7 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
   const { digestSeen, signal } = options;
   const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability });
   signal.throwIfAborted();
+  await cache.room.complete({ path, endBytes: options.sizeBytes, signal, onRefused: () => emptied(created) });
   await cache.holdLayers([hash]);
   const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
   const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
