@@ -23,6 +23,7 @@ export default defineConfig(({ mode }) => ({
   test: {
     ...(SUITES[mode] ?? SUITES['all']),
     globalSetup: ['scripts/build-if-stale.js'],
+    setupFiles: ['test/set-up.ts'],
     hookTimeout: 120_000,
     pool: 'forks' as const,
     // On two cores vitest would start one: most of the time a test waits for a server or a program.

@@ -1,4 +1,5 @@
 /** What the cases of the conformance suite stand on. */
+import { setMaxListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { expect } from 'vitest';
 import type { ContentCache } from '../../src/lib/cache/content-cache.ts';
@@ -27,6 +28,8 @@ export interface Given {
 }
 
 export const signal = new AbortController().signal;
+// As a session does with the signal of its run: each of many streams at once listens, and Node would warn of a leak at eleven.
+setMaxListeners(0, signal);
 
 export async function store(cache: ContentCache, content: SeededContent): Promise<void> {
   await cache.storeContent(content.source(), content.hash, { sizeBytes: content.sizeBytes, signal });

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { noteRun } from './failed-runs.ts';
 
 const BIN = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 /** A bound against hangs, not an expectation. */
@@ -111,7 +112,10 @@ export function runCli(
     options.signal?.addEventListener('abort', () => child.kill(options.killSignal ?? 'SIGTERM'), { once: true });
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      resolve(toResult(code ?? signalCode(signal), Buffer.concat(stdout).toString(), Buffer.concat(stderr).toString()));
+      const [said, told] = [Buffer.concat(stdout).toString(), Buffer.concat(stderr).toString()];
+      const result = toResult(code ?? signalCode(signal), said, told);
+      noteRun({ ...result, args });
+      resolve(result);
     });
   });
 }

@@ -1,14 +1,15 @@
-/** Another user of a shared cache directory who swaps what stands there for something else, until it is killed. Arguments: directory, a file of its own. */
+/** Another user of a shared cache directory who swaps what stands there for something else, until it is killed. Arguments: directory, a secret file, a file of its own, a directory of the one it attacks. */
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [directory = '', secret = '', own = ''] = process.argv.slice(1);
+const [directory = '', secret = '', own = '', outside = ''] = process.argv.slice(1);
 let turn = 0;
 
 /** @type {readonly ((path: string) => unknown)[]} */
 const SWAPS = [
   (path) => symlinkSync(secret, path),
+  (path) => symlinkSync(outside, path),
   (path) => execFileSync('mkfifo', [path]),
   (path) => mkdirSync(path),
   (path) => writeFileSync(path, 'closed', { mode: 0o000 }),

@@ -13,12 +13,15 @@ import { cachedLayers } from '../e2e/cache-state.ts';
 const ATTACK = fileURLToPath(new URL('./swap-names-process.js', import.meta.url));
 const SOMEBODY = 4321;
 const RUNS = 5;
+/** Named like what a transfer has. */
+const OUTSIDE = ['ahead', 'granted', 'journal', 'layer', 'spool'];
 const TIMEOUT_MS = 240_000;
 
 let home: Home;
 let reference: string;
 let secret: string;
 let own: string;
+let outside: string;
 beforeAll(async () => {
   home = await makeHome();
   reference = (await makeMixedImage(home.path('image'), 300_000)).reference;
@@ -27,6 +30,9 @@ beforeAll(async () => {
   await writeFile(secret, 'a secret', { mode: 0o600 });
   await writeFile(own, 'of somebody else', { mode: 0o666 });
   await chown(own, SOMEBODY, 0);
+  outside = home.path('outside');
+  await mkdir(outside, { mode: 0o700 });
+  for (const name of OUTSIDE) await writeFile(join(outside, name), 'outside', { mode: 0o600 });
   await openToGroup();
 });
 afterAll(() => home.remove());
@@ -43,7 +49,7 @@ const warm = (): ReturnType<Home['run']> =>
 
 async function startAttack(): Promise<ChildProcess> {
   const code = await readFile(ATTACK, 'utf8');
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code, home.cacheDir, secret, own], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code, home.cacheDir, secret, own, outside], {
     uid: SOMEBODY,
     gid: 0,
     cwd: '/',
@@ -89,6 +95,8 @@ describe.skipIf(process.getuid?.() !== 0)('§1.3 row 20: another user swaps the 
       expect((await stat(secret)).mode & 0o777).toBe(0o600);
       expect(await readFile(own, 'utf8')).toBe('of somebody else');
       expect((await stat(own)).mode & 0o777).toBe(0o644);
+      expect((await readdir(outside)).sort()).toEqual(OUTSIDE);
+      for (const name of OUTSIDE) expect(await readFile(join(outside, name), 'utf8')).toBe('outside');
       await cleanUp();
       const after = await warm();
       expect(after.code, after.stderr).toBe(0);

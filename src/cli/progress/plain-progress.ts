@@ -57,6 +57,8 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
       return `start ${shortDigest(event.layer)} ${event.action} ${formatSize(event.totalBytes)} ${event.action === 'push' ? 'to' : 'from'} ${safe(event.from)}`;
     case 'layer-done':
       return `done  ${shortDigest(event.layer)} ${event.action} ${formatSize(event.bytes)}${event.note === undefined ? '' : ` (${safe(event.note)})`}`;
+    case 'layer-failed':
+      return `fail  ${shortDigest(event.layer)} ${event.action}${event.to === undefined ? '' : ` to ${safe(event.to)}`}`;
     case 'layer-skip':
       return verbose ? `skip  ${shortDigest(event.layer)} ${safe(event.reason)}` : undefined;
     case 'layer-evicted':
@@ -78,9 +80,9 @@ export function describeEvent(event: ProgressEvent, verbose: boolean): string | 
   }
 }
 
-function describeHolder({ pid, host, command }: Extract<ProgressEvent, { type: 'layer-wait' }>): string {
+function describeHolder({ pid, host, command, isStopped = false }: Extract<ProgressEvent, { type: 'layer-wait' }>): string {
   if (pid === undefined) return 'another process brings it';
-  return `lock pid ${pid} (${safe(command ?? 'unknown')}) on ${safe(host ?? 'unknown')}`;
+  return `lock pid ${pid} (${safe(command ?? 'unknown')}) on ${safe(host ?? 'unknown')}${isStopped ? ', which is stopped' : ''}`;
 }
 
 function safe(text: string): string {

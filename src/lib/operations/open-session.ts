@@ -170,7 +170,8 @@ function diskOptionsOf(
     },
     onWait: (holder) => {
       const who = holder === undefined ? 'another process' : `lock pid ${holder.pid} (${holder.command}) on ${holder.host}`;
-      onProgress({ type: 'notice', message: `waiting for room in the cache directory: ${who}` });
+      const rest = holder?.isStopped === true ? ', which is stopped' : '';
+      onProgress({ type: 'notice', message: `waiting for room in the cache directory: ${who}${rest}` });
     },
   };
 }

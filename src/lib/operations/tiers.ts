@@ -75,7 +75,7 @@ export function withLayerLock<T>(session: Session, layer: LayerDescriptor, actio
 export function tellWaiting({ onProgress }: Session, layer: Digest): (holder: LockHolder | undefined) => void {
   return (holder) => {
     const who = holder === undefined ? {} : { pid: holder.pid, host: holder.host, command: holder.command };
-    onProgress({ type: 'layer-wait', layer, ...who });
+    onProgress({ type: 'layer-wait', layer, ...who, ...(holder?.isStopped === true && { isStopped: true }) });
   };
 }
 

@@ -51,6 +51,8 @@ export type ProgressEvent =
       readonly pid?: number;
       readonly host?: string;
       readonly command?: string;
+      /** It lives and does not go on. */
+      readonly isStopped?: boolean;
     }
   | {
       readonly type: 'retry';

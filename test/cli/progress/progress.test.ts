@@ -55,6 +55,14 @@ const progress = (layer: string, bytes: number): ProgressEvent => ({
 const done = (layer: string): ProgressEvent => ({ type: 'layer-done', layer: digestOf(layer), action: 'download', bytes: 2048 });
 
 describe('plain progress', () => {
+  it('names a layer that failed where it ends', () => {
+    const stream = new Recorder();
+    const renderer = new PlainProgress(stream, false);
+    renderer.onEvent({ type: 'layer-failed', layer: digestOf('a'), action: 'push', to: 'oci://r.example/cache' });
+    renderer.stop();
+    expect(stream.lines).toEqual(['fail  aaaaaaaaaaaa push to oci://r.example/cache']);
+  });
+
   it('is a line where a layer starts and one where it ends, whatever happens between', () => {
     const stream = new Recorder();
     const renderer = new PlainProgress(stream, false);

@@ -2,12 +2,12 @@
  * The space that transfers take: our own under way, those of other processes, and what is left of stopped ones. That goes
  * before a layer goes, unless a running process is about to go on with it.
  */
-import { lstat, rm } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { asFarAsPossible } from './as-far-as-possible.ts';
-import { rewriteOwn } from '../own-file.ts';
+import { removeOwn, rewriteOwn } from '../own-file.ts';
 import { readSmallFile } from '../regular-file.ts';
 import { locksDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
@@ -76,7 +76,7 @@ export class TransferSpace {
 
   /** Nothing more comes: it is committed, or gone, or left. */
   async end(path: string): Promise<void> {
-    if (this.#granted.delete(dirname(path))) await asFarAsPossible(() => rm(promisePath(dirname(path)), { force: true }));
+    if (this.#granted.delete(dirname(path))) await asFarAsPossible(() => removeOwn(promisePath(dirname(path))));
   }
 
   /** How large it may get as yet. */

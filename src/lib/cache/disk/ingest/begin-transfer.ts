@@ -1,11 +1,10 @@
 /** Begins a transfer, or takes up one that was stopped. The caller has the lock of the layer. */
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
-import { giveToGroup, READ_BY_GROUP } from '../../group-access.ts';
 import { makeOneDirectory } from '../../make-directory.ts';
+import { createOwn } from '../../own-file.ts';
 import { asFarAsPossible } from '../as-far-as-possible.ts';
 import { directoryModeOf } from '../cache-layout.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
@@ -115,7 +114,7 @@ async function goOnWith({ stopped, found }: Candidate, { cacheDir, hash, key, lo
   if (lockKind === 'kernel' && stopped.isPrivate) return { path, resume, layer: await reopenTransfer(stopped, resume) };
   const begun = await createTransfer(cacheDir, hash, found.journalText);
   try {
-    const create = (name: TransferFile): Promise<FileHandle> => createFile(begun.path, name);
+    const create = (name: TransferFile): Promise<FileHandle> => createOwn(join(begun.path, TRANSFER_FILES[name]));
     await copyTransferFiles({ stopped, found, sizeBytes: key.sizeBytes, layer: begun.layer, create });
   } catch (error) {
     await begun.layer.close();
@@ -137,9 +136,9 @@ async function createTransfer(
   let layer: FileHandle | undefined;
   try {
     await makeOneDirectory(path, await directoryModeOf(cacheDir));
-    layer = await createFile(path, 'layer');
+    layer = await createOwn(join(path, TRANSFER_FILES.layer));
     if (journalText !== undefined) {
-      const journal = await createFile(path, 'journal');
+      const journal = await createOwn(join(path, TRANSFER_FILES.journal));
       await journal.writeFile(journalText).finally(() => journal.close());
     }
     return { path, layer };
@@ -147,19 +146,5 @@ async function createTransfer(
     await layer?.close();
     await removeTransfer(path);
     throw storageError(error, path, 'create');
-  }
-}
-
-/** Another member of the group goes on with a copy, and needs to read it. */
-async function createFile(directory: string, name: TransferFile): Promise<FileHandle> {
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  const path = join(directory, TRANSFER_FILES[name]);
-  const handle = await open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-  try {
-    await giveToGroup(handle, path, READ_BY_GROUP);
-    return handle;
-  } catch (error) {
-    await handle.close();
-    throw error;
   }
 }

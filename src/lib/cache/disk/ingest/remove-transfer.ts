@@ -1,11 +1,9 @@
 /** Removing the directory of a transfer without ever leaving it: another may put a link in its place meanwhile. */
-import { constants } from 'node:fs';
-import { access, lstat, open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import { errnoOf } from '../../errno.ts';
-
-const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+import { heldName, openDirectory } from '../../held-directory.ts';
 
 /** It is gone; it is another's, in a group's directory; it has something in it that we did not put there. */
 const STAYS = new Set(['ENOENT', 'EACCES', 'EPERM', 'ENOTEMPTY']);
@@ -20,9 +18,9 @@ export async function removeTransfer(path: string): Promise<void> {
   try {
     const stats = await lstat(path);
     if (!stats.isDirectory()) return await unlink(path);
-    const directory = await open(path, DIRECTORY);
+    const directory = await openDirectory(path);
     try {
-      await emptyDirectory(await nameOf(directory, path));
+      await emptyDirectory(heldName(directory.fd, path));
     } finally {
       await directory.close();
     }
@@ -30,15 +28,6 @@ export async function removeTransfer(path: string): Promise<void> {
   } catch (error) {
     if (!STAYS.has(errnoOf(error) ?? '')) throw storageError(error, path, 'remove');
   }
-}
-
-/** A name that leads to the opened directory whatever stands under its path; where the system has none, the path. */
-async function nameOf({ fd }: FileHandle, path: string): Promise<string> {
-  const held = `/proc/self/fd/${fd}`;
-  return access(held).then(
-    () => held,
-    () => path,
-  );
 }
 
 async function emptyDirectory(directory: string): Promise<void> {

@@ -9,7 +9,7 @@ import { ClipctlError, storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { hasKernelLocks, tryKernelLock, type KernelLock } from './kernel-lock.ts';
 import { breakLease, isStale, lookAtLease, STALE_MS, tryLease, type Lease, type LeaseSight } from './lease.ts';
-import { describeSelf, type LockHolder, type LockKind } from './lock-holder.ts';
+import { describeSelf, isStopped, type LockHolder, type LockKind } from './lock-holder.ts';
 
 /** How often a waiter looks. */
 const POLL_MS = 100;
@@ -18,7 +18,7 @@ export interface LockOptions {
   /** `lease` leaves the kernel's lock out. */
   readonly kind: 'auto' | 'lease';
   readonly signal: AbortSignal;
-  /** Told whom we wait for, once a holder; `undefined` when the lease does not say. */
+  /** Told whom we wait for, once a holder, and when it is stopped or goes on; `undefined` when the lease does not say. */
   readonly onWait?: (holder: LockHolder | undefined) => void;
   /** It is told when we have waited for so long. Default 0. */
   readonly tellAfterMs?: number;
@@ -133,21 +133,31 @@ class Waiter {
 
   async #pause(): Promise<void> {
     const { signal, timeoutMs = Infinity, onWait, tellAfterMs = 0 } = this.#options;
-    const holder = this.#sight?.holder;
+    const holder = this.#holder();
     const waitedMs = performance.now() - this.#startMs;
     if (waitedMs >= timeoutMs) throw lockTimeout(this.#path, holder);
-    if (waitedMs >= tellAfterMs && this.#told !== (holder?.token ?? '')) {
+    const told = holder === undefined ? '' : `${holder.token} ${holder.isStopped}`;
+    if (waitedMs >= tellAfterMs && this.#told !== told) {
       onWait?.(holder);
-      this.#told = holder?.token ?? '';
+      this.#told = told;
     }
     await sleep(POLL_MS, undefined, { signal });
+  }
+
+  #holder(): (LockHolder & { readonly token: string; readonly isStopped: boolean }) | undefined {
+    const holder = this.#sight?.holder;
+    return holder && { ...holder, isStopped: isStopped(holder) };
   }
 }
 
 function lockTimeout(path: string, holder: LockHolder | undefined): ClipctlError {
   const who = holder === undefined ? 'another process' : `${holder.command} (pid ${holder.pid} on ${holder.host})`;
-  return new ClipctlError('LOCK_TIMEOUT', `${who} is still bringing a layer that this command waits for`, {
-    details: { path, pid: holder?.pid, host: holder?.host },
-    hint: 'Wait longer with --lock-timeout, or look at what that process does.',
+  const { pid, host, isStopped: isAtRest = false } = holder ?? {};
+  const what = isAtRest ? 'is stopped, and has a layer' : 'is still bringing a layer';
+  return new ClipctlError('LOCK_TIMEOUT', `${who} ${what} that this command waits for`, {
+    details: { path, pid, host },
+    hint: isAtRest
+      ? `Let that process go on (kill -CONT ${pid}), or end it.`
+      : 'Wait longer with --lock-timeout, or look at what that process does.',
   });
 }

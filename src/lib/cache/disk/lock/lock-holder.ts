@@ -14,6 +14,8 @@ export interface LockHolder {
   readonly host: string;
   /** The program and its command, without arguments: those may hold secrets. */
   readonly command: string;
+  /** It lives and does not go on (SIGSTOP, a debugger), as far as this process can see. */
+  readonly isStopped?: boolean;
 }
 
 export interface LeaseHolder extends LockHolder {
@@ -72,6 +74,12 @@ export function lifeOf(holder: LeaseHolder): 'alive' | 'dead' | 'unknown' {
   }
 }
 
+/** False also where this process can't see. */
+export function isStopped({ place, pid, started }: LeaseHolder): boolean {
+  const found = place === ownPlace() ? statOf(pid) : undefined;
+  return found !== undefined && found.started === started && (found.state === 'T' || found.state === 't');
+}
+
 function isShortText(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_TEXT;
 }
@@ -99,13 +107,18 @@ function findPlace(): string {
   }
 }
 
-/** proc(5): field 22 of /proc/PID/stat; the name in field 2 may hold blanks and brackets. */
 function startOf(pid: number): string | undefined {
+  const found = statOf(pid);
+  // A zombie holds nothing any more.
+  return found?.state === 'Z' ? undefined : found?.started;
+}
+
+/** proc(5): fields 3 and 22 of /proc/PID/stat; the name in field 2 may hold blanks and brackets. */
+function statOf(pid: number): { readonly state: string | undefined; readonly started: string | undefined } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie holds nothing any more.
-    return fields[0] === 'Z' ? undefined : fields[19];
+    return { state: fields[0], started: fields[19] };
   } catch {
     return undefined;
   }
