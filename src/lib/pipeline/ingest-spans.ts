@@ -51,6 +51,7 @@ export async function ingestSpans(context: PipelineContext, request: SpanRequest
   const isKept = source.kind === 'registry';
   const ingest = await context.disk.beginIngest({
     sizeBytes: map.uncompressedBytes,
+    signal: context.signal,
     hash: contentHashOf(layer.diffId),
     ...(isKept && { transfer: spanTransferKey(layer) }),
   });

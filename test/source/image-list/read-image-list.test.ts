@@ -174,6 +174,13 @@ describe('variables', () => {
   });
 });
 
+test('what is no YAML is USAGE and says at which line and column', async () => {
+  await expect(read('wrong.yaml', 'services:\n  app:\n    image: "alpine\n')).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringMatching(/it is no YAML: .* at line 4, column 1/) as string,
+  });
+});
+
 // A recursive reader at the end of the stack may end the whole process, not only itself.
 test.each(['[', '{', '- ', '? ', '[*a,'])('50,000 times %j is nested too deep, or no YAML', async (piece) => {
   await expect(read('deep.yaml', piece.repeat(50_000))).rejects.toMatchObject({ code: 'USAGE' });

@@ -1,12 +1,9 @@
 /**
- * Who is let in, one at a time in all processes, so that no two take the same room: a layer of unknown size while it grows,
- * and a complete one before it gets its name.
+ * Who is let in, one at a time in all processes, so that no two take the same room: a layer before it comes and, where its
+ * size is unknown, while it grows. What was let in may get its name: that adds nothing.
  */
-import { lstat } from 'node:fs/promises';
-import { rewriteOwn } from '../own-file.ts';
-import { storageError } from '../../errors.ts';
-import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
-import { diskBytesOf } from './disk-usage.ts';
+import { errorCodeOf } from '../../errors.ts';
+import { parseContentHash } from '../../oci/digest.ts';
 import { KeyedTurns } from './keyed-turns.ts';
 import type { LayerTurns } from './lock/layer-turns.ts';
 import type { LockHolder } from './lock/lock-holder.ts';
@@ -24,22 +21,16 @@ export interface AdmissionOptions extends RoomParts {
 /** Told whom we wait for, in another process. */
 export type AdmissionWait = (holder: LockHolder | undefined) => void;
 
-/** A layer that is complete, and has no name yet. */
-export interface Arrival {
-  readonly hash: ContentHash;
-  /** Its temporary file. */
-  readonly path: string;
-  /** What has the name already stays: nothing is added. */
-  readonly isThere: () => Promise<boolean>;
-  readonly signal: AbortSignal;
-}
-
-/** A layer that is about to become larger than it may. */
+/** A layer that is about to come, or to become larger than it may. */
 export interface Growth {
   /** Its temporary file. */
   readonly path: string;
   /** So large at least. */
   readonly endBytes: number;
+  /** And no larger. */
+  readonly isWhole?: boolean;
+  /** It does not fit: gives back what it has, before anybody else may ask. */
+  readonly onRefused?: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -50,9 +41,12 @@ const SMALL_SHARE = 1 / 64;
 const FAR_SHARE = 1 / 8;
 /** A layer asks again when it has grown by so much, or by a small share of the cap. */
 const LARGEST_STEP_BYTES = 256 * MIB;
-const SMALLEST_STEP_BYTES = MIB;
+/** Small, for what is granted and never taken keeps others out near a limit. */
+const SMALLEST_STEP_BYTES = 64 * 1024;
 /** Of what is left: several grow at once. */
 const STEP_SHARE = 1 / 4;
+/** Of what one process may let in by itself: many layers may be coming. */
+const FAR_STEP_SHARE = 1 / 32;
 /** Who is let in is through in less. */
 const TELL_AFTER_MS = 1000;
 /** The lock of those who are let in: it is named like one of a layer, and of none. */
@@ -61,29 +55,17 @@ const ADMISSION = parseContentHash('0'.repeat(64), 'lock');
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #turns = new KeyedTurns();
+  /** Let in without a look at what others were promised, since we last had one: how large they may get, by their paths. */
+  readonly #unseen = new Map<string, number>();
+  /** And what came of those that have ended. */
+  #unseenBytes = 0;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
   }
 
   /**
-   * Runs `publish`, which gives a layer its name, when both limits hold with it too; what may go for that goes. Transfers
-   * under way do not count: their turn comes.
-   * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*; what `publish` throws
-   */
-  admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
-    return this.#turns.run('', async () => {
-      const addedBytes = (await arrival.isThere()) ? 0 : await spaceOf(arrival.path);
-      if (addedBytes > 0 && !(await this.#fitsByFar(addedBytes, arrival.signal)))
-        await this.#alone(arrival.signal, () => this.#letIn(arrival, addedBytes).then(publish));
-      else await publish();
-      this.#options.own.add(addedBytes);
-    });
-  }
-
-  /**
-   * Gives how large a layer may get before it asks again: `endBytes` at least. All transfers count; what may go goes. The
-   * file of one that does not fit is emptied, so that its space is there for the next one who asks.
+   * Gives how large a layer may get before it asks again: `endBytes` at least. All transfers count; what may go goes.
    * @throws ClipctlError STORAGE_FULL when it does not fit, STORAGE_*
    */
   async grow(growth: Growth): Promise<number> {
@@ -93,64 +75,52 @@ export class Admission {
     );
   }
 
+  /** Nothing more of it comes; so much is there. */
+  end(path: string, addedBytes: number): void {
+    this.#options.own.add(addedBytes);
+    if (this.#unseen.delete(path)) this.#unseenBytes += addedBytes;
+  }
+
   /** No other process lets anybody in meanwhile. */
   #alone<T>(signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     const { turns, onWait } = this.#options;
-    return turns.run(ADMISSION, { signal, tellAfterMs: TELL_AFTER_MS, ...(onWait && { onWait }) }, action);
+    const options = { signal, tellAfterMs: TELL_AFTER_MS, ...(onWait && { onWait }) };
+    return turns.run(ADMISSION, options, () => {
+      this.#unseen.clear();
+      this.#unseenBytes = 0;
+      return action();
+    });
   }
 
-  async #fitsByFar(addedBytes: number, signal: AbortSignal): Promise<boolean> {
-    const { own } = this.#options;
+  /** Where the limits are far away, nobody needs to wait for anybody; for a while. */
+  async #growthByFar({ path, endBytes, isWhole = false, signal }: Growth): Promise<number | undefined> {
     const limits = await this.#options.limits();
-    const knownBytes = await own.read(signal);
-    if (own.addedBytes + addedBytes > limits.maxCacheBytes * SMALL_SHARE) return false;
-    return missingSpace(withMoreFree(limits, addedBytes), knownBytes, addedBytes + farBytesOf(limits)) === 0;
+    const ownBytes = await this.#options.own.readAtMost(limits, signal);
+    const mostBytes = limits.maxCacheBytes * SMALL_SHARE;
+    const end = isWhole ? endBytes : endBytes + boundedStep(mostBytes * FAR_STEP_SHARE);
+    const others = [...this.#unseen].reduce((sum, [its, bytes]) => sum + (its === path ? 0 : bytes), this.#unseenBytes);
+    // What is on disk already counts twice.
+    if (others + end > mostBytes || missingSpace(limits, ownBytes, others + end + farBytesOf(limits)) > 0) return undefined;
+    this.#unseen.set(path, end);
+    return this.#grant(path, end);
   }
 
-  async #letIn({ hash, signal }: Arrival, requiredBytes: number): Promise<void> {
-    const { own, transfers, maker } = this.#options;
-    const limits = await this.#options.limits();
-    const survey = await own.count(signal);
-    // It is among the transfers that were counted.
-    own.add(-requiredBytes);
-    const replaced = survey.layers.find((layer) => layer.hash === hash && layer.state !== 'foreign')?.diskBytes ?? 0;
-    const passingBytes = survey.ingestBytes - (await transfers.stoppedBytes());
-    const settled = {
-      ownBytes: survey.ownBytes - passingBytes - replaced,
-      limits: withMoreFree(limits, passingBytes + replaced),
-    };
-    if (missingSpace(settled.limits, settled.ownBytes, requiredBytes) === 0) return;
-    const freed = await maker.free(survey, settled, { incomingBytes: requiredBytes, requiredBytes });
-    maker.require(freed, { incomingBytes: requiredBytes, requiredBytes });
-  }
-
-  /** Where the limits are far away, nobody needs to wait for anybody. */
-  async #growthByFar({ path, endBytes, signal }: Growth): Promise<number | undefined> {
-    const { own, transfers } = this.#options;
-    const limits = await this.#options.limits();
-    const stepBytes = stepWithin(limits, Infinity);
-    // What of ours is on disk already counts twice.
-    const comingBytes = transfers.grantedBytes + endBytes + stepBytes + farBytesOf(limits);
-    if (missingSpace(limits, await own.readAtMost(limits, signal), comingBytes) > 0) return undefined;
-    return this.#grant(path, endBytes + stepBytes);
-  }
-
-  async #letGrow({ path, endBytes, signal }: Growth): Promise<number> {
+  async #letGrow({ path, endBytes, isWhole = false, onRefused, signal }: Growth): Promise<number> {
     const { own, maker } = this.#options;
     const survey = await own.count(signal);
     const before = await this.#besides(path, survey);
     const left = roomLeft(before.limits, before.ownBytes) - endBytes;
-    if (left >= SMALLEST_STEP_BYTES) return this.#grant(path, endBytes + stepWithin(before.limits, left));
-    const step = stepWithin(before.limits, Infinity);
-    const incoming = { incomingBytes: endBytes + step, requiredBytes: endBytes, isOpenEnd: true };
+    if (left >= (isWhole ? 0 : SMALLEST_STEP_BYTES))
+      return this.#grant(path, isWhole ? endBytes : endBytes + stepWithin(before.limits, left));
+    const wished = isWhole ? endBytes : endBytes + stepWithin(before.limits, Infinity);
+    const incoming = { incomingBytes: wished, requiredBytes: endBytes, isOpenEnd: !isWhole };
     try {
       const freed = await maker.free(survey, before, incoming);
       maker.require(freed, incoming);
-      return await this.#grant(path, Math.min(endBytes + step, roomLeft(freed.limits, freed.ownBytes)));
+      return await this.#grant(path, Math.min(wished, roomLeft(freed.limits, freed.ownBytes)));
     } catch (error) {
-      await lstat(path)
-        .then(({ uid }) => rewriteOwn({ path, owner: uid }, ''))
-        .catch(() => undefined);
+      if (errorCodeOf(error) !== 'STORAGE_FULL') throw error;
+      await onRefused?.();
       await this.#grant(path, 0);
       throw error;
     }
@@ -163,9 +133,11 @@ export class Admission {
 
   /** As if the layer itself were not there yet, and what was promised to the others were. */
   async #besides(path: string, survey: { readonly ownBytes: number; readonly ingestBytes: number }): Promise<Situation> {
-    const { takenBytes, promisedBytes, ownLayerBytes } = await this.#options.transfers.besides(path);
+    const { takenBytes, promisedBytes, ownLayerBytes, seenBytes } = await this.#options.transfers.besides(path);
+    // What is under no lock is nobody's to see, and is there all the same.
+    const unseenBytes = Math.max(0, survey.ingestBytes - seenBytes);
     return {
-      ownBytes: survey.ownBytes - survey.ingestBytes + takenBytes,
+      ownBytes: survey.ownBytes - survey.ingestBytes + takenBytes + unseenBytes,
       limits: withMoreFree(await this.#options.limits(), ownLayerBytes - promisedBytes),
     };
   }
@@ -176,15 +148,9 @@ function farBytesOf({ maxCacheBytes }: SpaceLimits): number {
 }
 
 function stepWithin({ maxCacheBytes }: SpaceLimits, leftBytes: number): number {
-  const share = Math.floor(Math.min(maxCacheBytes * SMALL_SHARE, leftBytes * STEP_SHARE));
-  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, share));
+  return boundedStep(Math.min(maxCacheBytes * SMALL_SHARE, leftBytes * STEP_SHARE));
 }
 
-/** @throws ClipctlError STORAGE_* */
-async function spaceOf(path: string): Promise<number> {
-  try {
-    return diskBytesOf(await lstat(path));
-  } catch (error) {
-    throw storageError(error, path, 'look at');
-  }
+function boundedStep(bytes: number): number {
+  return Math.min(LARGEST_STEP_BYTES, Math.max(SMALLEST_STEP_BYTES, Math.floor(bytes)));
 }

@@ -1,7 +1,7 @@
 /** Room in the cache directory: what has to go before a layer may come, while it comes, and after it has. */
 import type { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { Admission, type AdmissionWait, type Arrival, type Growth } from './admission.ts';
+import { Admission, type AdmissionWait, type Growth } from './admission.ts';
 import type { EvictionPlan } from './eviction-plan.ts';
 import { LayerEviction, type EvictionOptions } from './layer-eviction.ts';
 import type { LayerTurns } from './lock/layer-turns.ts';
@@ -39,9 +39,6 @@ export interface KnownSize {
   readonly atLeastBytes?: number;
   readonly signal?: AbortSignal;
 }
-
-/** Where only the compressed size is known, room is made for a layer that decompresses to so many times as much. */
-const EXPECTED_RATIO = 3;
 
 export interface PruneDemand extends SpaceOptions {
   /** Layers that were not used for so long go too. */
@@ -81,15 +78,6 @@ export class CacheRoom {
     return resolveLimits(this.#cacheDir, this.#options);
   }
 
-  /** Makes room for one layer. @throws ClipctlError STORAGE_FULL */
-  makeFor({ sizeBytes, atLeastBytes = 0, signal = NEVER }: KnownSize): Promise<void> {
-    return this.make({
-      requiredBytes: sizeBytes ?? atLeastBytes,
-      expectedBytes: sizeBytes ?? atLeastBytes * EXPECTED_RATIO,
-      signal,
-    });
-  }
-
   /**
    * Lets go until what comes fits under both limits. What is left of an earlier transfer of it is a part of it.
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
@@ -126,11 +114,22 @@ export class CacheRoom {
     return noRoom(this.#cacheDir, { ...(await this.limits()), requiredBytes, ownBytes }, cause);
   }
 
-  /** A layer begins to come, and may get so large before it asks for more. */
-  begin(path: string, { sizeBytes, atLeastBytes = 0 }: KnownSize): number {
-    const grantedBytes = sizeBytes ?? atLeastBytes;
-    this.#parts.transfers.begin(path, grantedBytes);
-    return grantedBytes;
+  /**
+   * Books what is known of a layer that is about to come to `path`, until its end. Gives how large it may get before it asks
+   * for more. What is left there of an earlier transfer is a part of it, and stays when the rest does not fit.
+   * @throws ClipctlError STORAGE_*
+   */
+  async begin(path: string, { sizeBytes, atLeastBytes = 0, signal = NEVER }: KnownSize): Promise<number> {
+    const endBytes = sizeBytes ?? atLeastBytes;
+    this.#parts.transfers.begin(path);
+    if (endBytes === 0) return 0;
+    return this.#admission.grow({ path, endBytes, isWhole: sizeBytes !== undefined, signal });
+  }
+
+  /** It is complete: books what came without being granted, if anything. @throws ClipctlError STORAGE_* */
+  async complete(growth: Growth): Promise<void> {
+    if (growth.endBytes > this.#parts.transfers.grantedBytes(growth.path))
+      await this.#admission.grow({ ...growth, isWhole: true });
   }
 
   /** See {@link Admission.grow}. @throws ClipctlError STORAGE_* */
@@ -138,13 +137,9 @@ export class CacheRoom {
     return this.#admission.grow(growth);
   }
 
-  /** See {@link Admission.admit}. @throws ClipctlError STORAGE_*; what `publish` throws */
-  admit(arrival: Arrival, publish: () => Promise<void>): Promise<void> {
-    return this.#admission.admit(arrival, publish);
-  }
-
-  /** Nothing more of it comes. */
-  end(path: string): Promise<void> {
+  /** Nothing more of it comes; so much of it is there for good, in bytes. */
+  end(path: string, addedBytes = 0): Promise<void> {
+    this.#admission.end(path, addedBytes);
     return this.#parts.transfers.end(path);
   }
 

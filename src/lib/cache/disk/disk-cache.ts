@@ -145,7 +145,7 @@ export class DiskCache implements ContentCache {
     { sizeBytes, signal, isLocked = true }: StoreOptions & { readonly isLocked?: boolean },
   ): Promise<void> {
     signal.throwIfAborted();
-    const ingest = await this.beginIngest({ sizeBytes, ...(isLocked ? { hash } : {}) });
+    const ingest = await this.beginIngest({ sizeBytes, signal, ...(isLocked ? { hash } : {}) });
     try {
       await writeVerified(ingest, pieces, { hash, sizeBytes, signal, isFlushed: this.#durability === 'full' });
       await ingest.commit(hash, { sizeBytes, signal });

@@ -10,8 +10,6 @@ export class OwnBytes {
   /** As last counted, with what was committed and what went since. */
   #knownBytes: number | undefined;
   #countedAtMs = 0;
-  /** What was let in since, by this process. */
-  #addedBytes = 0;
   /** Of the file system, when nobody else had added since. */
   #freeBytes: number | undefined;
 
@@ -42,18 +40,11 @@ export class OwnBytes {
     const survey = await surveyCache(this.#cacheDir, { signal });
     this.#knownBytes = survey.ownBytes;
     this.#countedAtMs = performance.now();
-    this.#addedBytes = 0;
     return survey;
-  }
-
-  /** What this process has added since the last count. */
-  get addedBytes(): number {
-    return this.#addedBytes;
   }
 
   /** So much came, or went when it is negative. */
   add(bytes: number): void {
-    this.#addedBytes += Math.max(0, bytes);
     if (this.#knownBytes !== undefined) this.#knownBytes = Math.max(0, this.#knownBytes + bytes);
     if (this.#freeBytes !== undefined) this.#freeBytes -= bytes;
   }

@@ -43,6 +43,8 @@ export interface OtherTransfers {
   readonly promisedBytes: number;
   /** By the one. */
   readonly ownLayerBytes: number;
+  /** In all, on disk, by the transfers that were looked at. */
+  readonly seenBytes: number;
 }
 
 export class TransferSpace {
@@ -56,9 +58,9 @@ export class TransferSpace {
     this.#options = options;
   }
 
-  /** A layer begins to come to `path`, and may get so large. */
-  begin(path: string, bytes: number): void {
-    this.#granted.set(dirname(path), bytes);
+  /** A layer is about to come to `path`. */
+  begin(path: string): void {
+    this.#granted.set(dirname(path), 0);
   }
 
   /** It may get so large now, unless it has ended meanwhile; other processes see it too. */
@@ -77,18 +79,23 @@ export class TransferSpace {
     if (this.#granted.delete(dirname(path))) await asFarAsPossible(() => removeOwn(promisePath(dirname(path))));
   }
 
-  get grantedBytes(): number {
-    return [...this.#granted.values()].reduce((sum, bytes) => sum + bytes, 0);
+  /** How large it may get as yet. */
+  grantedBytes(path: string): number {
+    return this.#granted.get(dirname(path)) ?? 0;
   }
 
   /** @throws ClipctlError STORAGE_* */
   async besides(path: string): Promise<OtherTransfers> {
-    const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0 };
+    const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0, seenBytes: 0 };
     const wanted = await this.#wanted();
+    // It may be under no lock, and in no list.
+    const own = await usageOf(dirname(path));
+    sum.ownLayerBytes = own.layerBytes;
+    sum.seenBytes = own.diskBytes;
     for (const transfer of await this.#look()) {
       const { path: directory, diskBytes, layerBytes } = transfer;
-      if (directory === dirname(path)) sum.ownLayerBytes = layerBytes;
-      else {
+      if (directory !== dirname(path)) {
+        sum.seenBytes += diskBytes;
         const granted = this.#granted.get(directory) ?? (wanted.has(transfer.hash) ? await promiseIn(directory) : 0);
         const promised = Math.max(0, granted - layerBytes);
         // What of ours lies beside a layer goes when that is committed.
@@ -149,19 +156,14 @@ export class TransferSpace {
 
   async #look(isOfInterest: (transfer: Transfer) => boolean = () => true): Promise<TransferUsage[]> {
     const found = (await listTransfers(this.#cacheDir)).filter(isOfInterest);
-    return Promise.all(
-      found.map(async (transfer) => {
-        const layer = await lstat(join(transfer.path, TRANSFER_FILES.layer)).catch(() => undefined);
-        const { diskBytes } = await usageOfTree(transfer.path);
-        return {
-          ...transfer,
-          diskBytes,
-          layerBytes: layer === undefined ? 0 : diskBytesOf(layer),
-          modifiedMs: layer?.mtimeMs ?? 0,
-        };
-      }),
-    );
+    return Promise.all(found.map(async (transfer) => ({ ...transfer, ...(await usageOf(transfer.path)) })));
   }
+}
+
+async function usageOf(directory: string): Promise<Omit<TransferUsage, keyof Transfer>> {
+  const layer = await lstat(join(directory, TRANSFER_FILES.layer)).catch(() => undefined);
+  const { diskBytes } = await usageOfTree(directory);
+  return { diskBytes, layerBytes: layer === undefined ? 0 : diskBytesOf(layer), modifiedMs: layer?.mtimeMs ?? 0 };
 }
 
 /** Beside the layer: how large it may get. Gone, or wrong, it counts as nothing: the layer itself is counted. */

@@ -18,6 +18,8 @@ export async function imagesOfYaml(text: string, options: YamlOptions): Promise<
   const yaml = await import('yaml');
   const images: string[] = [];
   const lines = new yaml.LineCounter();
+  // Only the parser's own loop over the text tells of the first one.
+  lines.addNewLine(0);
   const tokens = shallowTokens(text, { lexer: new yaml.Lexer(), parser: new yaml.Parser(lines.addNewLine), name: options.name });
   for (const document of new yaml.Composer({ logLevel: 'error', version: '1.2' }).compose(tokens)) {
     const [problem] = document.errors;

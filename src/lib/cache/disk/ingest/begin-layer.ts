@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { swapped } from '../../own-file.ts';
+import { asFarAsPossible } from '../as-far-as-possible.ts';
 import type { CacheRoom } from '../cache-room.ts';
 import {
   createIngestFile,
@@ -39,17 +40,32 @@ export interface LayerParts {
 /** @throws ClipctlError STORAGE_* */
 export async function beginLayer(cacheDir: string, wish: IngestWish, parts: LayerParts): Promise<IngestFile> {
   const { room } = parts.cache;
-  await room.makeFor(wish);
   const created = await createIngestFile(cacheDir, wish, parts.lockKind);
   const { path, owner, inode, journal } = created;
+  const discard = (): Promise<void> => discardIngestFile(created).finally(() => room.end(path));
+  const suspend = (): Promise<void> => suspendIngestFile(created, wish.transfer).finally(() => room.end(path));
+  const more = (endBytes: number, signal: AbortSignal): Promise<number> =>
+    room.grow({ path, endBytes, signal, onRefused: () => emptied(created) });
+  let grantedBytes: number;
+  try {
+    grantedBytes = await room.begin(path, wish);
+  } catch (error) {
+    await suspend();
+    throw error;
+  }
   return {
     ...{ path, owner, inode, ...(journal && { journal }) },
     durability: parts.durability,
-    growth: { grantedBytes: room.begin(path, wish), more: (endBytes, signal) => room.grow({ path, endBytes, signal }) },
+    growth: { grantedBytes, more },
     commit: (hash, options) => parts.turns.run(hash, () => commit({ cacheDir, created, parts }, hash, options)),
-    discard: () => discardIngestFile(created).finally(() => room.end(path)),
-    suspend: () => suspendIngestFile(created, wish.transfer).finally(() => room.end(path)),
+    discard,
+    suspend,
   };
+}
+
+/** What does not fit is not to stand in the way of others. */
+function emptied({ handle }: CreatedFile): Promise<void> {
+  return asFarAsPossible(() => handle.truncate(0));
 }
 
 interface BegunLayer {
@@ -64,15 +80,14 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
   const { digestSeen, signal } = options;
   const identity = await flushIngestFile(created, hash, { sizeBytes: options.sizeBytes, durability });
   signal.throwIfAborted();
+  await cache.room.complete({ path, endBytes: options.sizeBytes, signal, onRefused: () => emptied(created) });
   await cache.holdLayers([hash]);
   const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
-  await cache.room.admit({ hash, path, isThere, signal }, async () => {
-    const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
-    await discardIngestFile(created);
-    if (outcome === 'published') await records.write(hash, identity, digestSeen);
-    else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
-  });
-  await cache.room.end(path);
+  const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
+  await discardIngestFile(created);
+  if (outcome === 'published') await records.write(hash, identity, digestSeen);
+  else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
+  await cache.room.end(path, outcome === 'published' ? identity.sizeBytes : 0);
   const known = await cache.checkLayer(hash);
   // Two processes that replace one file at once may leave the record of the one beside the file of the other.
   const state = known === 'unverified' ? await parts.vouchFor(hash, signal) : known;
