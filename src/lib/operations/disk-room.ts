@@ -1,4 +1,5 @@
 /** What a run that warms images says to the disk cache: which layers it needs, how much will come, what they were for. */
+import { errorCodeOf } from '../errors.ts';
 import { contentHashOf } from '../oci/digest.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import { runLimited } from '../pipeline/run-limited.ts';
@@ -29,14 +30,25 @@ export function wantedOf(images: readonly OpenedImage[]): WantedLayer[] {
 export async function claimRoom(session: Session, wanted: readonly WantedLayer[]): Promise<void> {
   const { disk, signal } = session;
   await disk.holdLayers(wanted.map(({ layer }) => contentHashOf(layer.diffId)));
-  const sizes = await runLimited(wanted, session.options.jobs * 4, async ({ layer, uncompressedBytes }) => {
+  const requiredBytes = await missingBytes(session, wanted);
+  if (requiredBytes === 0) return;
+  try {
+    await disk.room.make({ requiredBytes, signal });
+  } catch (error) {
+    // What another process has brought meanwhile takes its space already, and is not missing any more.
+    if (errorCodeOf(error) !== 'STORAGE_FULL' || (await missingBytes(session, wanted)) >= requiredBytes) throw error;
+    await claimRoom(session, wanted);
+  }
+}
+
+async function missingBytes({ disk, options }: Session, wanted: readonly WantedLayer[]): Promise<number> {
+  const sizes = await runLimited(wanted, options.jobs * 4, async ({ layer, uncompressedBytes }) => {
     const state = await disk.checkLayer(contentHashOf(layer.diffId));
     if (state === 'verified' || state === 'unverified') return 0;
     // Nobody knows better than an index; compressed it is no larger than decompressed, give or take a header.
     return uncompressedBytes ?? layer.sizeBytes;
   });
-  const requiredBytes = sizes.reduce((sum, size) => sum + (size.status === 'fulfilled' ? size.value : 0), 0);
-  if (requiredBytes > 0) await disk.room.make({ requiredBytes, signal });
+  return sizes.reduce((sum, size) => sum + (size.status === 'fulfilled' ? size.value : 0), 0);
 }
 
 /** Notes in the disk cache which images its layers are for. Those of which only a part was asked for are not noted. */

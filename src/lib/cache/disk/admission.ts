@@ -9,6 +9,8 @@ import type { LayerTurns } from './lock/layer-turns.ts';
 import type { LockHolder } from './lock/lock-holder.ts';
 import type { RoomMaker, RoomParts, Situation } from './room-maker.ts';
 import { missingSpace, roomLeft, withMoreFree, type SpaceLimits } from './space-limits.ts';
+import { ownInodes, type CacheSurvey } from './survey.ts';
+import { besides, type OtherTransfers } from './transfer-space.ts';
 
 export interface AdmissionOptions extends RoomParts {
   readonly maker: RoomMaker;
@@ -106,9 +108,10 @@ export class Admission {
   }
 
   async #letGrow({ path, endBytes, isWhole = false, onRefused, signal }: Growth): Promise<number> {
-    const { own, maker } = this.#options;
+    const { own, maker, transfers } = this.#options;
+    const seen = await transfers.seen();
     const survey = await own.count(signal);
-    const before = await this.#besides(path, survey);
+    const before = situation(await this.#options.limits(), survey, besides(path, seen, ownInodes(survey.layers)));
     const left = roomLeft(before.limits, before.ownBytes) - endBytes;
     if (left >= (isWhole ? 0 : SMALLEST_STEP_BYTES))
       return this.#grant(path, isWhole ? endBytes : endBytes + stepWithin(before.limits, left));
@@ -130,17 +133,14 @@ export class Admission {
     await this.#options.transfers.grant(path, bytes);
     return bytes;
   }
+}
 
-  /** As if the layer itself were not there yet, and what was promised to the others were. */
-  async #besides(path: string, survey: { readonly ownBytes: number; readonly ingestBytes: number }): Promise<Situation> {
-    const { takenBytes, promisedBytes, ownLayerBytes, seenBytes } = await this.#options.transfers.besides(path);
-    // What is under no lock is nobody's to see, and is there all the same.
-    const unseenBytes = Math.max(0, survey.ingestBytes - seenBytes);
-    return {
-      ownBytes: survey.ownBytes - survey.ingestBytes + takenBytes + unseenBytes,
-      limits: withMoreFree(await this.#options.limits(), ownLayerBytes - promisedBytes),
-    };
-  }
+/** As if the layer itself were not there yet, and what was promised to the others were. */
+function situation(limits: SpaceLimits, survey: CacheSurvey, others: OtherTransfers): Situation {
+  return {
+    ownBytes: survey.ownBytes - survey.ingestBytes + others.takenBytes,
+    limits: withMoreFree(limits, others.ownLayerBytes - others.promisedBytes),
+  };
 }
 
 function farBytesOf({ maxCacheBytes }: SpaceLimits): number {

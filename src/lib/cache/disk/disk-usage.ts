@@ -19,9 +19,16 @@ export function diskBytesOf(stats: Pick<Stats, 'blocks'>): number {
   return stats.blocks * STAT_BLOCK_BYTES;
 }
 
-/** A path and everything below but `except`, on its own file system; what can't be looked at, or goes meanwhile, counts nothing. */
-export async function usageOfTree(path: string, { except }: { readonly except?: string } = {}): Promise<TreeUsage> {
-  const seen = new Set<number>();
+export interface TreeExceptions {
+  /** Counts nothing, with all that is below. */
+  readonly except?: string;
+  /** Inodes of files that are counted elsewhere, by another name. */
+  readonly counted?: ReadonlySet<number>;
+}
+
+/** A path and everything below, on its own file system; what can't be looked at, or goes meanwhile, counts nothing. */
+export async function usageOfTree(path: string, { except, counted = new Set() }: TreeExceptions = {}): Promise<TreeUsage> {
+  const seen = new Set(counted);
   const pending = [path];
   const usage = { diskBytes: 0, files: 0 };
   let device: number | undefined;

@@ -11,6 +11,7 @@ import { namesIn } from './state-file.ts';
 
 export interface SurveyedLayer {
   readonly hash: ContentHash;
+  readonly inode: number;
   readonly sizeBytes: number;
   /** In disk blocks. */
   readonly diskBytes: number;
@@ -72,12 +73,18 @@ export async function surveyCache(cacheDir: string, { signal }: { readonly signa
   return { layers, missing: missing.sort(), odd, foreign, ...(await sumUp(cacheDir, layers, foreign.diskBytes)) };
 }
 
+/** Of the layers that are ours. */
+export function ownInodes(layers: readonly SurveyedLayer[]): Set<number> {
+  return new Set(layers.flatMap(({ inode, state }) => (state === 'foreign' ? [] : [inode])));
+}
+
 async function sumUp(
   cacheDir: string,
   layers: readonly SurveyedLayer[],
   foreignBytes: number,
 ): Promise<Pick<CacheSurvey, 'ownBytes' | 'ingestBytes' | 'stateBytes' | 'totalBytes'>> {
-  const ingest = await usageOfTree(ingestDirectory(cacheDir));
+  // One that has its name already is a layer; those were looked at before.
+  const ingest = await usageOfTree(ingestDirectory(cacheDir), { counted: ownInodes(layers) });
   // Not as a difference: transfers grow while they are looked at.
   const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ingestDirectory(cacheDir) });
   const tag = await usageOfTree(join(cacheDir, 'CACHEDIR.TAG'));
@@ -101,6 +108,7 @@ async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: bool
   const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && isReadable(stats);
   return {
     hash,
+    inode: stats.ino,
     sizeBytes: stats.size,
     diskBytes: diskBytesOf(stats),
     state: isOurs ? 'verified' : isRecorded ? 'changed' : 'foreign',

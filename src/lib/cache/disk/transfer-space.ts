@@ -12,7 +12,7 @@ import { readSmallFile } from '../regular-file.ts';
 import { locksDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
 import { removeTransfer } from './ingest/remove-transfer.ts';
-import { listTransfers, TRANSFER_FILES, type Transfer } from './ingest/transfers.ts';
+import { listTransfers, listUnlocked, TRANSFER_FILES, type Transfer } from './ingest/transfers.ts';
 import type { Lease } from './lease.ts';
 import { tryLockLayer, type LockOptions } from './lock/layer-lock.ts';
 import { readLeases } from './read-leases.ts';
@@ -25,15 +25,20 @@ export interface TransferSpaceOptions {
   readonly lockKind: LockOptions['kind'];
 }
 
-/** A transfer under a lock, and what it takes in disk blocks. */
-export interface TransferUsage extends Transfer {
+/** What a transfer takes in disk blocks. */
+export interface SpaceUsage {
   /** All its files. */
   readonly diskBytes: number;
   /** Of the layer alone. */
   readonly layerBytes: number;
   /** When the layer last grew. */
   readonly modifiedMs: number;
+  /** Of the layer's file. */
+  readonly inode: number | undefined;
 }
+
+/** A transfer under a lock. */
+export interface TransferUsage extends Transfer, SpaceUsage {}
 
 /** What is taken besides one transfer. */
 export interface OtherTransfers {
@@ -43,8 +48,15 @@ export interface OtherTransfers {
   readonly promisedBytes: number;
   /** By the one. */
   readonly ownLayerBytes: number;
-  /** In all, on disk, by the transfers that were looked at. */
-  readonly seenBytes: number;
+}
+
+/** A transfer, or what is like one and under no lock, as it is just now. */
+export interface SeenTransfer {
+  readonly directory: string;
+  readonly usage: SpaceUsage;
+  readonly promisedBytes: number;
+  /** Our own. */
+  readonly isOurs: boolean;
 }
 
 export class TransferSpace {
@@ -84,26 +96,21 @@ export class TransferSpace {
     return this.#granted.get(dirname(path)) ?? 0;
   }
 
-  /** @throws ClipctlError STORAGE_* */
-  async besides(path: string): Promise<OtherTransfers> {
-    const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0, seenBytes: 0 };
+  /** All of them: look before the layers are counted, or one that gets its name meanwhile is missed. @throws ClipctlError STORAGE_* */
+  async seen(): Promise<SeenTransfer[]> {
     const wanted = await this.#wanted();
-    // It may be under no lock, and in no list.
-    const own = await usageOf(dirname(path));
-    sum.ownLayerBytes = own.layerBytes;
-    sum.seenBytes = own.diskBytes;
-    for (const transfer of await this.#look()) {
-      const { path: directory, diskBytes, layerBytes } = transfer;
-      if (directory !== dirname(path)) {
-        sum.seenBytes += diskBytes;
-        const granted = this.#granted.get(directory) ?? (wanted.has(transfer.hash) ? await promiseIn(directory) : 0);
-        const promised = Math.max(0, granted - layerBytes);
-        // What of ours lies beside a layer goes when that is committed.
-        sum.takenBytes += promised + (this.#granted.has(directory) ? layerBytes : diskBytes);
-        sum.promisedBytes += promised;
-      }
-    }
-    return sum;
+    const seen = async (directory: string, promiseOf: () => Promise<number> | number): Promise<SeenTransfer> => {
+      const granted = this.#granted.get(directory);
+      const usage = await usageOf(directory);
+      const promisedBytes = Math.max(0, (granted ?? (await promiseOf())) - usage.layerBytes);
+      return { directory, usage, promisedBytes, isOurs: granted !== undefined };
+    };
+    const listed = await listTransfers(this.#cacheDir);
+    const unlocked = await listUnlocked(this.#cacheDir);
+    return Promise.all([
+      ...listed.map(({ hash, path }) => seen(path, () => (wanted.has(hash) ? promiseIn(path) : 0))),
+      ...unlocked.map((path) => seen(path, () => 0)),
+    ]);
   }
 
   /** What is left of layers that this process is going to bring: it becomes a part of them. @throws ClipctlError STORAGE_* */
@@ -160,10 +167,15 @@ export class TransferSpace {
   }
 }
 
-async function usageOf(directory: string): Promise<Omit<TransferUsage, keyof Transfer>> {
+async function usageOf(directory: string): Promise<SpaceUsage> {
   const layer = await lstat(join(directory, TRANSFER_FILES.layer)).catch(() => undefined);
   const { diskBytes } = await usageOfTree(directory);
-  return { diskBytes, layerBytes: layer === undefined ? 0 : diskBytesOf(layer), modifiedMs: layer?.mtimeMs ?? 0 };
+  return {
+    diskBytes,
+    layerBytes: layer === undefined ? 0 : diskBytesOf(layer),
+    modifiedMs: layer?.mtimeMs ?? 0,
+    inode: layer?.ino,
+  };
 }
 
 /** Beside the layer: how large it may get. Gone, or wrong, it counts as nothing: the layer itself is counted. */
@@ -174,6 +186,20 @@ function promisePath(directory: string): string {
 async function promiseIn(directory: string): Promise<number> {
   const text = (await readSmallFile(promisePath(directory), MAX_PROMISE_BYTES).catch(() => undefined))?.text ?? '';
   return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+/** What is taken besides the transfer to `path`; those of `published` inodes are layers by now. */
+export function besides(path: string, seen: readonly SeenTransfer[], published: ReadonlySet<number>): OtherTransfers {
+  const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0 };
+  for (const { directory, usage, promisedBytes, isOurs } of seen) {
+    if (directory === dirname(path)) sum.ownLayerBytes = usage.layerBytes;
+    else if (usage.inode === undefined || !published.has(usage.inode)) {
+      // What of ours lies beside a layer goes when that is committed.
+      sum.takenBytes += promisedBytes + (isOurs ? usage.layerBytes : usage.diskBytes);
+      sum.promisedBytes += promisedBytes;
+    }
+  }
+  return sum;
 }
 
 export function sumOf(transfers: readonly TransferUsage[]): number {

@@ -1,10 +1,11 @@
 /** What goes, what stays and what is refused when the disk cache needs room (RELIABILITY §2 rows 11, 14). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readdir, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writePin } from '../../../../src/lib/cache/disk/pins.ts';
+import { surveyCache } from '../../../../src/lib/cache/disk/survey.ts';
 import { digestOfHash } from '../../../../src/lib/oci/digest.ts';
 import { codeOf, signal, storeIn, wrongFilesIn } from '../../cache-directory.ts';
 import { drain, seededContent } from '../../seeded-content.ts';
@@ -119,6 +120,21 @@ describe('§2 row 14: above the cap', () => {
     const refused = commits.filter(({ status }) => status === 'rejected');
     expect(refused).toMatchObject([{ reason: { code: 'STORAGE_FULL' } }]);
     expect(await dir.present(a, b)).toEqual(commits.map(({ status }) => status === 'fulfilled'));
+  });
+
+  it('a layer that has just got its name, and is a transfer still, counts once', async () => {
+    await dir.fill(a);
+    const before = await surveyCache(dir.path, { signal });
+    const transfer = join(dir.path, '.clipctl/v1/ingest', `${a.hash}.${'0'.repeat(32)}`);
+    await mkdir(transfer, { recursive: true });
+    await link(join(dir.path, a.hash), join(transfer, 'layer'));
+    const after = await surveyCache(dir.path, { signal });
+    expect(after.ownBytes - before.ownBytes).toBeLessThan(LAYER_BYTES);
+    const cache = dir.openWith({ maxCacheBytes: 2 * LAYER_BYTES + STATE_BYTES });
+    await cache.holdLayers([a.hash]);
+    await storeIn(cache, b);
+    await cache.close();
+    expect(await dir.present(a, b)).toEqual([true, true]);
   });
 
   it('what others put there stays and does not count', async () => {

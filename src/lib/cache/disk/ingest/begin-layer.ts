@@ -84,9 +84,10 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
   await cache.holdLayers([hash]);
   const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
   const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
-  await discardIngestFile(created);
+  // First: what is no transfer any more, and has no record yet, would be nobody's for those who count.
   if (outcome === 'published') await records.write(hash, identity, digestSeen);
   else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
+  await discardIngestFile(created);
   await cache.room.end(path, outcome === 'published' ? identity.sizeBytes : 0);
   const known = await cache.checkLayer(hash);
   // Two processes that replace one file at once may leave the record of the one beside the file of the other.

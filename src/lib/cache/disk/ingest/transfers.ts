@@ -1,5 +1,6 @@
 /** The directories of transfers under way, `ingest/<64 hex of the layer>.<32 hex>`: whose lock guards one, its name tells. */
 import { randomBytes } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
@@ -31,6 +32,13 @@ export async function listTransfers(cacheDir: string): Promise<Transfer[]> {
   return (await listNames(cacheDir)).filter(({ isDirectory }) => isDirectory).map(({ hash, path }) => ({ hash, path }));
 }
 
+/** Directories of transfers that are under no lock. @throws ClipctlError STORAGE_* */
+export async function listUnlocked(cacheDir: string): Promise<string[]> {
+  const directory = ingestDirectory(cacheDir);
+  const isOne = (entry: Dirent): boolean => entry.isDirectory() && /^[0-9a-f]{32}$/.test(entry.name);
+  return (await entriesOf(directory)).filter(isOne).map(({ name }) => join(directory, name));
+}
+
 /** What is named like a transfer and is no directory: somebody else put it there. @throws ClipctlError STORAGE_* */
 export async function listForeignTransfers(cacheDir: string): Promise<string[]> {
   return (await listNames(cacheDir)).filter(({ isDirectory }) => !isDirectory).map(({ path }) => path);
@@ -38,12 +46,15 @@ export async function listForeignTransfers(cacheDir: string): Promise<string[]> 
 
 async function listNames(cacheDir: string): Promise<(Transfer & { readonly isDirectory: boolean })[]> {
   const directory = ingestDirectory(cacheDir);
+  return (await entriesOf(directory)).flatMap((entry) => {
+    const hash = NAME.exec(entry.name)?.[1] as ContentHash | undefined;
+    return hash === undefined ? [] : [{ hash, path: join(directory, entry.name), isDirectory: entry.isDirectory() }];
+  });
+}
+
+async function entriesOf(directory: string): Promise<Dirent[]> {
   try {
-    const entries = await readdir(directory, { withFileTypes: true });
-    return entries.flatMap((entry) => {
-      const hash = NAME.exec(entry.name)?.[1] as ContentHash | undefined;
-      return hash === undefined ? [] : [{ hash, path: join(directory, entry.name), isDirectory: entry.isDirectory() }];
-    });
+    return await readdir(directory, { withFileTypes: true });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw storageError(error, directory, 'read');
