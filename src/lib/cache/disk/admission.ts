@@ -109,9 +109,11 @@ export class Admission {
 
   async #letGrow({ path, endBytes, isWhole = false, onRefused, signal }: Growth): Promise<number> {
     const { own, maker, transfers } = this.#options;
+    // One behind the other: what grows between them is promised still, and not free any more.
     const seen = await transfers.seen();
+    const limits = await this.#options.limits();
     const survey = await own.count(signal);
-    const before = situation(await this.#options.limits(), survey, besides(path, seen, ownInodes(survey.layers)));
+    const before = situation(limits, survey, besides(path, seen, ownInodes(survey.layers)));
     const left = roomLeft(before.limits, before.ownBytes) - endBytes;
     if (left >= (isWhole ? 0 : SMALLEST_STEP_BYTES))
       return this.#grant(path, isWhole ? endBytes : endBytes + stepWithin(before.limits, left));
