@@ -16,7 +16,7 @@ const log = process.env.FAULT_LOG ?? '';
 const sync = calls(fs);
 const promised = calls(fs.promises);
 const numbers = /** @type {Record<string, number>} */ (os.constants.errno);
-const { appendFileSync } = fs;
+const { appendFileSync, readlinkSync } = fs;
 let seen = 0;
 
 /** What a call on an opened file is in the words of system calls. */
@@ -35,6 +35,15 @@ const HANDLE_CALLS = {
 /** @param {object} owner */
 function calls(owner) {
   return /** @type {Calls} */ (owner);
+}
+
+/**
+ * A name in a directory that is held open, by the path of that directory.
+ * @param {unknown} path
+ */
+function placeOf(path) {
+  const [, held, rest] = /^(\/proc\/self\/fd\/\d+)(\/.*)$/.exec(String(path)) ?? [];
+  return held === undefined ? path : `${readlinkSync(held)}${rest}`;
 }
 
 /**
@@ -89,9 +98,10 @@ function guardPromised() {
   guard(promised, 'link', { names: ['link'], pathOf: ([, to]) => to });
   guard(promised, 'rename', { names: ['rename'], pathOf: ([, to]) => to });
   wrap(promised, 'open', async (run, [path, ...rest]) => {
-    meet('open', path);
+    const place = placeOf(path);
+    meet('open', place);
     const handle = calls(/** @type {object} */ (await run(path, ...rest)));
-    for (const [method, name] of Object.entries(HANDLE_CALLS)) guard(handle, method, { names: [name], pathOf: () => path });
+    for (const [method, name] of Object.entries(HANDLE_CALLS)) guard(handle, method, { names: [name], pathOf: () => place });
     return handle;
   });
 }
@@ -100,9 +110,10 @@ function guardSync() {
   /** @type {Map<unknown, unknown>} */
   const paths = new Map();
   wrap(sync, 'openSync', (run, [path, ...rest]) => {
-    meet('open', path);
+    const place = placeOf(path);
+    meet('open', place);
     const fd = run(path, ...rest);
-    paths.set(fd, path);
+    paths.set(fd, place);
     return fd;
   });
   wrap(sync, 'closeSync', (run, [fd]) => {
