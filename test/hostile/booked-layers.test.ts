@@ -103,12 +103,33 @@ describe('four layers in one run, that grow at once', () => {
     expect(await cachedLayers(home)).toHaveLength(2);
   });
 
-  it('all come when there is half a MiB more than they need', async () => {
+  it('all come when there is room for what three of them may be promised and not need: a 64th of the cap each', async () => {
     const { reference } = await makeLayout(home.path('image'), layers);
-    const cap = ['--max-cache-size', String(4 * LAYER_BYTES + MIB / 2)];
+    const capBytes = 4 * LAYER_BYTES + 6 * MIB;
+    const cap = ['--max-cache-size', String(capBytes)];
     const { result, peakBytes } = await watchSpace(home.cacheDir, () => warm(reference, '--jobs', '4', ...cap));
     expect(result.code, result.stdout).toBe(0);
-    expect(peakBytes).toBeLessThanOrEqual(4 * LAYER_BYTES + MIB / 2);
+    expect(peakBytes).toBeLessThanOrEqual(capBytes);
+  });
+});
+
+describe('of many small layers, each in a process of its own', () => {
+  it('no more come than the cap has room for, and it holds all the time', async () => {
+    const capBytes = 16 * MIB;
+    const plain = (name: string, sizeBytes: number, seed: number): Promise<MadeLayout> => {
+      const bytes = Buffer.from(seededContent(seed, sizeBytes).slice(0, sizeBytes));
+      return makeLayout(home.path(name), [{ files: { 'a.bin': bytes }, compression: 'none' }]);
+    };
+    const flags = ['--max-cache-size', String(capBytes)];
+    const first = await warm((await plain('first', 12.5 * MIB, 1)).reference, ...flags);
+    expect(first.code, first.stdout).toBe(0);
+    const small = await Promise.all(Array.from({ length: 18 }, (_, at) => plain(`small-${at}`, 240 * 1024, 10 + at)));
+    const all = (): Promise<CliResult[]> => Promise.all(small.map(({ reference }) => warm(reference, ...flags)));
+    const { result, peakBytes } = await watchSpace(home.cacheDir, all);
+    const codes = new Set(result.map(({ code }) => code));
+    expect([...codes].sort(), result.map(({ stdout }) => stdout).join('\n')).toEqual([0, 8]);
+    expect(peakBytes).toBeLessThanOrEqual(capBytes);
+    expect(await leftovers(home)).toEqual([]);
   });
 });
 

@@ -39,7 +39,7 @@ export interface Growth {
 const MIB = 1024 * 1024;
 /** Of the cap; no more is let in, in all, by a figure that other processes may have made wrong meanwhile. */
 const SMALL_SHARE = 1 / 64;
-/** Of the cap; as much as other processes may have let in like that, or have been promised and not written yet. */
+/** Of the cap; as much at least is left to other processes, which let in like that, too. */
 const FAR_SHARE = 1 / 8;
 /** A layer asks again when it has grown by so much, or by a small share of the cap. */
 const LARGEST_STEP_BYTES = 256 * MIB;
@@ -98,11 +98,14 @@ export class Admission {
   async #growthByFar({ path, endBytes, isWhole = false, signal }: Growth): Promise<number | undefined> {
     const limits = await this.#options.limits();
     const ownBytes = await this.#options.own.readAtMost(limits, signal);
+    const { processes, promisedBytes } = await this.#options.transfers.otherProcesses();
     const mostBytes = limits.maxCacheBytes * SMALL_SHARE;
     const end = isWhole ? endBytes : endBytes + boundedStep(mostBytes * FAR_STEP_SHARE);
     const others = [...this.#unseen].reduce((sum, [its, bytes]) => sum + (its === path ? 0 : bytes), this.#unseenBytes);
+    if (others + end > mostBytes) return undefined;
     // What is on disk already counts twice.
-    if (others + end > mostBytes || missingSpace(limits, ownBytes, others + end + farBytesOf(limits)) > 0) return undefined;
+    const comingBytes = others + end + promisedBytes + farBytesOf(limits, processes);
+    if (missingSpace(limits, ownBytes, comingBytes) > 0) return undefined;
     this.#unseen.set(path, end);
     return this.#grant(path, end);
   }
@@ -145,8 +148,9 @@ function situation(limits: SpaceLimits, survey: CacheSurvey, others: OtherTransf
   };
 }
 
-function farBytesOf({ maxCacheBytes }: SpaceLimits): number {
-  return Math.min(Number.MAX_SAFE_INTEGER, maxCacheBytes * FAR_SHARE);
+/** What all processes together may let in by themselves. */
+function farBytesOf({ maxCacheBytes }: SpaceLimits, processes: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, maxCacheBytes * Math.max(FAR_SHARE, processes * SMALL_SHARE));
 }
 
 function stepWithin({ maxCacheBytes }: SpaceLimits, leftBytes: number): number {

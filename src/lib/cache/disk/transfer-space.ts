@@ -9,13 +9,14 @@ import type { ContentHash } from '../../oci/digest.ts';
 import { asFarAsPossible } from './as-far-as-possible.ts';
 import { removeOwn, rewriteOwn } from '../own-file.ts';
 import { readSmallFile } from '../regular-file.ts';
-import { locksDirectory } from './cache-layout.ts';
+import { leasesDirectory, locksDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
 import { removeTransfer } from './ingest/remove-transfer.ts';
 import { listTransfers, listUnlocked, TRANSFER_FILES, type Transfer } from './ingest/transfers.ts';
 import type { Lease } from './lease.ts';
 import { tryLockLayer, type LockOptions } from './lock/layer-lock.ts';
 import { readLeases } from './read-leases.ts';
+import { namesIn } from './state-file.ts';
 
 const MAX_PROMISE_BYTES = 16;
 
@@ -55,8 +56,16 @@ export interface SeenTransfer {
   readonly directory: string;
   readonly usage: SpaceUsage;
   readonly promisedBytes: number;
-  /** Our own. */
-  readonly isOurs: boolean;
+  /** A running process wants the layer: what lies beside it goes when that is committed. */
+  readonly isWanted: boolean;
+}
+
+/** What other processes may add, as far as it shows without a lock. */
+export interface OtherProcesses {
+  /** This one among them; some may have ended. */
+  readonly processes: number;
+  /** To their transfers, and not on disk yet. */
+  readonly promisedBytes: number;
 }
 
 export class TransferSpace {
@@ -99,18 +108,29 @@ export class TransferSpace {
   /** All of them: look before the layers are counted, or one that gets its name meanwhile is missed. @throws ClipctlError STORAGE_* */
   async seen(): Promise<SeenTransfer[]> {
     const wanted = await this.#wanted();
-    const seen = async (directory: string, promiseOf: () => Promise<number> | number): Promise<SeenTransfer> => {
-      const granted = this.#granted.get(directory);
+    const seen = async (directory: string, isTheirs: boolean): Promise<SeenTransfer> => {
+      const granted = this.#granted.get(directory) ?? (isTheirs ? await promiseIn(directory) : 0);
       const usage = await usageOf(directory);
-      const promisedBytes = Math.max(0, (granted ?? (await promiseOf())) - usage.layerBytes);
-      return { directory, usage, promisedBytes, isOurs: granted !== undefined };
+      // Without its layer it has just ended: what was promised is there, or will not come.
+      const promisedBytes = usage.inode === undefined ? 0 : Math.max(0, granted - usage.layerBytes);
+      return { directory, usage, promisedBytes, isWanted: isTheirs || this.#granted.has(directory) };
     };
     const listed = await listTransfers(this.#cacheDir);
     const unlocked = await listUnlocked(this.#cacheDir);
     return Promise.all([
-      ...listed.map(({ hash, path }) => seen(path, () => (wanted.has(hash) ? promiseIn(path) : 0))),
-      ...unlocked.map((path) => seen(path, () => 0)),
+      ...listed.map(({ hash, path }) => seen(path, wanted.has(hash))),
+      ...unlocked.map((path) => seen(path, false)),
     ]);
+  }
+
+  /** @throws ClipctlError STORAGE_* */
+  async otherProcesses(): Promise<OtherProcesses> {
+    const theirs = (await listTransfers(this.#cacheDir)).filter(({ path }) => !this.#granted.has(path));
+    const promised = await Promise.all(
+      theirs.map(async ({ path }) => Math.max(0, (await promiseIn(path)) - (await usageOf(path)).layerBytes)),
+    );
+    const leases = await namesIn(leasesDirectory(this.#cacheDir));
+    return { processes: leases.length, promisedBytes: promised.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
   /** What is left of layers that this process is going to bring: it becomes a part of them. @throws ClipctlError STORAGE_* */
@@ -191,11 +211,10 @@ async function promiseIn(directory: string): Promise<number> {
 /** What is taken besides the transfer to `path`; those of `published` inodes are layers by now. */
 export function besides(path: string, seen: readonly SeenTransfer[], published: ReadonlySet<number>): OtherTransfers {
   const sum = { takenBytes: 0, promisedBytes: 0, ownLayerBytes: 0 };
-  for (const { directory, usage, promisedBytes, isOurs } of seen) {
+  for (const { directory, usage, promisedBytes, isWanted } of seen) {
     if (directory === dirname(path)) sum.ownLayerBytes = usage.layerBytes;
     else if (usage.inode === undefined || !published.has(usage.inode)) {
-      // What of ours lies beside a layer goes when that is committed.
-      sum.takenBytes += promisedBytes + (isOurs ? usage.layerBytes : usage.diskBytes);
+      sum.takenBytes += promisedBytes + (isWanted ? usage.layerBytes : usage.diskBytes);
       sum.promisedBytes += promisedBytes;
     }
   }
