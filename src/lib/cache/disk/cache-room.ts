@@ -22,13 +22,13 @@ export interface RoomOptions extends SpaceOptions, EvictionOptions {
 export interface RoomDemand {
   /** What will certainly come, in bytes. */
   readonly requiredBytes: number;
-  /** What will come by all that is known; default: what is required. */
-  readonly expectedBytes?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface GainDemand extends RoomDemand {
   readonly leastBytes: number;
+  /** What will come by all that is known; default: what is required. */
+  readonly expectedBytes?: number;
 }
 
 /** What is known of a layer before it comes. */
@@ -82,16 +82,15 @@ export class CacheRoom {
    * Lets go until what comes fits under both limits. What is left of an earlier transfer of it is a part of it.
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
    */
-  async make({ requiredBytes, expectedBytes = requiredBytes, signal = NEVER }: RoomDemand): Promise<void> {
+  async make({ requiredBytes, signal = NEVER }: RoomDemand): Promise<void> {
     const { own, transfers } = this.#parts;
     const limits = await this.limits();
-    const incomingBytes = Math.max(requiredBytes, expectedBytes);
-    if (missingSpace(limits, await own.read(signal), incomingBytes) === 0) return;
+    const incoming = { incomingBytes: requiredBytes, requiredBytes };
+    if (missingSpace(limits, await own.read(signal), requiredBytes) === 0) return;
     const survey = await own.count(signal);
     const keptBytes = await transfers.resumableBytes();
     const before = { limits: withMoreFree(limits, keptBytes), ownBytes: survey.ownBytes - keptBytes };
-    const freed = await this.#maker.free(survey, before, { incomingBytes, requiredBytes });
-    this.#maker.require(freed, { incomingBytes, requiredBytes });
+    this.#maker.require(await this.#maker.free(survey, before, incoming), incoming);
   }
 
   /**

@@ -125,9 +125,9 @@ export class TransferSpace {
 
   /** @throws ClipctlError STORAGE_* */
   async otherProcesses(): Promise<OtherProcesses> {
-    const theirs = (await listTransfers(this.#cacheDir)).filter(({ path }) => !this.#granted.has(path));
+    const theirs = await this.#look(({ path }) => !this.#granted.has(path));
     const promised = await Promise.all(
-      theirs.map(async ({ path }) => Math.max(0, (await promiseIn(path)) - (await usageOf(path)).layerBytes)),
+      theirs.map(async ({ path, layerBytes }) => Math.max(0, (await promiseIn(path)) - layerBytes)),
     );
     const leases = await namesIn(leasesDirectory(this.#cacheDir));
     return { processes: leases.length, promisedBytes: promised.reduce((sum, bytes) => sum + bytes, 0) };
@@ -146,11 +146,6 @@ export class TransferSpace {
     if (found.length === 0) return [];
     const wanted = await this.#wanted();
     return found.filter(({ hash }) => !wanted.has(hash)).toSorted((one, other) => one.modifiedMs - other.modifiedMs);
-  }
-
-  /** @throws ClipctlError STORAGE_* */
-  async stoppedBytes(): Promise<number> {
-    return sumOf(await this.stopped());
   }
 
   /** Removes as many of them as have to go, but for those that somebody has taken up. Gives the bytes that went. */
@@ -181,7 +176,7 @@ export class TransferSpace {
     }
   }
 
-  async #look(isOfInterest: (transfer: Transfer) => boolean = () => true): Promise<TransferUsage[]> {
+  async #look(isOfInterest: (transfer: Transfer) => boolean): Promise<TransferUsage[]> {
     const found = (await listTransfers(this.#cacheDir)).filter(isOfInterest);
     return Promise.all(found.map(async (transfer) => ({ ...transfer, ...(await usageOf(transfer.path)) })));
   }
