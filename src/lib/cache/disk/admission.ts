@@ -10,7 +10,7 @@ import type { LockHolder } from './lock/lock-holder.ts';
 import type { RoomMaker, RoomParts, Situation } from './room-maker.ts';
 import { missingSpace, roomLeft, withMoreFree, type SpaceLimits } from './space-limits.ts';
 import { ownInodes, type CacheSurvey } from './survey.ts';
-import { besides, type OtherTransfers } from './transfer-space.ts';
+import { besides, type OtherTransfers } from './seen-transfers.ts';
 
 export interface AdmissionOptions extends RoomParts {
   readonly maker: RoomMaker;
@@ -98,7 +98,7 @@ export class Admission {
   async #growthByFar({ path, endBytes, isWhole = false, signal }: Growth): Promise<number | undefined> {
     const limits = await this.#options.limits();
     const ownBytes = await this.#options.own.readAtMost(limits, signal);
-    const { processes, promisedBytes } = await this.#options.transfers.otherProcesses();
+    const { processes, promisedBytes } = await this.#options.seen.ofOtherProcesses();
     const mostBytes = limits.maxCacheBytes * SMALL_SHARE;
     const end = isWhole ? endBytes : endBytes + boundedStep(mostBytes * FAR_STEP_SHARE);
     const others = [...this.#unseen].reduce((sum, [its, bytes]) => sum + (its === path ? 0 : bytes), this.#unseenBytes);
@@ -111,9 +111,9 @@ export class Admission {
   }
 
   async #letGrow({ path, endBytes, isWhole = false, onRefused, signal }: Growth): Promise<number> {
-    const { own, maker, transfers } = this.#options;
+    const { own, maker } = this.#options;
     // One behind the other: what grows between them is promised still, and not free any more.
-    const seen = await transfers.seen();
+    const seen = await this.#options.seen.all();
     const limits = await this.#options.limits();
     const survey = await own.count(signal);
     const before = situation(limits, survey, besides(path, seen, ownInodes(survey.layers)));
@@ -135,7 +135,7 @@ export class Admission {
   }
 
   async #grant(path: string, bytes: number): Promise<number> {
-    await this.#options.transfers.grant(path, bytes);
+    await this.#options.granted.grant(path, bytes);
     return bytes;
   }
 }

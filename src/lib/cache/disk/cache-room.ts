@@ -3,14 +3,16 @@ import type { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { Admission, type AdmissionWait, type Growth } from './admission.ts';
 import type { EvictionPlan } from './eviction-plan.ts';
+import { GrantedBytes } from './granted-bytes.ts';
 import { LayerEviction, type EvictionOptions } from './layer-eviction.ts';
 import type { LayerTurns } from './lock/layer-turns.ts';
 import { noRoom } from './no-room.ts';
 import { OwnBytes } from './own-bytes.ts';
 import { RoomMaker, type RoomParts } from './room-maker.ts';
+import { SeenTransfers } from './seen-transfers.ts';
 import { missingSpace, resolveLimits, withMoreFree, type SpaceLimits, type SpaceOptions } from './space-limits.ts';
+import { StoppedTransfers } from './stopped-transfers.ts';
 import type { CacheSurvey, SurveyedLayer } from './survey.ts';
-import { TransferSpace } from './transfer-space.ts';
 
 export interface RoomOptions extends SpaceOptions, EvictionOptions {
   /** The locks between processes. */
@@ -65,13 +67,17 @@ export class CacheRoom {
     this.#cacheDir = cacheDir;
     this.#options = options;
     const limits = (): Promise<SpaceLimits> => this.limits();
+    const granted = new GrantedBytes();
+    const { lease, turns } = options;
     this.#parts = {
       own: new OwnBytes(cacheDir, limits),
       eviction: new LayerEviction(cacheDir, options),
-      transfers: new TransferSpace(cacheDir, { lease: options.lease, lockKind: options.turns.kind }),
+      granted,
+      seen: new SeenTransfers(cacheDir, { granted, lease }),
+      stopped: new StoppedTransfers(cacheDir, { granted, lease, lockKind: turns.kind }),
     };
     this.#maker = new RoomMaker(cacheDir, this.#parts);
-    this.#admission = new Admission({ ...this.#parts, maker: this.#maker, limits, turns: options.turns, onWait: options.onWait });
+    this.#admission = new Admission({ ...this.#parts, maker: this.#maker, limits, turns, onWait: options.onWait });
   }
 
   limits(): Promise<SpaceLimits> {
@@ -83,12 +89,12 @@ export class CacheRoom {
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
    */
   async make({ requiredBytes, signal = NEVER }: RoomDemand): Promise<void> {
-    const { own, transfers } = this.#parts;
+    const { own, stopped } = this.#parts;
     const limits = await this.limits();
     const incoming = { incomingBytes: requiredBytes, requiredBytes };
     if (missingSpace(limits, await own.read(signal), requiredBytes) === 0) return;
     const survey = await own.count(signal);
-    const keptBytes = await transfers.resumableBytes();
+    const keptBytes = await stopped.resumableBytes();
     const before = { limits: withMoreFree(limits, keptBytes), ownBytes: survey.ownBytes - keptBytes };
     this.#maker.require(await this.#maker.free(survey, before, incoming), incoming);
   }
@@ -120,15 +126,14 @@ export class CacheRoom {
    */
   async begin(path: string, { sizeBytes, atLeastBytes = 0, signal = NEVER }: KnownSize): Promise<number> {
     const endBytes = sizeBytes ?? atLeastBytes;
-    this.#parts.transfers.begin(path);
+    this.#parts.granted.begin(path);
     if (endBytes === 0) return 0;
     return this.#admission.grow({ path, endBytes, isWhole: sizeBytes !== undefined, signal });
   }
 
   /** It is complete: books what came without being granted, if anything. @throws ClipctlError STORAGE_* */
   async complete(growth: Growth): Promise<void> {
-    if (growth.endBytes > this.#parts.transfers.grantedBytes(growth.path))
-      await this.#admission.grow({ ...growth, isWhole: true });
+    if (growth.endBytes > this.#parts.granted.of(growth.path)) await this.#admission.grow({ ...growth, isWhole: true });
   }
 
   /** See {@link Admission.grow}. @throws ClipctlError STORAGE_* */
@@ -139,7 +144,7 @@ export class CacheRoom {
   /** Nothing more of it comes; so much of it is there for good, in bytes. */
   end(path: string, addedBytes = 0): Promise<void> {
     this.#admission.end(path, addedBytes);
-    return this.#parts.transfers.end(path);
+    return this.#parts.granted.end(path);
   }
 
   /** After a commit: keeps below the limits, as far as nobody needs what would have to go. */

@@ -4,7 +4,7 @@ import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { readSmallFile } from '../regular-file.ts';
 import { leasesDirectory } from './cache-layout.ts';
 import { fileSystemTimeMs } from './file-system-time.ts';
-import { LEASE_VERSION } from './lease.ts';
+import { LEASE_VERSION, type Lease } from './lease.ts';
 import { identifyOurselves, isRunning, type ProcessIdentity } from './process-identity.ts';
 import { namesIn, parseObject, removeStateFile, unlessUnwritable } from './state-file.ts';
 
@@ -48,4 +48,9 @@ function holderOf(line: string): ProcessIdentity | undefined {
   if (version !== LEASE_VERSION || typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
   if (typeof startTicks !== 'string' || typeof space !== 'string') return undefined;
   return { pid, startTicks, space };
+}
+
+/** Layers that a running process wants, this one among them. @throws ClipctlError STORAGE_* */
+export async function readWanted(cacheDir: string, { held }: Pick<Lease, 'held'>): Promise<Set<ContentHash>> {
+  return new Set([...(await readLeases(cacheDir)), ...held]);
 }

@@ -4,12 +4,17 @@ import { noRoom } from './no-room.ts';
 import type { OwnBytes } from './own-bytes.ts';
 import { missingSpace, neededSpace, withMoreFree, type SpaceLimits } from './space-limits.ts';
 import type { CacheSurvey } from './survey.ts';
-import { sumOf, type TransferSpace } from './transfer-space.ts';
+import type { GrantedBytes } from './granted-bytes.ts';
+import type { SeenTransfers } from './seen-transfers.ts';
+import type { StoppedTransfers } from './stopped-transfers.ts';
+import { sumOf } from './transfer-usage.ts';
 
 export interface RoomParts {
   readonly own: OwnBytes;
   readonly eviction: LayerEviction;
-  readonly transfers: TransferSpace;
+  readonly granted: GrantedBytes;
+  readonly seen: SeenTransfers;
+  readonly stopped: StoppedTransfers;
 }
 
 /** What the limits are held against. */
@@ -46,12 +51,12 @@ export class RoomMaker {
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes; STORAGE_*
    */
   async free(survey: CacheSurvey, before: Situation, incoming: Incoming): Promise<Freed> {
-    const { own, eviction, transfers } = this.#parts;
+    const { own, eviction } = this.#parts;
     const neededBytes = needed(before, incoming);
-    const stopped = await transfers.stopped();
+    const stopped = await this.#parts.stopped.list();
     const plan = await eviction.plan(survey, { neededBytes });
     this.require(before, incoming, plan.freedBytes + sumOf(stopped));
-    const clearedBytes = await transfers.clear(stopped, neededBytes);
+    const clearedBytes = await this.#parts.stopped.clear(stopped, neededBytes);
     const cleared = after(before, clearedBytes);
     const left = clearedBytes === 0 ? neededBytes : needed(cleared, incoming, clearedBytes);
     const gone = await eviction.carryOut(clearedBytes === 0 ? plan : await eviction.plan(survey, { neededBytes: left }));
