@@ -10,7 +10,7 @@ import { ALL_DIRECTORIES } from '../../../src/lib/cache/disk/own-names.ts';
 import { readPins, writePin } from '../../../src/lib/cache/disk/pins.ts';
 import { storageError } from '../../../src/lib/errors.ts';
 import { MemoryBudget } from '../../../src/lib/pipeline/memory-budget.ts';
-import { codeOf, signal, storeIn, wrongFilesIn } from '../cache-directory.ts';
+import { codeOf, storeIn, wrongFilesIn } from '../cache-directory.ts';
 import { handlesLeftIn, openHandlesIn } from '../open-handles.ts';
 import { seededContent } from '../seeded-content.ts';
 
@@ -64,7 +64,7 @@ describe('a directory of ours in the cache of a group', () => {
     await swapForLink(path);
     expect(() => {
       openLayout(cacheDir);
-    }).toThrowError(
+    }).toThrow(
       expect.objectContaining({
         code: 'STORAGE_ERROR',
         message: `${path} is a link, and is not followed`,
