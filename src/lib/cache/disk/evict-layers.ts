@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import { makeDirectory } from '../make-directory.ts';
-import { directoryModeOf, recordPath, trashDirectory } from './cache-layout.ts';
+import { prepareOwnDirectory, recordPath, trashDirectory } from './cache-layout.ts';
 import { fileSystemTimeMs } from './file-system-time.ts';
 import { isOwnerRunning, newOwnedName } from './owned-name.ts';
 import { namesIn } from './state-file.ts';
@@ -36,7 +35,7 @@ export async function evictLayers(
   { readHeld }: EvictOptions,
 ): Promise<SurveyedLayer[]> {
   if (victims.length === 0) return [];
-  await makeTrash(cacheDir);
+  await prepareOwnDirectory(cacheDir, 'trash');
   await emptyTrash(cacheDir);
   const trashed: Trashed[] = [];
   const gone: SurveyedLayer[] = [];
@@ -53,15 +52,6 @@ export async function evictLayers(
     await drop(each);
   }
   return gone;
-}
-
-async function makeTrash(cacheDir: string): Promise<void> {
-  const path = trashDirectory(cacheDir);
-  try {
-    await makeDirectory(path, await directoryModeOf(cacheDir));
-  } catch (error) {
-    throw storageError(error, path, 'create');
-  }
 }
 
 /** The record goes first: one that is written meanwhile is of a file that was committed meanwhile. */

@@ -101,7 +101,7 @@ export async function writeLayerRecord(cacheDir: string, hash: ContentHash, reco
     digests: Object.fromEntries(record.digestsSeen.map(({ digest, compressedBytes }) => [digest, compressedBytes])),
     committedAt: new Date(record.committedAtMs).toISOString(),
   };
-  await writeStateFile(cacheDir, recordPath(cacheDir, hash), { document, modifiedMs: record.lastUseMs });
+  await writeStateFile(cacheDir, () => recordPath(cacheDir, hash), { document, modifiedMs: record.lastUseMs });
 }
 
 /** @throws ClipctlError STORAGE_* */

@@ -3,10 +3,11 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { identityOf, isSameIdentity } from '../regular-file.ts';
-import { ingestDirectory, ownDirectory } from './cache-layout.ts';
+import { ingestDirectory, layersDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
 import { isReadable, layerStats } from './layer-file.ts';
 import { readLayerRecord, type DigestSeen } from './layer-record.ts';
+import { ownPath } from './own-names.ts';
 import { namesIn } from './state-file.ts';
 
 export interface SurveyedLayer {
@@ -50,7 +51,7 @@ const OURS = new Set(['.clipctl', 'CACHEDIR.TAG']);
 /** A missing directory is empty. @throws ClipctlError STORAGE_*; the signal's reason */
 export async function surveyCache(cacheDir: string, { signal }: { readonly signal: AbortSignal }): Promise<CacheSurvey> {
   const names = await namesIn(cacheDir);
-  const recorded = new Set((await namesIn(join(ownDirectory(cacheDir), 'layers'))).map((name) => name.replace(/\.json$/, '')));
+  const recorded = new Set((await namesIn(layersDirectory(cacheDir))).map((name) => name.replace(/\.json$/, '')));
   const layers: SurveyedLayer[] = [];
   const odd: ContentHash[] = [];
   const foreign = { files: 0, diskBytes: 0 };
@@ -86,7 +87,7 @@ async function sumUp(
   // One that has its name already is a layer; those were looked at before.
   const ingest = await usageOfTree(ingestDirectory(cacheDir), { counted: ownInodes(layers) });
   // Not as a difference: transfers grow while they are looked at.
-  const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ingestDirectory(cacheDir) });
+  const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ownPath(cacheDir, 'ingest') });
   const tag = await usageOfTree(join(cacheDir, 'CACHEDIR.TAG'));
   const top = await lstat(cacheDir).catch(() => undefined);
   const layerBytes = layers.reduce((sum, layer) => sum + (layer.state === 'foreign' ? 0 : layer.diskBytes), 0);
