@@ -23,6 +23,9 @@ export interface DigestSeen {
   readonly compressedBytes: number;
 }
 
+/** No file is this one. */
+export const WRONG: FileIdentity = { sizeBytes: 0, inode: 0, mtimeMs: 0 };
+
 export interface LayerRecord {
   readonly identity: FileIdentity;
   readonly digestsSeen: readonly DigestSeen[];
@@ -50,7 +53,12 @@ interface RecordDocument {
  * @throws ClipctlError STORAGE_*
  */
 export async function readLayerRecord(cacheDir: string, hash: ContentHash): Promise<StoredLayerRecord | undefined> {
-  const file = await readStateFile(recordPath(cacheDir, hash), MAX_RECORD_BYTES);
+  return readRecordAt(recordPath(cacheDir, hash));
+}
+
+/** One that has left its name. As {@link readLayerRecord}. */
+export async function readRecordAt(path: string): Promise<StoredLayerRecord | undefined> {
+  const file = await readStateFile(path, MAX_RECORD_BYTES);
   const record = file === undefined ? undefined : parseRecord(file.document);
   return file === undefined || record === undefined ? undefined : { ...record, lastUseMs: file.modifiedMs };
 }

@@ -9,6 +9,8 @@ export interface SpaceUsage {
   readonly diskBytes: number;
   /** Of the layer alone. */
   readonly layerBytes: number;
+  /** What is free once it has gone: not the layer, when that has its final name too. */
+  readonly freeableBytes: number;
   /** When the layer last grew. */
   readonly modifiedMs: number;
   /** Of the layer's file. */
@@ -21,9 +23,11 @@ export interface TransferUsage extends Transfer, SpaceUsage {}
 export async function usageOf(directory: string): Promise<SpaceUsage> {
   const layer = await lstat(join(directory, TRANSFER_FILES.layer)).catch(() => undefined);
   const { diskBytes } = await usageOfTree(directory);
+  const layerBytes = layer === undefined ? 0 : diskBytesOf(layer);
   return {
     diskBytes,
-    layerBytes: layer === undefined ? 0 : diskBytesOf(layer),
+    layerBytes,
+    freeableBytes: (layer?.nlink ?? 1) === 1 ? diskBytes : diskBytes - layerBytes,
     modifiedMs: layer?.mtimeMs ?? 0,
     inode: layer?.ino,
   };
@@ -33,6 +37,7 @@ export function usageOfEach(transfers: readonly Transfer[]): Promise<TransferUsa
   return Promise.all(transfers.map(async (transfer) => ({ ...transfer, ...(await usageOf(transfer.path)) })));
 }
 
+/** Of what is free once they have gone. */
 export function sumOf(transfers: readonly TransferUsage[]): number {
-  return transfers.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
+  return transfers.reduce((sum, { freeableBytes }) => sum + freeableBytes, 0);
 }
