@@ -5,12 +5,13 @@
  * Its own mtime is the layer's last use, on the use clock: a touch can't undo what another process wrote into it.
  */
 import { lutimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
-import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
+import { isDigest, parseContentHash, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { lookAtFile, type FileIdentity } from '../regular-file.ts';
-import { recordPath } from './cache-layout.ts';
-import { readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
+import { ownDirectory, recordPath } from './cache-layout.ts';
+import { namesIn, readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
 
 const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 64 * 1024;
@@ -61,6 +62,15 @@ export async function readRecordAt(path: string): Promise<StoredLayerRecord | un
   const file = await readStateFile(path, MAX_RECORD_BYTES);
   const record = file === undefined ? undefined : parseRecord(file.document);
   return file === undefined || record === undefined ? undefined : { ...record, lastUseMs: file.modifiedMs };
+}
+
+/** Layers that have one, of whatever content. @throws ClipctlError STORAGE_* */
+export async function recordedLayers(cacheDir: string): Promise<ContentHash[]> {
+  const names = await namesIn(join(ownDirectory(cacheDir), 'layers'));
+  return names.flatMap((name) => {
+    const hash = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
+    return hash === undefined ? [] : [parseContentHash(hash, name)];
+  });
 }
 
 /** True also of a record that can't be read: what has its name was put there by us. @throws ClipctlError STORAGE_* */

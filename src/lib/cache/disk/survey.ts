@@ -3,12 +3,12 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { identityOf, isSameIdentity } from '../regular-file.ts';
-import { ingestDirectory, ownDirectory } from './cache-layout.ts';
+import { ingestDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
 import { isNamedTwice } from './ingest/settle-commit.ts';
 import { layersUnderWay, type LayerUnderWay } from './ingest/transfers.ts';
 import { isReadable, layerStats } from './layer-file.ts';
-import { readLayerRecord, type DigestSeen } from './layer-record.ts';
+import { readLayerRecord, recordedLayers, type DigestSeen } from './layer-record.ts';
 import { namesIn } from './state-file.ts';
 
 export interface SurveyedLayer {
@@ -56,7 +56,7 @@ const OURS = new Set(['.clipctl', 'CACHEDIR.TAG']);
 export async function surveyCache(cacheDir: string, { signal }: { readonly signal: AbortSignal }): Promise<CacheSurvey> {
   const names = await namesIn(cacheDir);
   const underWay = await layersUnderWay(cacheDir);
-  const recorded = new Set((await namesIn(join(ownDirectory(cacheDir), 'layers'))).map((name) => name.replace(/\.json$/, '')));
+  const recorded = new Set(await recordedLayers(cacheDir));
   const layers: SurveyedLayer[] = [];
   const odd: ContentHash[] = [];
   const foreign = { files: 0, diskBytes: 0 };
@@ -75,12 +75,8 @@ export async function surveyCache(cacheDir: string, { signal }: { readonly signa
     foreign.diskBytes += usage.diskBytes;
   }
   const present = new Set(names);
-  const absent = [...recorded].filter((name) => isHash(name) && !present.has(name)).sort();
-  const missing = await withoutUnderWay(
-    cacheDir,
-    absent.map((name) => parseContentHash(name, cacheDir)),
-    underWay,
-  );
+  const absent = [...recorded].filter((hash) => !present.has(hash)).sort();
+  const missing = await withoutUnderWay(cacheDir, absent, underWay);
   return { layers, missing, odd, foreign, ...(await sumUp(cacheDir, layers, foreign.diskBytes)) };
 }
 
@@ -130,7 +126,7 @@ async function withoutUnderWay(
 }
 
 interface Known {
-  readonly recorded: ReadonlySet<string>;
+  readonly recorded: ReadonlySet<ContentHash>;
   readonly underWay: readonly LayerUnderWay[];
 }
 

@@ -10,8 +10,7 @@ import { isOwnerRunning } from '../owned-name.ts';
 import { removeDeadLocks } from '../lock/dead-locks.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
 import { readLeases } from '../read-leases.ts';
-import { removeTransfer } from './remove-transfer.ts';
-import { dropTransfer } from './settle-commit.ts';
+import { dropTransfer, dropUnlocked } from './settle-commit.ts';
 import { isUnpublished, listTransfers, type Transfer } from './transfers.ts';
 
 /** Nobody goes on with a transfer that has not moved for so long. */
@@ -40,7 +39,7 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
       await asFarAsPossible(() => removeIfOver(cacheDir, transfer, { ...options, nowMs }));
     }
   });
-  await asFarAsPossible(() => removeUnlocked(ingestDirectory(cacheDir), nowMs, signal));
+  await asFarAsPossible(() => removeUnlocked(cacheDir, nowMs, signal));
   if (signal.aborted) return;
   await asFarAsPossible(() => emptyTrash(cacheDir));
   await asFarAsPossible(() => removeDeadLocks(locksDirectory(cacheDir), { lockKind, nowMs }));
@@ -63,12 +62,13 @@ async function isFinished({ hash, path }: Transfer, { stateOf }: LeftoverOptions
   return (await stateOf(hash)) === 'verified' || !(await isUnpublished(path));
 }
 
-async function removeUnlocked(directory: string, nowMs: () => Promise<number>, signal: AbortSignal): Promise<void> {
+async function removeUnlocked(cacheDir: string, nowMs: () => Promise<number>, signal: AbortSignal): Promise<void> {
+  const directory = ingestDirectory(cacheDir);
   for (const name of await namesOf(directory)) {
     if (signal.aborted) return;
     const path = join(directory, name);
     await asFarAsPossible(async () => {
-      if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+      if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await dropUnlocked(cacheDir, path);
     });
   }
 }

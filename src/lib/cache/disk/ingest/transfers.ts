@@ -45,13 +45,24 @@ export interface LayerUnderWay {
   readonly stats: Stats;
 }
 
-/** The layers of all transfers, under a lock or not; one that was killed right behind its commit has its final name too. @throws ClipctlError STORAGE_* */
+/**
+ * The layers of all transfers, under a lock or not; one that was killed right behind its commit has its final name too.
+ * @throws ClipctlError STORAGE_*
+ */
 export async function layersUnderWay(cacheDir: string): Promise<LayerUnderWay[]> {
   const directories = [...(await listTransfers(cacheDir)).map(({ path }) => path), ...(await listUnlocked(cacheDir))];
-  const found = await Promise.all(
-    directories.map(async (directory) => ({ directory, stats: await layerOf(directory).catch(() => undefined) })),
-  );
-  return found.flatMap(({ directory, stats }) => (stats?.isFile() === true ? [{ directory, stats }] : []));
+  const found = await Promise.all(directories.map(async (directory) => ({ directory, stats: await ownLayerIn(directory) })));
+  return found.flatMap(({ directory, stats }) => (stats === undefined ? [] : [{ directory, stats }]));
+}
+
+/** `undefined`: there is none, or one of another owner than its directory, who may have linked to anything. */
+export async function ownLayerIn(directory: string): Promise<Stats | undefined> {
+  try {
+    const layer = await layerOf(directory);
+    return layer.isFile() && layer.uid === (await lstat(directory)).uid ? layer : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What is named like a transfer and is no directory: somebody else put it there. @throws ClipctlError STORAGE_* */
