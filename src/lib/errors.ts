@@ -3,6 +3,7 @@
  * `ClipctlError` with a stable code. Retry is decided by `isRetryable` alone; the exit code is mapped from the code in
  * `src/cli/exit-codes.ts` alone.
  */
+import { showRealPaths, withRealPaths } from './held-names.ts';
 
 /** Every code a caller may meet, by class. Stable: scripts match on the codes; each has a line in docs/errors.md. */
 const CODES_BY_CLASS = {
@@ -34,6 +35,7 @@ const CODES_BY_CLASS = {
     'LIMIT_HEADER',
     'LIMIT_MANIFEST_SIZE',
     'LIMIT_WINDOW',
+    'LIMIT_FRAMES',
     'FOREIGN_LAYER',
     'UNSUPPORTED_MEDIA_TYPE',
     'UNSUPPORTED_DIGEST',
@@ -87,13 +89,19 @@ export class ClipctlError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: ClipctlErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(withRealPaths(message), options.cause === undefined ? undefined : { cause: options.cause });
+    showRealPaths(options.cause);
     this.code = code;
     this.hint = options.hint;
-    this.details = options.details ?? {};
+    this.details = detailsToShow(options.details ?? {});
     this.retryable = options.retryable ?? RETRYABLE_CODES.has(code);
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+function detailsToShow(details: ErrorDetails): ErrorDetails {
+  const shown = Object.entries(details).map(([key, value]) => [key, typeof value === 'string' ? withRealPaths(value) : value]);
+  return Object.fromEntries(shown) as ErrorDetails;
 }
 
 const RETRYABLE_CODES: ReadonlySet<ErrorCode> = new Set(['NETWORK', 'TIMEOUT', 'RATE_LIMITED']);

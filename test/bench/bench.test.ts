@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Field } from '../../bench/peers/peers.ts';
 import { drawPlot } from '../../bench/report/bar-plot.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -55,6 +56,19 @@ describe('npm run bench', () => {
     expect(unknown.stderr).toContain('there are: inflate, checkpoints');
     const scaled = await runBench('tar-scan', '--scale', '0.005');
     expect(scaled.stderr).toContain('give --out too');
+  });
+});
+
+describe('a peer that is not installed', () => {
+  it('is named as missing, and runs no race', async () => {
+    const field = new Field({ find: () => undefined, go: () => Promise.resolve({ reason: 'Go is not installed' }) });
+    field.addProgram('igzip', '-dc', 'layer.gz');
+    await field.addGo('Go compress/gzip', 'gunzip', 'std', 'layer.gz');
+    expect(field.contestants).toEqual([]);
+    expect(field.missing).toEqual([
+      { name: 'igzip -dc', reason: 'not on the PATH' },
+      { name: 'Go compress/gzip', reason: 'Go is not installed' },
+    ]);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Two users of one group, and a directory that both may write to. For tests that run as root. */
+import { execFileSync } from 'node:child_process';
 import { chmod, chown, lstat, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeHome, type CliResult, type Home, type RunOptions } from './run-cli.ts';
@@ -13,6 +14,8 @@ export interface Group {
   readonly cacheDir: string;
   /** With `--shared` in the cache directory of the group. */
   run(member: Member, args: readonly string[], options?: RunOptions): Promise<CliResult>;
+  /** Runs a line of shell as a member. @throws Error when it fails */
+  act(member: Member, line: string): void;
   /** Puts a file there that belongs to a member. `path` is below the cache directory. */
   plant(member: Member, path: string, file: { readonly text: string; readonly mode: number }): Promise<void>;
   remove(): Promise<void>;
@@ -47,6 +50,9 @@ export async function makeGroup(umask: number, mode?: number): Promise<Group> {
         env: { ...places, DOCKER_CONFIG: own, ...options.env },
         as: { uid: USERS[member], gid: GROUP, umask },
       });
+    },
+    act: (member, line) => {
+      execFileSync('/bin/sh', ['-c', line], { uid: USERS[member], gid: GROUP, cwd: '/' });
     },
     plant: async (member, path, { text, mode }) => {
       await writeFile(join(cacheDir, path), text);

@@ -45,6 +45,26 @@ describe('a second index', () => {
     expect([...(await index('odd-gzip', '--checkpoint-interval', '64KiB')).sources]).toEqual(['layout']);
   });
 
+  it.each([
+    ['none given', [], 3],
+    ['1MiB', ['--checkpoint-interval', '1MiB'], 10],
+    ['64KiB', ['--checkpoint-interval', '64KiB'], 150],
+  ] as const)('has a checkpoint for each interval: %s', async (_name, flags, expected) => {
+    const { reference } = await makeLayout(home.path('app'), [{ files: { 'a.bin': halfNoise(10 * 1024 * 1024, 1) } }]);
+    const result = await home.run(['index', reference, '-o', home.path('x.clip'), '--json', ...flags]);
+    expect(result.code, result.stderr).toBe(0);
+    const { platforms } = result.json<{ platforms: { layers: { checkpoints: number }[] }[] }>();
+    const checkpoints = platforms[0]?.layers[0]?.checkpoints ?? 0;
+    // A block of the encoder may be longer than the smallest interval.
+    expect(checkpoints).toBeGreaterThanOrEqual(expected);
+    expect(checkpoints).toBeLessThanOrEqual(expected * 1.15);
+  });
+
+  it('with a checkpoint interval below 64 KiB is refused as usage', async () => {
+    const { code } = await home.run(['index', fixture('odd-gzip'), '-o', home.path('x.clip'), '--checkpoint-interval', '32KiB']);
+    expect(code).toBe(2);
+  });
+
   it('with --warm brings the layers that are not on disk, and none after that', async () => {
     await index('odd-gzip');
     expect([...(await index('odd-gzip', '--warm')).sources]).toEqual(['layout']);

@@ -39,10 +39,10 @@ function calls(owner) {
 
 /**
  * A name in a directory that is held open, by the path of that directory.
- * @param {unknown} path
+ * @param {string} path
  */
 function placeOf(path) {
-  const [, held, rest] = /^(\/proc\/self\/fd\/\d+)(\/.*)$/.exec(String(path)) ?? [];
+  const [, held, rest] = /^(\/proc\/self\/fd\/\d+)(\/.*)$/.exec(path) ?? [];
   return held === undefined ? path : `${readlinkSync(held)}${rest}`;
 }
 
@@ -52,12 +52,14 @@ function placeOf(path) {
  * @param {unknown} path
  */
 function meet(name, path) {
-  if (name !== call || typeof path !== 'string' || !path.startsWith(under)) return;
+  if (name !== call || typeof path !== 'string') return;
+  const place = placeOf(path);
+  if (!place.startsWith(under)) return;
   seen += 1;
   if (seen !== Number(nth)) return;
-  appendFileSync(log, `${name} ${path}\n`);
+  appendFileSync(log, `${name} ${place}\n`);
   const errno = -(numbers[code] ?? 0);
-  throw Object.assign(new Error(`${code}: injected, ${name} '${path}'`), { code, errno, syscall: name, path });
+  throw Object.assign(new Error(`${code}: injected, ${name} '${place}'`), { code, errno, syscall: name, path: place });
 }
 
 /**
@@ -98,7 +100,7 @@ function guardPromised() {
   guard(promised, 'link', { names: ['link'], pathOf: ([, to]) => to });
   guard(promised, 'rename', { names: ['rename'], pathOf: ([, to]) => to });
   wrap(promised, 'open', async (run, [path, ...rest]) => {
-    const place = placeOf(path);
+    const place = placeOf(String(path));
     meet('open', place);
     const handle = calls(/** @type {object} */ (await run(path, ...rest)));
     for (const [method, name] of Object.entries(HANDLE_CALLS)) guard(handle, method, { names: [name], pathOf: () => place });
@@ -110,7 +112,7 @@ function guardSync() {
   /** @type {Map<unknown, unknown>} */
   const paths = new Map();
   wrap(sync, 'openSync', (run, [path, ...rest]) => {
-    const place = placeOf(path);
+    const place = placeOf(String(path));
     meet('open', place);
     const fd = run(path, ...rest);
     paths.set(fd, place);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, rename, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { errnoOf } from './errno.ts';
 import { GROUP_DIRECTORY, isModeOfGroup } from './group-access.ts';
@@ -55,22 +55,40 @@ async function isThere(path: string): Promise<boolean> {
 /** The name is taken: by a directory, which is not empty or of somebody else, or by something else. */
 const TAKEN = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM']);
 
+/** @param group its directory, `top` itself or below it */
+function makeExactly(top: string, group: { readonly path: string; readonly mode: number }): Promise<void> {
+  const inner = relative(top, group.path).split(sep).filter(Boolean);
+  const names = ['', ...inner.map((_, at) => inner.slice(0, at + 1).join(sep))];
+  return makeAtOnce(
+    top,
+    names.map((name, at) => ({ name, mode: at === names.length - 1 ? group.mode : PASSABLE })),
+  );
+}
+
+/** A directory that is made together with others. */
+export interface NewDirectory {
+  /** Below the topmost, which is the empty name; behind the one that it lies in. */
+  readonly name: string;
+  readonly mode: number;
+}
+
 /**
  * mkdir is cut by the umask and drops the setgid bit. Whoever comes upon the name, or goes on after a kill, must find it as
  * it shall be: so it gets the name last. An empty one that somebody made meanwhile is replaced by one that is the same.
- * @param group its directory, `top` itself or below it
+ * @param top stays when it is there and not empty
+ * @throws what the file system throws
  */
-async function makeExactly(top: string, group: { readonly path: string; readonly mode: number }): Promise<void> {
+export async function makeAtOnce(top: string, directories: readonly NewDirectory[]): Promise<void> {
   if (await isThere(top)) return;
   const temporary = join(dirname(top), `.${basename(top)}.${randomBytes(8).toString('hex')}`);
-  const inner = relative(top, group.path).split(sep).filter(Boolean);
-  const chain = [temporary, ...inner.map((_, at) => join(temporary, ...inner.slice(0, at + 1)))];
+  const made = directories.map(({ name, mode }) => ({ path: join(temporary, name), mode }));
   try {
-    for (const each of chain) await mkdir(each, { mode: 0o700 });
-    for (const [at, each] of chain.entries()) await setMode(each, at === chain.length - 1 ? group.mode : PASSABLE);
+    for (const { path } of made) await mkdir(path, { mode: 0o700 });
+    for (const { path, mode } of made) await setMode(path, mode);
     await rename(temporary, top);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    // One by one: what another member has put there meanwhile is not ours to empty.
+    for (const { path } of made.reverse()) await rmdir(path).catch(() => undefined);
     if (!TAKEN.has(errnoOf(error) ?? '') || !(await isThere(top))) throw error;
   }
 }

@@ -20,7 +20,7 @@ export interface RemoteContext {
   readonly onPlainHttp?: (message: string) => void;
   /** PEM file of authorities to trust besides the system's. */
   readonly caFile?: string;
-  /** Where a driver notes what it has under way on a server, to clean up after a kill: `<cache-dir>/.clipctl/v1/uploads`. */
+  /** Where a driver notes what it has under way on a server, to clean up after a kill: `<cache-dir>/.clipctl/v1/uploads`. Its name may change: none is kept. */
   readonly uploadsDirectory: string;
   /** Makes what that directory lies in, where nobody else may make it. */
   readonly prepareUploads?: () => Promise<void>;

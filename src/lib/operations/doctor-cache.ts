@@ -2,8 +2,9 @@
 import type { Stats } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CACHE_VERSION, requireKnownVersion, requireReplaceable, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
+import { requireKnownVersion, requireReplaceable, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
 import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
+import { CACHE_VERSION } from '../cache/disk/own-names.ts';
 import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
 import type { SpaceLimits } from '../cache/disk/space-limits.ts';
 import { surveyCache } from '../cache/disk/survey.ts';

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { join } from 'node:path';
 import { openDiskCache, type DiskCache } from '../cache/disk/disk-cache.ts';
 import type { DiskCacheOptions } from '../cache/disk/disk-cache-options.ts';
 import { KeptDocuments } from '../cache/disk/kept-documents.ts';
@@ -8,7 +7,7 @@ import type { RemoteUse } from '../cache/remote-cache.ts';
 import type { RemoteContext } from '../cache/remote-context.ts';
 import { WaitingAllowance } from '../cache/waiting-allowance.ts';
 import { openRemote } from '../cache/remote/open-remote.ts';
-import { ownDirectory, prepareCacheDirectory } from '../cache/disk/cache-layout.ts';
+import { ingestDirectory, prepareCacheDirectory, prepareOwnDirectory, uploadsDirectory } from '../cache/disk/cache-layout.ts';
 import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { ClipctlError } from '../errors.ts';
 import { createDispatcher, type Dispatcher } from '../http/dispatcher.ts';
@@ -139,13 +138,14 @@ function countRetries(listener: ProgressListener): Pick<Session, 'onProgress' | 
 
 /** Where copies of archives go. */
 function archivesOf({ cacheDir, maxLayerBytes, shared = false }: SessionOptions): Required<OpenSourceOptions>['archives'] {
-  const spoolDirectory = join(ownDirectory(cacheDir), 'ingest');
-  const beforeSpool = async (): Promise<void> => {
+  const spoolDirectory = async (): Promise<string> => {
     await requireOwnDirectories(cacheDir);
     // Else the first copy would make a directory for its owner alone.
     if (shared) await prepareCacheDirectory(cacheDir, { shared });
+    await prepareOwnDirectory(cacheDir, 'ingest');
+    return ingestDirectory(cacheDir);
   };
-  return { spoolDirectory, beforeSpool, maxBytes: maxLayerBytes };
+  return { spoolDirectory, maxBytes: maxLayerBytes };
 }
 
 /** How the disk cache keeps its limits, and says what it had to evict for them. */
@@ -209,6 +209,7 @@ function remoteContextOf(
   options: SessionOptions,
   { budget, dispatcher, onRetry, onLogin, onPlainHttp }: Pick<RemoteContext, 'budget' | 'dispatcher'> & Listeners,
 ): RemoteContext {
+  const { cacheDir, shared = false } = options;
   return {
     budget,
     dispatcher,
@@ -218,8 +219,13 @@ function remoteContextOf(
     insecureHosts: options.insecureRegistries.map((host) => host.toLowerCase()),
     onPlainHttp,
     ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
-    uploadsDirectory: join(ownDirectory(options.cacheDir), 'uploads'),
-    ...(options.shared === true ? { prepareUploads: () => prepareCacheDirectory(options.cacheDir, { shared: true }) } : {}),
+    get uploadsDirectory() {
+      return uploadsDirectory(cacheDir);
+    },
+    prepareUploads: async () => {
+      if (shared) await prepareCacheDirectory(cacheDir, { shared });
+      await prepareOwnDirectory(cacheDir, 'uploads');
+    },
     environment: process.env,
     onWarning: (message) => options.onProgress({ type: 'warning', message }),
   };

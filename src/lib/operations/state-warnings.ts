@@ -2,6 +2,7 @@
 import { brokenImageRecords } from '../cache/disk/image-records.ts';
 import { listForeignTransfers } from '../cache/disk/ingest/transfers.ts';
 import { brokenPins } from '../cache/disk/pins.ts';
+import { withRealPaths } from '../held-names.ts';
 
 /** One a kind; the first file is named. @throws ClipctlError STORAGE_* */
 export async function stateWarnings(cacheDir: string): Promise<readonly string[]> {
@@ -19,7 +20,7 @@ export async function stateWarnings(cacheDir: string): Promise<readonly string[]
 }
 
 function warningOf(paths: readonly string[], what: string): string[] {
-  const [first] = paths;
+  const [first] = paths.map(withRealPaths);
   if (first === undefined) return [];
   const others = paths.length === 1 ? '' : ` and ${paths.length - 1} more files`;
   return [`from ${first}${others} ${what}`];

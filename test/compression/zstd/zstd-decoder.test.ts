@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createZstdDecoder } from '../../../src/lib/compression/zstd/zstd-decoder.ts';
-import { decodeFailure, decodeLayer } from '../decode-layer.ts';
+import { decodeFailure, decodeLayer, sha256 } from '../decode-layer.ts';
 import { compress, isToolSkipped, sampleBytes } from '../tools.ts';
 import { buildFrame, buildFrameHeader, buildSkippable } from './build-frame.ts';
 
@@ -159,6 +160,18 @@ describe.skipIf(isToolSkipped('zstd'))('what the zstd command makes', () => {
       }),
       { numRuns: 12 },
     );
+  });
+
+  test('with -19 --long=27 decodes where it repeats what stands 101 MiB before', { timeout: 60_000 }, async () => {
+    const noise = createHash('shake256', { outputLength: 1024 * 1024 })
+      .update('noise')
+      .digest();
+    const content = Buffer.concat([noise, Buffer.alloc(100 * 1024 * 1024), noise]);
+    const packed = compress('zstd', ['-19', '--long=27', '-c'], content);
+    expect(packed.length).toBeLessThan(1.5 * noise.length);
+    const decoded = await decodeLayer(packed, { pieceBytes: [100_003], keepOutput: false });
+    expect(decoded.sha256).toBe(sha256(content));
+    expect(decoded.result.uncompressedBytes).toBe(content.length);
   });
 
   test('with a wrong content checksum is refused', async () => {

@@ -1,4 +1,7 @@
-/** Where things stand in a cache directory (FORMATS §2), and the directory's version. */
+/**
+ * Where things stand in a cache directory (FORMATS §2), and the directory's version. Where others may swap our own directories
+ * these are names through directories that are held (held-layout.ts): ask for one when it is used, and keep none.
+ */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
@@ -6,12 +9,8 @@ import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { createFile, groupModeOf, isStickyForGroup, READ_BY_GROUP } from '../group-access.ts';
 import { makeDirectory, makeGroupDirectory } from '../make-directory.ts';
-
-/** Of our own state under `.clipctl/`. */
-export const CACHE_VERSION = 1;
-
-/** What the first write makes. */
-export const OWN_DIRECTORIES = ['ingest', 'layers', 'locks', 'index', 'documents', 'images', 'pins', 'leases'] as const;
+import { makeOwnDirectories, placeOf } from './held-layout.ts';
+import { CACHE_VERSION, OWN_DIRECTORIES, ownPath, type OwnDirectory } from './own-names.ts';
 
 /** bford.info/cachedir: backup programs leave the directory out. */
 const CACHEDIR_TAG = [
@@ -23,52 +22,62 @@ const CACHEDIR_TAG = [
 
 /** One directory a transfer, with a random name. */
 export function ingestDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'ingest');
+  return placeOf(cacheDir, 'ingest');
 }
 
 /** One record a layer. */
+export function layersDirectory(cacheDir: string): string {
+  return placeOf(cacheDir, 'layers');
+}
+
+/** Of a layer. */
 export function recordPath(cacheDir: string, hash: ContentHash): string {
-  return join(ownDirectory(cacheDir), 'layers', `${hash}.json`);
+  return join(layersDirectory(cacheDir), `${hash}.json`);
 }
 
 /** Which images have which layers: one record an image. */
 export function imagesDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'images');
+  return placeOf(cacheDir, 'images');
 }
 
 /** Layer indexes, by the sha256 of the compressed layer. */
 export function indexDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'index');
+  return placeOf(cacheDir, 'index');
 }
 
 /** Manifests and configs, by their sha256. */
 export function documentsDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'documents');
+  return placeOf(cacheDir, 'documents');
 }
 
 /** One file a pin. */
 export function pinsDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'pins');
+  return placeOf(cacheDir, 'pins');
 }
 
 /** One file a running process. */
 export function leasesDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'leases');
+  return placeOf(cacheDir, 'leases');
 }
 
 /** Layers on their way out: from here they can still come back. */
 export function trashDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'trash');
+  return placeOf(cacheDir, 'trash');
 }
 
 /** Who works on which layer; empty while nobody does. */
 export function locksDirectory(cacheDir: string): string {
-  return join(ownDirectory(cacheDir), 'locks');
+  return placeOf(cacheDir, 'locks');
+}
+
+/** What is under way on servers: one note an upload. */
+export function uploadsDirectory(cacheDir: string): string {
+  return placeOf(cacheDir, 'uploads');
 }
 
 /** Where clipctl keeps what is not content. */
 export function ownDirectory(cacheDir: string): string {
-  return join(cacheDir, '.clipctl', `v${CACHE_VERSION}`);
+  return placeOf(cacheDir);
 }
 
 /**
@@ -103,11 +112,19 @@ export async function prepareCacheDirectory(cacheDir: string, { shared = false }
     if (shared) await makeGroupDirectory(cacheDir);
     else await makeDirectory(cacheDir, PRIVATE_MODE);
     await requireReplaceable(cacheDir);
-    const mode = await directoryModeOf(cacheDir);
-    for (const name of OWN_DIRECTORIES) await makeDirectory(join(ownDirectory(cacheDir), name), mode);
+    await makeOwnDirectories(cacheDir, OWN_DIRECTORIES, await directoryModeOf(cacheDir));
     await createFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { groupMode: READ_BY_GROUP }).catch(unlessThere);
   } catch (error) {
     throw storageError(error, cacheDir, 'create the cache directory');
+  }
+}
+
+/** Makes one of our own directories when it is missing. @throws ClipctlError STORAGE_* */
+export async function prepareOwnDirectory(cacheDir: string, name: OwnDirectory): Promise<void> {
+  try {
+    await makeOwnDirectories(cacheDir, [name], await directoryModeOf(cacheDir));
+  } catch (error) {
+    throw storageError(error, ownPath(cacheDir, name), 'create');
   }
 }
 

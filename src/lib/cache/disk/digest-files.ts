@@ -26,7 +26,8 @@ export interface CachePlace {
 
 /** One kind of them. */
 export interface DigestFiles extends CachePlace {
-  readonly directory: string;
+  /** Its name now: it may be another one when it was made meanwhile (cache-layout.ts). */
+  readonly directory: () => string;
   /** Disk blocks of all together. */
   readonly budgetBytes: number;
   /** What is larger is neither kept nor read. */
@@ -36,7 +37,7 @@ export interface DigestFiles extends CachePlace {
 /** `undefined` = there is none, or nothing that could be one. @throws ClipctlError STORAGE_* */
 export async function readDigestFile(files: DigestFiles, digest: Digest): Promise<Buffer | undefined> {
   const { directory, maxBytes } = files;
-  const path = join(directory, contentHashOf(digest));
+  const path = join(directory(), contentHashOf(digest));
   const seen = await lookAtFile(path);
   if (seen === undefined || seen === 'other' || seen.sizeBytes > maxBytes) return undefined;
   const file = await openRegularFile(path);
@@ -59,7 +60,7 @@ export async function readDigestFile(files: DigestFiles, digest: Digest): Promis
 /** Only its owner may set the times of a file: in a group's cache whoever uses it makes it anew. */
 async function renew({ cacheDir }: DigestFiles, path: string, bytes: Uint8Array): Promise<void> {
   if (!(await isGroupDirectory(dirname(path)))) return;
-  const temporary = await newTemporary(cacheDir);
+  const temporary = (await newTemporary(cacheDir))();
   try {
     await createFile(temporary, bytes);
     await rename(temporary, path);
@@ -69,8 +70,9 @@ async function renew({ cacheDir }: DigestFiles, path: string, bytes: Uint8Array)
   }
 }
 
-async function newTemporary(cacheDir: string): Promise<string> {
-  return join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
+async function newTemporary(cacheDir: string): Promise<() => string> {
+  const name = `${await newOwnedName()}.record`;
+  return () => join(ingestDirectory(cacheDir), name);
 }
 
 /** Replaces it in one step; where the cache can't be written, nothing is kept. @throws ClipctlError STORAGE_ERROR */
@@ -79,18 +81,18 @@ export async function writeDigestFile(files: DigestFiles, digest: Digest, bytes:
   if (bytes.byteLength > Math.min(maxBytes, budgetBytes)) return;
   // An index that keeps no layer asks nobody before whether the directory is sound.
   await requireOwnDirectories(cacheDir);
-  const path = join(directory, contentHashOf(digest));
+  const pathNow = (): string => join(directory(), contentHashOf(digest));
   const temporary = await newTemporary(cacheDir);
   await unlessUnwritable(async () => {
     try {
-      await onceThereAre(files, () => createFile(temporary, bytes));
+      await onceThereAre(files, () => createFile(temporary(), bytes));
       // Another layer's turn may have made one directory, and not yet the other.
-      await onceThereAre(files, () => rename(temporary, path));
+      await onceThereAre(files, () => rename(temporary(), pathNow()));
     } catch (error) {
-      await rm(temporary, { force: true });
-      throw storageError(error, path, 'write');
+      await rm(temporary(), { force: true });
+      throw storageError(error, pathNow(), 'write');
     }
-    await keepBudget(directory, budgetBytes);
+    await keepBudget(directory(), budgetBytes);
   });
 }
 

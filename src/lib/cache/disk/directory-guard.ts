@@ -1,4 +1,5 @@
 import { prepareCacheDirectory, requireKnownVersion, requireTrustedOwner } from './cache-layout.ts';
+import { isLayoutRemoved, openLayout } from './held-layout.ts';
 import { requireOwnDirectories } from './own-directories.ts';
 
 /** Looks once whether a cache directory may be used, and makes it once when something is to be written. */
@@ -19,6 +20,7 @@ export class DirectoryGuard {
     await requireTrustedOwner(this.#directory, { shared: this.#shared });
     await requireKnownVersion(this.#directory);
     await requireOwnDirectories(this.#directory);
+    openLayout(this.#directory);
     this.#isUsable = true;
   }
 
@@ -32,6 +34,7 @@ export class DirectoryGuard {
 
   /** Makes the directories that are missing. @throws ClipctlError CACHE_VERSION, STORAGE_* */
   async prepare(): Promise<void> {
+    if (isLayoutRemoved(this.#directory)) this.#isPrepared = false;
     await this.requireUsable();
     if (this.#isPrepared) return;
     await prepareCacheDirectory(this.#directory, { shared: this.#shared });

@@ -25,6 +25,7 @@ import { locksDirectory } from './cache-layout.ts';
 import { CacheRoom } from './cache-room.ts';
 import type { DiskCacheOptions } from './disk-cache-options.ts';
 import { DirectoryGuard } from './directory-guard.ts';
+import { holdLayout } from './held-layout.ts';
 import { writeImageRecord, type ImageRecord } from './image-records.ts';
 import type { Durability, IngestFile, IngestWish } from './ingest-file.ts';
 import { KeyedTurns } from './keyed-turns.ts';
@@ -60,16 +61,18 @@ export class DiskCache implements ContentCache {
   readonly #clock: UseClock;
   readonly #guard: DirectoryGuard;
   readonly #layerTurns: LayerTurns;
+  readonly #releaseLayout: () => void;
   /** What has to go before something may come. */
   readonly room: CacheRoom;
 
   constructor(directory: string, options: DiskCacheOptions) {
     const { budget, durability = 'full', locks = 'auto', lockTimeoutMs = Infinity, shared = false } = options;
     this.directory = directory;
+    this.#releaseLayout = holdLayout(directory);
     this.#hashFile = options.hashFile ?? ((path, { signal }) => hashFile(path, { budget, signal }));
     this.#durability = durability;
     this.#guard = new DirectoryGuard(directory, { shared });
-    this.#layerTurns = new LayerTurns(locksDirectory(directory), { kind: locks, timeoutMs: lockTimeoutMs });
+    this.#layerTurns = new LayerTurns(() => locksDirectory(directory), { kind: locks, timeoutMs: lockTimeoutMs });
     this.#clock = new UseClock(directory, options);
     this.#records = new LayerRecords(directory, this.#clock);
     this.#lease = new Lease(directory);
@@ -267,6 +270,9 @@ export class DiskCache implements ContentCache {
   async close(): Promise<void> {
     await this.#layerTurns.settled();
     await this.#turns.settled();
-    await this.#clock.save().finally(() => this.#lease.release());
+    await this.#clock
+      .save()
+      .finally(() => this.#lease.release())
+      .finally(this.#releaseLayout);
   }
 }

@@ -9,9 +9,8 @@ import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
-import { makeDirectory } from '../make-directory.ts';
-import { directoryModeOf, recordPath, trashDirectory } from './cache-layout.ts';
 import { asFarAsPossible } from './as-far-as-possible.ts';
+import { prepareOwnDirectory, recordPath, trashDirectory } from './cache-layout.ts';
 import { emptyTrash, trashedRecordName } from './empty-trash.ts';
 import { removeTransfer } from './ingest/remove-transfer.ts';
 import { layersUnderWay } from './ingest/transfers.ts';
@@ -40,7 +39,7 @@ export async function evictLayers(
 ): Promise<SurveyedLayer[]> {
   await emptyTrash(cacheDir);
   if (victims.length === 0) return [];
-  await makeTrash(cacheDir);
+  await prepareOwnDirectory(cacheDir, 'trash');
   const trashed: Trashed[] = [];
   const gone: SurveyedLayer[] = [];
   for (const layer of victims) {
@@ -56,15 +55,6 @@ export async function evictLayers(
     await drop(each);
   }
   return gone;
-}
-
-async function makeTrash(cacheDir: string): Promise<void> {
-  const path = trashDirectory(cacheDir);
-  try {
-    await makeDirectory(path, await directoryModeOf(cacheDir));
-  } catch (error) {
-    throw storageError(error, path, 'create');
-  }
 }
 
 /**

@@ -48,10 +48,10 @@ export async function writeImageRecord(cacheDir: string, record: ImageRecord, us
   const { image, platform, layers } = record;
   const document = { version: RECORD_VERSION, image, platform, layers: layers.map(({ digest, diffId }) => ({ digest, diffId })) };
   await unlessUnwritable(async () => {
-    const path = imageRecordPath(cacheDir, record);
-    const isNew = (await lookAtFile(path)) === undefined;
-    await writeStateFile(cacheDir, path, { document, modifiedMs: usedAtMs });
-    if (isNew) await forgetOldest(cacheDir, path);
+    const pathNow = (): string => imageRecordPath(cacheDir, record);
+    const isNew = (await lookAtFile(pathNow())) === undefined;
+    await writeStateFile(cacheDir, pathNow, { document, modifiedMs: usedAtMs });
+    if (isNew) await forgetOldest(cacheDir, pathNow());
   });
 }
 

@@ -23,5 +23,5 @@ export async function writeIndexFile(
 }
 
 function indexFiles({ cacheDir, shared = false }: CachePlace, budgetBytes: number): DigestFiles {
-  return { cacheDir, shared, directory: indexDirectory(cacheDir), budgetBytes, maxBytes: MAX_INDEX_BYTES };
+  return { cacheDir, shared, directory: () => indexDirectory(cacheDir), budgetBytes, maxBytes: MAX_INDEX_BYTES };
 }

@@ -17,7 +17,7 @@ export class KeptDocuments {
   #offeredBytes = 0;
 
   constructor({ cacheDir, shared = false }: CachePlace) {
-    const directory = documentsDirectory(cacheDir);
+    const directory = (): string => documentsDirectory(cacheDir);
     this.#files = { cacheDir, shared, directory, budgetBytes: BUDGET_BYTES, maxBytes: MAX_DOCUMENT_BYTES };
   }
 

@@ -10,7 +10,7 @@ import { storageError } from '../../errors.ts';
 import { isDigest, parseContentHash, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { lookAtFile, type FileIdentity } from '../regular-file.ts';
-import { ownDirectory, recordPath } from './cache-layout.ts';
+import { layersDirectory, recordPath } from './cache-layout.ts';
 import { namesIn, readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
 
 const RECORD_VERSION = 1;
@@ -66,7 +66,7 @@ export async function readRecordAt(path: string): Promise<StoredLayerRecord | un
 
 /** Layers that have one, of whatever content. @throws ClipctlError STORAGE_* */
 export async function recordedLayers(cacheDir: string): Promise<ContentHash[]> {
-  const names = await namesIn(join(ownDirectory(cacheDir), 'layers'));
+  const names = await namesIn(layersDirectory(cacheDir));
   return names.flatMap((name) => {
     const hash = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
     return hash === undefined ? [] : [parseContentHash(hash, name)];
@@ -119,7 +119,7 @@ export async function writeLayerRecord(cacheDir: string, hash: ContentHash, reco
     digests: Object.fromEntries(record.digestsSeen.map(({ digest, compressedBytes }) => [digest, compressedBytes])),
     committedAt: new Date(record.committedAtMs).toISOString(),
   };
-  await writeStateFile(cacheDir, recordPath(cacheDir, hash), { document, modifiedMs: record.lastUseMs });
+  await writeStateFile(cacheDir, () => recordPath(cacheDir, hash), { document, modifiedMs: record.lastUseMs });
 }
 
 /** @throws ClipctlError STORAGE_* */

@@ -8,7 +8,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { directoryModeOf, leasesDirectory } from './cache-layout.ts';
+import { directoryModeOf, leasesDirectory, ownDirectory } from './cache-layout.ts';
 import { errnoOf } from '../errno.ts';
 import { giveToGroup, READ_BY_GROUP } from '../group-access.ts';
 import { makeOneDirectory } from '../make-directory.ts';
@@ -83,11 +83,14 @@ export class Lease {
 
   /** `undefined` while there is no cache directory: a look at one that is missing must not make it. */
   async #create(): Promise<string | undefined> {
-    const path = join(leasesDirectory(this.#cacheDir), `${process.pid}-${randomBytes(8).toString('hex')}.lease`);
+    const name = `${process.pid}-${randomBytes(8).toString('hex')}.lease`;
+    const pathNow = (): string => join(leasesDirectory(this.#cacheDir), name);
     const text = `${JSON.stringify({ version: LEASE_VERSION, ...(await identifyOurselves()) })}\n`;
     const create = { text, flags: APPEND | constants.O_CREAT | constants.O_EXCL };
-    const isThere = (await append(path, create)) || ((await makeLeases(this.#cacheDir)) && (await append(path, create)));
+    const isThere =
+      (await append(pathNow(), create)) || ((await makeLeases(this.#cacheDir)) && (await append(pathNow(), create)));
     if (!isThere) return undefined;
+    const path = pathNow();
     this.#beat = setInterval(() => {
       // One that fails is like one that came late: the next says the same.
       append(path, { text: '\n', flags: APPEND }).catch(() => undefined);
@@ -126,7 +129,7 @@ async function append(path: string, { text, flags }: { readonly text: string; re
 /** Of a cache directory from before there were leases. False where there is none. */
 async function makeLeases(cacheDir: string): Promise<boolean> {
   try {
-    await makeOneDirectory(leasesDirectory(cacheDir), await directoryModeOf(cacheDir));
+    await makeOneDirectory(join(ownDirectory(cacheDir), 'leases'), await directoryModeOf(cacheDir));
     return true;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;

@@ -1,13 +1,10 @@
 /** The directories of our own state are directories: what stands in their place would lead our files elsewhere. */
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
-import { OWN_DIRECTORIES, ownDirectory } from './cache-layout.ts';
-
-/** Made by those who need them. */
-const LATER_DIRECTORIES = ['trash', 'uploads'] as const;
+import { ALL_DIRECTORIES, ownPath } from './own-names.ts';
 
 /**
  * Refuses a link, and whatever else is no directory, where one of ours stands (RELIABILITY §1.3 row 20). Missing ones are
@@ -15,8 +12,8 @@ const LATER_DIRECTORIES = ['trash', 'uploads'] as const;
  * @throws ClipctlError STORAGE_ERROR that names it, STORAGE_*
  */
 export async function requireOwnDirectories(cacheDir: string): Promise<void> {
-  const own = ownDirectory(cacheDir);
-  const below = [...OWN_DIRECTORIES, ...LATER_DIRECTORIES].map((name) => join(own, name));
+  const own = ownPath(cacheDir);
+  const below = ALL_DIRECTORIES.map((name) => ownPath(cacheDir, name));
   // All looks at once; of several that are wrong the outermost is named.
   const checks = await Promise.allSettled([dirname(own), own, ...below].map(requireDirectory));
   for (const check of checks) if (check.status === 'rejected') throw check.reason;
@@ -24,9 +21,13 @@ export async function requireOwnDirectories(cacheDir: string): Promise<void> {
 
 async function requireDirectory(path: string): Promise<void> {
   const found = await look(path);
-  if (found === undefined || found.isDirectory()) return;
-  const what = found.isSymbolicLink() ? 'is a link, and is not followed' : 'is not a directory';
-  throw new ClipctlError('STORAGE_ERROR', `${path} ${what}`, {
+  if (found !== undefined && !found.isDirectory()) throw notDirectory(path, found);
+}
+
+/** @param found what stands there, if anybody knows */
+export function notDirectory(path: string, found: Pick<Stats, 'isSymbolicLink'> | undefined): ClipctlError {
+  const what = found?.isSymbolicLink() === true ? 'is a link, and is not followed' : 'is not a directory';
+  return new ClipctlError('STORAGE_ERROR', `${path} ${what}`, {
     details: { path },
     hint: 'Something else put it there: look at it and remove it, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
   });

@@ -16,7 +16,7 @@ export interface Pin {
 
 /** @throws ClipctlError STORAGE_* */
 export async function writePin(cacheDir: string, { name, diffIds }: Pin): Promise<void> {
-  await writeStateFile(cacheDir, pinPath(cacheDir, name), { document: { version: PIN_VERSION, name, diffIds } });
+  await writeStateFile(cacheDir, () => pinPath(cacheDir, name), { document: { version: PIN_VERSION, name, diffIds } });
 }
 
 /** False when there was no such pin. @throws ClipctlError STORAGE_* */

@@ -1,4 +1,7 @@
-/** What goes so that something fits: what stopped transfers have left, oldest first, then layers by their last use. */
+/**
+ * What goes so that something fits: what stopped transfers have left, oldest first, then layers by their last use, and where
+ * that is not enough what running transfers keep to go on with.
+ */
 import type { LayerEviction } from './layer-eviction.ts';
 import { noRoom } from './no-room.ts';
 import type { OwnBytes } from './own-bytes.ts';
@@ -6,6 +9,7 @@ import { missingSpace, neededSpace, withMoreFree, type SpaceLimits } from './spa
 import type { CacheSurvey } from './survey.ts';
 import type { GrantedBytes } from './granted-bytes.ts';
 import type { SeenTransfers } from './seen-transfers.ts';
+import { giveUpSpools, spareBytesOf, type SpareSpool } from './spare-spools.ts';
 import type { StoppedTransfers } from './stopped-transfers.ts';
 import { sumOf } from './transfer-usage.ts';
 
@@ -21,6 +25,8 @@ export interface RoomParts {
 export interface Situation {
   readonly limits: SpaceLimits;
   readonly ownBytes: number;
+  /** Of running transfers; none where they are not to be given up. */
+  readonly spools?: readonly SpareSpool[];
 }
 
 export interface Incoming {
@@ -55,14 +61,25 @@ export class RoomMaker {
     const neededBytes = needed(before, incoming);
     const stopped = await this.#parts.stopped.list();
     const plan = await eviction.plan(survey, { neededBytes });
-    this.require(before, incoming, plan.freedBytes + sumOf(stopped));
+    const spared = await this.#giveUp(before, incoming, plan.freedBytes + sumOf(stopped));
     const clearedBytes = await this.#parts.stopped.clear(stopped, neededBytes);
-    const cleared = after(before, clearedBytes);
-    const left = clearedBytes === 0 ? neededBytes : needed(cleared, incoming, clearedBytes);
+    const cleared = after(spared, clearedBytes);
+    const left = clearedBytes === 0 && spared === before ? neededBytes : needed(cleared, incoming, clearedBytes);
     const gone = await eviction.carryOut(clearedBytes === 0 ? plan : await eviction.plan(survey, { neededBytes: left }));
     const goneBytes = gone.reduce((sum, layer) => sum + layer.diskBytes, 0);
     own.add(-clearedBytes - goneBytes);
     return { ...after(cleared, goneBytes), freedBytes: clearedBytes + goneBytes };
+  }
+
+  /** Spools, for what does not fit otherwise. @throws ClipctlError STORAGE_FULL when it does not fit without them either */
+  async #giveUp(before: Situation, incoming: Incoming, gainBytes: number): Promise<Situation> {
+    const { limits, ownBytes, spools = [] } = before;
+    const { requiredBytes } = incoming;
+    const without = { limits: withMoreFree(limits, spareBytesOf(spools)), ownBytes };
+    this.require(without, incoming, gainBytes);
+    const shortBytes = requiredBytes === undefined ? 0 : missingSpace(limits, ownBytes, requiredBytes) - gainBytes;
+    if (shortBytes <= 0) return before;
+    return { ownBytes, limits: withMoreFree(limits, await giveUpSpools(spools, shortBytes)) };
   }
 
   /** @throws ClipctlError STORAGE_FULL when what is required does not fit with so much gained */

@@ -1,12 +1,13 @@
 /** Small files of our own state: JSON, replaced in one step, read with suspicion. Each is a help, so none needs an fsync. */
 import { lutimes, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { ClipctlError, storageError, type ErrorCode } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
 import { createFile } from '../group-access.ts';
-import { makeDirectory } from '../make-directory.ts';
 import { lookAtFile, readSmallFile } from '../regular-file.ts';
 import { directoryModeOf, ingestDirectory } from './cache-layout.ts';
+import { makeOwnDirectories } from './held-layout.ts';
+import { OWN_DIRECTORIES } from './own-names.ts';
 import { newOwnedName } from './owned-name.ts';
 
 /** A document as it stands on disk. */
@@ -39,44 +40,37 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> | u
 
 /**
  * Replaces the file in one step; its directory is made when it is missing.
+ * @param pathNow its path, which may be another one when its directory was made meanwhile (cache-layout.ts)
  * @param modifiedMs the mtime it gets; default: now
  * @throws ClipctlError STORAGE_*
  */
 export async function writeStateFile(
   cacheDir: string,
-  path: string,
+  pathNow: () => string,
   { document, modifiedMs }: { readonly document: object; readonly modifiedMs?: number },
 ): Promise<void> {
-  const temporary = join(ingestDirectory(cacheDir), `${await newOwnedName()}.record`);
+  const name = `${await newOwnedName()}.record`;
+  const temporary = (): string => join(ingestDirectory(cacheDir), name);
   const text = `${JSON.stringify(document)}\n`;
   try {
-    await createFile(temporary, text).catch(async (error: unknown) => {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      await makeStateDirectories(cacheDir, path);
-      await createFile(temporary, text);
-    });
-    if (modifiedMs !== undefined) await lutimes(temporary, modifiedMs / 1000, modifiedMs / 1000);
-    await moveInto(cacheDir, temporary, path);
+    await onceMade(cacheDir, () => createFile(temporary(), text));
+    if (modifiedMs !== undefined) await lutimes(temporary(), modifiedMs / 1000, modifiedMs / 1000);
+    await onceMade(cacheDir, () => rename(temporary(), pathNow()));
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw storageError(error, path, 'write');
+    await rm(temporary(), { force: true });
+    throw storageError(error, pathNow(), 'write');
   }
 }
 
-async function moveInto(cacheDir: string, temporary: string, path: string): Promise<void> {
+/** Makes the directories when `action` misses one. */
+async function onceMade(cacheDir: string, action: () => Promise<void>): Promise<void> {
   try {
-    await rename(temporary, path);
+    await action();
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
-    await makeStateDirectories(cacheDir, path);
-    await rename(temporary, path);
+    await makeOwnDirectories(cacheDir, OWN_DIRECTORIES, await directoryModeOf(cacheDir));
+    await action();
   }
-}
-
-async function makeStateDirectories(cacheDir: string, path: string): Promise<void> {
-  const mode = await directoryModeOf(cacheDir);
-  await makeDirectory(ingestDirectory(cacheDir), mode);
-  await makeDirectory(dirname(path), mode);
 }
 
 /** @throws ClipctlError STORAGE_* */

@@ -9,6 +9,7 @@ import { isNamedTwice } from './ingest/settle-commit.ts';
 import { layersUnderWay, type LayerUnderWay } from './ingest/transfers.ts';
 import { isReadable, layerStats } from './layer-file.ts';
 import { readLayerRecord, recordedLayers, type DigestSeen } from './layer-record.ts';
+import { ownPath } from './own-names.ts';
 import { namesIn } from './state-file.ts';
 
 export interface SurveyedLayer {
@@ -94,7 +95,7 @@ async function sumUp(
   const counted = new Set(layers.map(({ inode }) => inode));
   const ingest = await usageOfTree(ingestDirectory(cacheDir), { counted });
   // Not as a difference: transfers grow while they are looked at.
-  const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ingestDirectory(cacheDir) });
+  const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ownPath(cacheDir, 'ingest') });
   const tag = await usageOfTree(join(cacheDir, 'CACHEDIR.TAG'));
   const top = await lstat(cacheDir).catch(() => undefined);
   const layerBytes = layers.reduce((sum, layer) => sum + (layer.state === 'foreign' ? 0 : layer.diskBytes), 0);

@@ -52,7 +52,7 @@ export class UseClock {
     this.#isDirty = false;
     this.#savedAtMs = performance.now();
     const document = { version: 1, useMs: this.#lastMs, wallMs: Math.floor(this.#wallClock()) };
-    await unlessUnwritable(() => writeStateFile(this.#cacheDir, this.#path, { document }));
+    await unlessUnwritable(() => writeStateFile(this.#cacheDir, () => this.#path, { document }));
   }
 
   get #path(): string {

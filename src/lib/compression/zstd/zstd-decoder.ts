@@ -16,6 +16,8 @@ import { loadZstdModule, ZstdStream } from './wasm-stream.ts';
 const MAX_DECODABLE_WINDOW_LOG = 27;
 /** A window above this needs the permit (DESIGN §2). */
 const LARGE_WINDOW_BYTES = 8 * 1024 * 1024;
+/** pzstd writes one before each frame of some MiB, other encoders a few at the end; each costs work and gives nothing. */
+const MAX_SKIPPABLE_FRAMES = 65_536;
 
 export function createZstdDecoder(options: DecoderOptions): Decoder {
   return new ZstdDecoder(options);
@@ -30,6 +32,7 @@ class ZstdDecoder implements Decoder {
   #stage: 'header' | 'skip' | 'body' = 'header';
   #headBytes = 0;
   #skipBytes = 0;
+  #skippableFrames = 0;
   /** What the header of the frame in hand says of its content; libzstd does not compare where the last block is empty. */
   #contentBytes: number | undefined;
   /** Where the frame in hand begins, on both sides. */
@@ -109,6 +112,7 @@ class ZstdDecoder implements Decoder {
     this.#headBytes = 0;
     const header = parseFrameHeader(head);
     if (header.kind === 'skippable') {
+      if (++this.#skippableFrames > MAX_SKIPPABLE_FRAMES) throw skippableError();
       this.#skipBytes = header.contentBytes;
       this.#stage = header.contentBytes === 0 ? 'header' : 'skip';
       return;
@@ -166,6 +170,12 @@ function checkWindow(limits: DecompressionLimits, windowBytes: number): void {
   throw new ClipctlError('LIMIT_WINDOW', `a zstd frame needs a window of ${windowBytes} bytes; at most ${limitBytes} are given`, {
     details: { windowBytes, limitBytes },
     hint: 'Compress the layer again without --ultra --long above 27.',
+  });
+}
+
+function skippableError(): ClipctlError {
+  return new ClipctlError('LIMIT_FRAMES', `a zstd layer has more than ${MAX_SKIPPABLE_FRAMES} skippable frames`, {
+    details: { maxSkippableFrames: MAX_SKIPPABLE_FRAMES },
   });
 }
 

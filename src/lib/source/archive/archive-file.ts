@@ -18,10 +18,11 @@ export interface ArchiveFile {
 }
 
 export interface OpenArchiveOptions {
-  /** Where copies go: beside the cache, since that is where the room is. */
-  readonly spoolDirectory: string;
-  /** Refuses a directory that copies must not go to. */
-  readonly beforeSpool?: () => Promise<void>;
+  /**
+   * Where copies go: beside the cache, since that is where the room is. A function is asked right before each copy, and may
+   * refuse.
+   */
+  readonly spoolDirectory: string | (() => Promise<string>);
   /** A copy that grows beyond this is refused. */
   readonly maxBytes: number;
   /** What `-` reads. */
@@ -93,8 +94,8 @@ function gunzipOf({ handle, sizeBytes }: ArchiveFile): Readable {
 
 /** @param open called when somebody listens: an error must not come before that */
 async function spool(open: () => Readable, name: string, options: OpenArchiveOptions): Promise<ArchiveFile> {
-  const { spoolDirectory, maxBytes, signal } = options;
-  await options.beforeSpool?.();
+  const { maxBytes, signal } = options;
+  const spoolDirectory = typeof options.spoolDirectory === 'string' ? options.spoolDirectory : await options.spoolDirectory();
   const handle = await createNameless(spoolDirectory);
   const source = open();
   try {

@@ -17,11 +17,14 @@ import {
   type IngestFile,
   type IngestWish,
 } from '../ingest-file.ts';
+import { beginSpool } from './begin-spool.ts';
 import type { KeyedTurns } from '../keyed-turns.ts';
 import { lookAtLayer } from '../layer-file.ts';
 import type { DigestSeen } from '../layer-record.ts';
 import type { LayerRecords } from '../layer-records.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
+
+const NEVER = new AbortController().signal;
 
 export interface LayerParts {
   readonly cache: {
@@ -45,21 +48,29 @@ export async function beginLayer(cacheDir: string, wish: IngestWish, parts: Laye
   const { room } = parts.cache;
   const created = await createIngestFile(cacheDir, wish, parts.lockKind);
   const { path, owner, inode, journal } = created;
+  const ended = { signal: wish.signal ?? NEVER };
   const discard = (): Promise<void> => discardIngestFile(created).finally(() => room.end(path));
   const suspend = (): Promise<void> => suspendIngestFile(created, wish.transfer).finally(() => room.end(path));
   const more = (endBytes: number, signal: AbortSignal): Promise<number> =>
     room.grow({ path, endBytes, signal, onRefused: () => emptied(created) });
+  const ahead = (endBytes: number): Promise<boolean> =>
+    journal === undefined ? Promise.resolve(false) : room.growBeside({ path: journal.aheadPath, endBytes, ...ended });
   let grantedBytes: number;
+  let isSpooled = false;
   try {
     grantedBytes = await room.begin(path, wish);
+    if (journal !== undefined && wish.spoolBytes !== undefined) {
+      const spool = { path: journal.spoolPath, endBytes: wish.spoolBytes, ...ended };
+      isSpooled = await beginSpool(journal, () => room.growBeside(spool));
+    }
   } catch (error) {
     await suspend();
     throw error;
   }
   return {
-    ...{ path, owner, inode, ...(journal && { journal }) },
+    ...{ path, owner, inode, ...(journal && { journal: { ...journal, isSpooled } }) },
     durability: parts.durability,
-    growth: { grantedBytes, more },
+    growth: { grantedBytes, more, ahead },
     commit: (hash, options) => parts.turns.run(hash, () => commit({ cacheDir, created, parts }, hash, options)),
     discard,
     suspend,

@@ -12,6 +12,11 @@ export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spoo
 
 export type TransferFile = keyof typeof TRANSFER_FILES;
 
+/** Room for these is asked for before they grow. */
+export const BOOKED_FILES = ['layer', 'spool', 'ahead'] as const;
+
+export type BookedFile = (typeof BOOKED_FILES)[number];
+
 const NAME = /^([0-9a-f]{64})\.[0-9a-f]{32}$/;
 
 export interface Transfer {

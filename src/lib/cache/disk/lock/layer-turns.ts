@@ -14,12 +14,13 @@ export interface TurnOptions {
 
 /** The locks of one directory: turns within this process, then the lock between processes. */
 export class LayerTurns {
-  readonly #directory: string;
+  readonly #directory: () => string;
   readonly #options: Pick<LockOptions, 'kind' | 'timeoutMs'>;
   readonly #turns = new KeyedTurns();
   readonly #held = new Map<ContentHash, LockKind>();
 
-  constructor(directory: string, options: Pick<LockOptions, 'kind' | 'timeoutMs'>) {
+  /** @param directory its name now (cache-layout.ts) */
+  constructor(directory: () => string, options: Pick<LockOptions, 'kind' | 'timeoutMs'>) {
     this.#directory = directory;
     this.#options = options;
   }
@@ -62,7 +63,7 @@ export class LayerTurns {
 
   async #runLocked<T>(hash: ContentHash, options: TurnOptions, action: () => Promise<T>): Promise<T> {
     options.signal.throwIfAborted();
-    const lock = await lockLayer(this.#directory, hash, { ...this.#options, ...options });
+    const lock = await lockLayer(this.#directory(), hash, { ...this.#options, ...options });
     this.#held.set(hash, lock.kind);
     try {
       return await action();
