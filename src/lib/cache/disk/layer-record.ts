@@ -5,7 +5,6 @@
  * Its own mtime is the layer's last use, on the use clock: a touch can't undo what another process wrote into it.
  */
 import { lutimes } from 'node:fs/promises';
-import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import { isDigest, parseContentHash, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
