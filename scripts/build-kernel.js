@@ -29,15 +29,21 @@ export async function compileKernel() {
   }
 }
 
-/** Writes the .wasm when it differs from what stands there, whole or not at all. */
-export async function buildKernel() {
+/**
+ * Writes the .wasm when it differs from what stands there, whole or not at all. CI writes nothing: there a build before the
+ * tests would make the committed file right before they look at it.
+ * @param {{ path?: string, isWritable?: boolean }} [options]
+ * @throws Error in CI when the file differs
+ */
+export async function buildKernel({ path = KERNEL_PATH, isWritable = process.env['CI'] !== 'true' } = {}) {
   const bytes = await compileKernel();
-  const present = await readFile(KERNEL_PATH).catch(() => undefined);
+  const present = await readFile(path).catch(() => undefined);
   if (present?.equals(bytes) === true) return;
-  const temporary = `${KERNEL_PATH}.${process.pid}`;
+  if (!isWritable) throw new Error(`${KERNEL_NAME} is not what assembly/ compiles to: run \`npm run build\` and commit it`);
+  const temporary = `${path}.${process.pid}`;
   await writeFile(temporary, bytes);
-  await rename(temporary, KERNEL_PATH);
+  await rename(temporary, path);
   process.stderr.write(`${KERNEL_NAME}: ${bytes.length} bytes, rebuilt\n`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(buildKernel);
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await runMain(() => buildKernel());

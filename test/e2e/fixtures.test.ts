@@ -25,8 +25,23 @@ afterAll(() => home.remove());
 interface IndexDocument {
   readonly platforms: readonly {
     readonly output: string;
-    readonly layers: readonly { readonly diffId: string; readonly verifiedBy: string }[];
+    readonly layers: readonly IndexedLayer[];
   }[];
+}
+
+interface IndexedLayer {
+  readonly diffId: string;
+  readonly mediaType: string;
+  readonly verifiedBy: string;
+  readonly decoder: string;
+}
+
+/** By the end of the media type, which tells the truth in the fixtures. */
+const DECODERS = { gzip: 'kernel', zstd: 'zstd', tar: 'none' } as const;
+
+function expectedDecoder({ mediaType }: IndexedLayer): string {
+  const end = /(gzip|zstd|tar)$/.exec(mediaType)?.[1] as keyof typeof DECODERS;
+  return DECODERS[end];
 }
 
 async function indexFixture(
@@ -50,12 +65,14 @@ async function indexFixture(
 }
 
 describe.each(FIXTURE_NAMES)('%s', (name) => {
-  it('is indexed, every layer verified by digest and diffID', async () => {
+  it('is indexed, every layer verified by digest and diffID, every gzip layer decoded by the kernel', async () => {
     const { document } = await indexFixture(name, '--warm');
     const layers = document.platforms.flatMap((platform) => platform.layers);
     expect(layers.length).toBeGreaterThan(0);
     for (const layer of layers) {
       expect(layer.verifiedBy).toBe('digest+diffId');
+      // node:zlib has zstd from Node 22.15 on.
+      expect(layer.decoder.replace(/^(wasm|node)-zstd$/, 'zstd')).toBe(expectedDecoder(layer));
       const content = await readFile(join(home.cacheDir, layer.diffId.slice('sha256:'.length)));
       expect(`sha256:${createHash('sha256').update(content).digest('hex')}`).toBe(layer.diffId);
     }

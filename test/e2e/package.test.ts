@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, type Home } from './run-cli.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const FIXTURE = join(ROOT, 'test/fixtures/odd-zstd/oci');
 
 describe('the package', () => {
   let home: Home;
@@ -35,15 +34,21 @@ describe('the package', () => {
     expect(readdirSync(join(unpacked, 'dist'))).toContain('THIRD-PARTY-LICENSES.txt');
   });
 
-  it('indexes an image without node_modules', () => {
-    cpSync(FIXTURE, home.path('image'), { recursive: true });
-    const run = spawnSync(process.execPath, [join(unpacked, 'bin/run.js'), 'index', 'oci:image', '-o', 'out.clip', '--json'], {
+  it.each([
+    ['odd-gzip', 'kernel'],
+    ['odd-zstd', 'wasm-zstd'],
+  ])('indexes %s without node_modules, by its own %s', (name, decoder) => {
+    cpSync(join(ROOT, 'test/fixtures', name, 'oci'), home.path(name), { recursive: true });
+    const args = ['index', `oci:${name}`, '-o', `${name}.clip`, '--json'];
+    const run = spawnSync(process.execPath, [join(unpacked, 'bin/run.js'), ...args], {
       cwd: home.dir,
       encoding: 'utf8',
       env: { PATH: process.env['PATH'], HOME: home.path('home') },
     });
     expect(run.status, run.stderr).toBe(0);
-    expect(readdirSync(home.dir)).toContain('out.clip');
+    expect(readdirSync(home.dir)).toContain(`${name}.clip`);
+    const { platforms } = JSON.parse(run.stdout) as { platforms: { layers: { decoder: string }[] }[] };
+    expect(new Set(platforms.flatMap(({ layers }) => layers.map((layer) => layer.decoder)))).toEqual(new Set([decoder]));
   });
 
   it('is well-formed for publint', async () => {

@@ -10,6 +10,8 @@ import { mixedBytes } from './content.ts';
 export interface Verdict {
   readonly end: 'end' | 'cut' | 'error';
   readonly output: Buffer;
+  /** Input up to the end of the last block; all of it where there is none. */
+  readonly usedBytes: number;
 }
 
 /** The largest output of one case: what random codes can make of a few thousand symbols. */
@@ -17,7 +19,8 @@ const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
 const module = kernelModule();
 if (module === undefined) throw new Error('this Node has no WebAssembly SIMD');
-const kernel = new InflateKernel(module);
+/** An instance of its own: between two verdicts its memory may be filled with anything, but for the tables. */
+export const kernel = new InflateKernel(module);
 
 /** Seeds that found a difference, kept for ever: a cut header without any code length code. */
 export const KEPT_SEEDS: readonly number[] = [2_111_745_267];
@@ -55,10 +58,16 @@ function damage(deflated: Buffer, random: Random): Buffer {
   return damaged;
 }
 
-/** The kernel over pieces of any size, as the driver runs it. */
-export function kernelVerdict(deflated: Uint8Array, pieces: Random): Verdict {
+/**
+ * The kernel over pieces of any size, as the driver runs it.
+ * @param skippedBytes of the output area, as if an earlier member had filled them
+ */
+export function kernelVerdict(deflated: Uint8Array, pieces: Random, skippedBytes = 0): Verdict {
   const input = new InputArea(kernel, 0);
   const output = new OutputArea(kernel, { uncompressedOffset: 0, window: new Uint8Array(0) });
+  output.out += skippedBytes;
+  output.takePending();
+  output.startMember(false);
   const collected: Buffer[] = [];
   const takePending = (): void => void collected.push(Buffer.from(output.takePending()));
   kernel.reset();
@@ -75,10 +84,11 @@ export function kernelVerdict(deflated: Uint8Array, pieces: Random): Verdict {
       output.slide();
       if (status === KERNEL_STATUS.needInput) break;
       if (status === KERNEL_STATUS.needOutput) continue;
-      return { end: status === KERNEL_STATUS.endOfStream ? 'end' : 'error', output: Buffer.concat(collected) };
+      const end = status === KERNEL_STATUS.endOfStream ? 'end' : 'error';
+      return { end, output: Buffer.concat(collected), usedBytes: input.compressedOffset };
     }
   }
-  return { end: 'cut', output: Buffer.concat(collected) };
+  return { end: 'cut', output: Buffer.concat(collected), usedBytes: deflated.length };
 }
 
 /** The part of node:zlib's private handle that tells how far it got before an error; public calls keep that to themselves. */
@@ -101,12 +111,12 @@ interface ZlibHandle {
  * then, each preset to a value that the byte shouldn't have.
  * @param expected what the output is thought to be
  */
-export function zlibVerdict(deflated: Uint8Array, expected: Uint8Array): Verdict {
+export function zlibVerdict(deflated: Uint8Array, expected: Uint8Array): Omit<Verdict, 'usedBytes'> {
   const fast = inflate(deflated, MAX_OUTPUT_BYTES, expected);
   return fast.end === 'end' ? fast : inflate(deflated, 1, expected);
 }
 
-function inflate(deflated: Uint8Array, roomBytes: number, expected: Uint8Array): Verdict {
+function inflate(deflated: Uint8Array, roomBytes: number, expected: Uint8Array): Omit<Verdict, 'usedBytes'> {
   const engine = createInflateRaw();
   engine.on('error', () => undefined);
   const { _handle: handle, _writeState: state } = engine as unknown as { _handle: ZlibHandle; _writeState: Uint32Array };
