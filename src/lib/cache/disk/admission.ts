@@ -143,5 +143,6 @@ function situation(limits: SpaceLimits, survey: CacheSurvey, others: OtherTransf
     ownBytes: survey.ownBytes - survey.ingestBytes + others.takenBytes,
     limits: withMoreFree(limits, others.ownLayerBytes - others.promisedBytes - others.besideBytes),
     spools: others.spools,
+    promised: { bytes: others.promisedBytes, layers: others.promisedLayers },
   };
 }

@@ -3,7 +3,7 @@
  * that is not enough what running transfers keep to go on with.
  */
 import type { LayerEviction } from './layer-eviction.ts';
-import { noRoom } from './no-room.ts';
+import { noRoom, type PromisedToOthers } from './no-room.ts';
 import type { OwnBytes } from './own-bytes.ts';
 import { missingSpace, neededSpace, withMoreFree, type SpaceLimits } from './space-limits.ts';
 import type { CacheSurvey } from './survey.ts';
@@ -27,6 +27,8 @@ export interface Situation {
   readonly ownBytes: number;
   /** Of running transfers; none where they are not to be given up. */
   readonly spools?: readonly SpareSpool[];
+  /** Counted as taken, and not on disk yet. */
+  readonly promised?: PromisedToOthers;
 }
 
 export interface Incoming {
@@ -73,19 +75,28 @@ export class RoomMaker {
 
   /** Spools, for what does not fit otherwise. @throws ClipctlError STORAGE_FULL when it does not fit without them either */
   async #giveUp(before: Situation, incoming: Incoming, gainBytes: number): Promise<Situation> {
-    const { limits, ownBytes, spools = [] } = before;
+    const { limits, ownBytes, promised, spools = [] } = before;
+    const told = promised && { promised };
     const { requiredBytes } = incoming;
-    const without = { limits: withMoreFree(limits, spareBytesOf(spools)), ownBytes };
+    const without = { limits: withMoreFree(limits, spareBytesOf(spools)), ownBytes, ...told };
     this.require(without, incoming, gainBytes);
     const shortBytes = requiredBytes === undefined ? 0 : missingSpace(limits, ownBytes, requiredBytes) - gainBytes;
     if (shortBytes <= 0) return before;
-    return { ownBytes, limits: withMoreFree(limits, await giveUpSpools(spools, shortBytes)) };
+    return { ...told, ownBytes, limits: withMoreFree(limits, await giveUpSpools(spools, shortBytes)) };
   }
 
   /** @throws ClipctlError STORAGE_FULL when what is required does not fit with so much gained */
-  require({ limits, ownBytes }: Situation, { requiredBytes, isOpenEnd }: Incoming, gainBytes = 0): void {
-    if (requiredBytes === undefined || missingSpace(limits, ownBytes, requiredBytes) <= gainBytes) return;
-    throw noRoom(this.#cacheDir, { ...limits, requiredBytes, ownBytes, ...(isOpenEnd && { isOpenEnd }) });
+  require({ limits, ownBytes, promised }: Situation, { requiredBytes, isOpenEnd }: Incoming, gainBytes = 0): void {
+    const missingBytes = requiredBytes === undefined ? 0 : missingSpace(limits, ownBytes, requiredBytes) - gainBytes;
+    if (requiredBytes === undefined || missingBytes <= 0) return;
+    const isForNow = promised !== undefined && missingBytes <= promised.bytes;
+    throw noRoom(this.#cacheDir, {
+      ...limits,
+      requiredBytes,
+      ownBytes,
+      ...(isOpenEnd && { isOpenEnd }),
+      ...(isForNow && { promised }),
+    });
   }
 }
 
@@ -93,6 +104,6 @@ function needed({ limits, ownBytes }: Situation, { incomingBytes, leastBytes = 0
   return Math.max(leastBytes - gainedBytes, neededSpace(limits, ownBytes, incomingBytes));
 }
 
-function after({ limits, ownBytes }: Situation, goneBytes: number): Situation {
-  return { limits: withMoreFree(limits, goneBytes), ownBytes: ownBytes - goneBytes };
+function after({ limits, ownBytes, promised }: Situation, goneBytes: number): Situation {
+  return { limits: withMoreFree(limits, goneBytes), ownBytes: ownBytes - goneBytes, ...(promised && { promised }) };
 }

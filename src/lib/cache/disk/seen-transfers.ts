@@ -27,6 +27,8 @@ export interface OtherTransfers {
   readonly takenBytes: number;
   /** Of that, promised and not on disk yet. */
   readonly promisedBytes: number;
+  /** Layers that they were promised to. */
+  readonly promisedLayers: number;
   /** Promised to what lies beside layers, that of the one among them, and not on disk yet. */
   readonly besideBytes: number;
   /** By the one. */
@@ -96,13 +98,14 @@ export class SeenTransfers {
 
 /** What is taken besides the transfer to `path`; those of `published` inodes are layers by now. */
 export function besides(path: string, seen: readonly SeenTransfer[], published: ReadonlySet<number>): OtherTransfers {
-  const sum = { takenBytes: 0, promisedBytes: 0, besideBytes: 0, ownLayerBytes: 0 };
+  const sum = { takenBytes: 0, promisedBytes: 0, promisedLayers: 0, besideBytes: 0, ownLayerBytes: 0 };
   for (const { directory, usage, promised, isWanted } of seen) {
     sum.besideBytes += besideBytesOf(promised);
     if (directory === dirname(path)) sum.ownLayerBytes = usage.layerBytes;
     else if (usage.inode === undefined || !published.has(usage.inode)) {
       sum.takenBytes += layerBytesOf(promised) + (isWanted ? usage.layerBytes : usage.diskBytes);
       sum.promisedBytes += layerBytesOf(promised);
+      if (layerBytesOf(promised) > 0) sum.promisedLayers += 1;
     }
   }
   return { ...sum, spools: spoolsFor(path, seen) };
