@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { requireKnownVersion, requireReplaceable, requireTrustedOwner } from '../cache/disk/cache-layout.ts';
-import { requireOwnDirectories } from '../cache/disk/own-directories.ts';
+import { requireOneFileSystem, requireOwnDirectories } from '../cache/disk/own-directories.ts';
 import { CACHE_VERSION } from '../cache/disk/own-names.ts';
 import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
 import type { SpaceLimits } from '../cache/disk/space-limits.ts';
@@ -135,6 +135,7 @@ async function lookAtContent(session: Session): Promise<ContentLook> {
     await requireTrustedOwner(cacheDir, { shared });
     await requireOwnDirectories(cacheDir);
     await requireReplaceable(cacheDir);
+    await requireOneFileSystem(cacheDir);
     const { layers, ownBytes, missing, odd } = await surveyCache(cacheDir, session);
     const facts = { layers: layers.filter(({ state }) => state !== 'foreign').length, ownBytes };
     const wrong = missing.length + odd.length + layers.filter(({ state }) => state === 'changed').length;

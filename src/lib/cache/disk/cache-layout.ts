@@ -10,6 +10,7 @@ import { errnoOf } from '../errno.ts';
 import { createFile, groupModeOf, isStickyForGroup, READ_BY_GROUP } from '../group-access.ts';
 import { makeDirectory, makeGroupDirectory } from '../make-directory.ts';
 import { makeOwnDirectories, placeOf } from './held-layout.ts';
+import { requireOneFileSystem } from './own-directories.ts';
 import { CACHE_VERSION, OWN_DIRECTORIES, ownPath, type OwnDirectory } from './own-names.ts';
 
 /** bford.info/cachedir: backup programs leave the directory out. */
@@ -113,6 +114,7 @@ export async function prepareCacheDirectory(cacheDir: string, { shared = false }
     else await makeDirectory(cacheDir, PRIVATE_MODE);
     await requireReplaceable(cacheDir);
     await makeOwnDirectories(cacheDir, OWN_DIRECTORIES, await directoryModeOf(cacheDir));
+    await requireOneFileSystem(cacheDir);
     await createFile(join(cacheDir, 'CACHEDIR.TAG'), CACHEDIR_TAG, { groupMode: READ_BY_GROUP }).catch(unlessThere);
   } catch (error) {
     throw storageError(error, cacheDir, 'create the cache directory');

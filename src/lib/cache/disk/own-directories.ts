@@ -1,6 +1,6 @@
 /** The directories of our own state are directories: what stands in their place would lead our files elsewhere. */
 import type { Stats } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import { errnoOf } from '../errno.ts';
@@ -30,6 +30,21 @@ export function notDirectory(path: string, found: Pick<Stats, 'isSymbolicLink'> 
   return new ClipctlError('STORAGE_ERROR', `${path} ${what}`, {
     details: { path },
     hint: 'Something else put it there: look at it and remove it, or choose another cache directory with --cache-dir or CLIPCTL_CACHE_DIR.',
+  });
+}
+
+/**
+ * Refuses a directory for what is under way on another file system than the layers: no link(2) or rename(2) leads across, and a
+ * copy would be visible half. Missing ones are fine.
+ * @throws ClipctlError STORAGE_ERROR; what the file system throws
+ */
+export async function requireOneFileSystem(cacheDir: string): Promise<void> {
+  const ingest = ownPath(cacheDir, 'ingest');
+  const found = await look(ingest);
+  if (found === undefined || found.dev === (await stat(cacheDir)).dev) return;
+  throw new ClipctlError('STORAGE_ERROR', `${ingest} is on another file system than ${cacheDir}: no layer could be moved there`, {
+    details: { path: ingest },
+    hint: 'Unmount what lies below the cache directory, or choose another with --cache-dir or CLIPCTL_CACHE_DIR.',
   });
 }
 
