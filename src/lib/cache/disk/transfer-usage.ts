@@ -9,6 +9,8 @@ export interface SpaceUsage {
   readonly diskBytes: number;
   /** Of the layer alone. */
   readonly layerBytes: number;
+  /** What is free once it has gone: not the layer, when that has its final name too. */
+  readonly freeableBytes: number;
   /** Of each that is there. */
   readonly fileBytes: ReadonlyMap<BookedFile, number>;
   /** When the layer last grew. */
@@ -29,9 +31,11 @@ export async function usageOf(directory: string): Promise<SpaceUsage> {
   });
   const fileBytes = new Map(there);
   const { diskBytes } = await usageOfTree(directory);
+  const layerBytes = fileBytes.get('layer') ?? 0;
   return {
     diskBytes,
-    layerBytes: fileBytes.get('layer') ?? 0,
+    layerBytes,
+    freeableBytes: (layer?.nlink ?? 1) === 1 ? diskBytes : diskBytes - layerBytes,
     fileBytes,
     modifiedMs: layer?.mtimeMs ?? 0,
     inode: layer?.ino,
@@ -42,6 +46,7 @@ export function usageOfEach(transfers: readonly Transfer[]): Promise<TransferUsa
   return Promise.all(transfers.map(async (transfer) => ({ ...transfer, ...(await usageOf(transfer.path)) })));
 }
 
+/** Of what is free once they have gone. */
 export function sumOf(transfers: readonly TransferUsage[]): number {
-  return transfers.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
+  return transfers.reduce((sum, { freeableBytes }) => sum + freeableBytes, 0);
 }
