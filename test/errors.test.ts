@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { errnoOf } from '../src/lib/errno.ts';
 import { ClipctlError, elsewhereThan, storageError } from '../src/lib/errors.ts';
 
 const errno = (code: string): Error => Object.assign(new Error(`${code}: no`), { code });
@@ -25,5 +26,23 @@ describe('the hint of a storage error', () => {
     expect(elsewhereThan(error, '/other', 'another remote')).toBe(error);
     const own = new ClipctlError('STORAGE_ERROR', 'odd', { hint: 'its own', details: { path: '/remote/x' } });
     expect(elsewhereThan(own, '/remote', 'another remote')).toBe(own);
+  });
+});
+
+describe('an error of the system that libuv has no name for', () => {
+  const nameless = (code: string, number: number): Error => Object.assign(new Error(`${code}: no`), { code, errno: -number });
+
+  it.each(['UNKNOWN', 'Unknown system error -122'])('is told by its number (%s)', (code) => {
+    expect(storageError(nameless(code, 122), '/p', 'write')).toMatchObject({
+      code: 'STORAGE_FULL',
+      message: 'cannot write /p: EDQUOT',
+    });
+    expect(errnoOf(nameless(code, 116))).toBe('ESTALE');
+  });
+
+  it('stays as it is when the number has no name either', () => {
+    expect(errnoOf(nameless('UNKNOWN', 4094))).toBe('UNKNOWN');
+    expect(errnoOf(errno('ENOENT'))).toBe('ENOENT');
+    expect(errnoOf(new Error('no'))).toBeUndefined();
   });
 });

@@ -3,6 +3,7 @@
  * `ClipctlError` with a stable code. Retry is decided by `isRetryable` alone; the exit code is mapped from the code in
  * `src/cli/exit-codes.ts` alone.
  */
+import { errnoOf } from './errno.ts';
 import { showRealPaths, withRealPaths } from './held-names.ts';
 
 /** Every code a caller may meet, by class. Stable: scripts match on the codes; each has a line in docs/errors.md. */
@@ -149,7 +150,7 @@ const ANOTHER_CACHE = 'another cache directory with --cache-dir or CLIPCTL_CACHE
 export function storageError(error: unknown, path: string, use: string | StorageUse): ClipctlError {
   if (error instanceof ClipctlError) return error;
   const { doing, elsewhere = ANOTHER_CACHE, writtenBytes }: StorageUse = typeof use === 'string' ? { doing: use } : use;
-  const errno = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const errno = errnoOf(error) ?? 'unknown';
   return new ClipctlError(STORAGE_CODES[errno] ?? 'STORAGE_ERROR', `cannot ${doing} ${path}: ${errno}`, {
     cause: error,
     details: { path, errno, ...(writtenBytes === undefined ? {} : { writtenBytes }) },

@@ -113,6 +113,35 @@ describe('four layers in one run, that grow at once', () => {
   });
 });
 
+describe('a layer that does not fit beside what is promised to another process', () => {
+  it('is told how much that is and to how many layers, and that it may be tried again', async () => {
+    const [first, second] = await fourImages(home.dir, 'none');
+    const registry = await startLoopbackRegistry({ repositories: { first: first?.directory ?? '' } });
+    registry.script = ({ path }) => (path.includes('/blobs/') ? { bytesPerSecond: 4 * MIB } : undefined);
+    const stop = new AbortController();
+    const cap = ['--max-cache-size', String(40 * MIB)];
+    const flags = ['--progress', 'none', '--min-free', '0', ...cap];
+    const running = home.run(['warm', `${registry.host}/first:v1`, ...flags], { signal: stop.signal });
+    try {
+      await expect
+        .poll(async () => (await leftovers(home)).some((name) => name.endsWith('granted')), { timeout: 10_000 })
+        .toBe(true);
+      const { code, stdout } = await warm(second?.reference ?? '', ...cap);
+      expect(code, stdout).toBe(8);
+      const { error } = JSON.parse(stdout) as { error: { message: string; details: Record<string, number> } };
+      expect(error.message).toMatch(
+        /no room in .* for now: \d+ bytes needed, and \d+ bytes are promised to 1 other layer under way/,
+      );
+      expect(error.details['promisedLayers']).toBe(1);
+      expect(error.details['promisedBytes']).toBeGreaterThan(8 * MIB);
+    } finally {
+      stop.abort();
+      await running;
+      await registry.close();
+    }
+  });
+});
+
 describe('of many small layers, each in a process of its own', () => {
   it('no more come than the cap has room for, and it holds all the time', async () => {
     const capBytes = 16 * MIB;

@@ -26,6 +26,7 @@ afterAll(async () => {
 describe.skipIf(process.arch !== 'x64' || !canTrace())('§2 row 3: a warm whose', () => {
   it.each([
     { call: 'pwrite64', errno: 'ENOSPC', nth: 1, what: 'write of the layer' },
+    { call: 'pwrite64', errno: 'EDQUOT', nth: 1, what: 'write of the layer' },
     { call: 'pwritev', errno: 'EDQUOT', nth: 1, what: 'later write of the layer' },
     { call: 'fchmod', errno: 'EROFS', nth: 1, what: 'seal' },
     { call: 'fsync', errno: 'EIO', nth: 1, what: 'flush of the layer' },

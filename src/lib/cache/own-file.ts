@@ -125,8 +125,9 @@ export async function rewriteOwn(file: OwnFile, text: string): Promise<void> {
   const handle = await openOwn(file, constants.O_WRONLY | constants.O_CREAT);
   try {
     await giveToGroup(handle, file.path, READ_BY_GROUP);
-    await handle.truncate(0);
+    // In this order: a text as long as the last one is never seen half.
     await handle.writeFile(text);
+    await handle.truncate(Buffer.byteLength(text));
   } finally {
     await handle.close();
   }

@@ -118,10 +118,11 @@ async function ingestOnce(context: PipelineContext, request: IngestRequest, atte
 /** What is at hand locally need not be kept half. */
 function wishOf({ layer, source, checkpointIntervalBytes = 0, mayResume = true }: IngestRequest): IngestWish {
   const { digest, sizeBytes, diffId } = layer;
-  const isPlain = layerTypeOf(layer.mediaType)?.compression === 'none';
-  const wish = { hash: contentHashOf(diffId), ...(isPlain ? { sizeBytes } : { atLeastBytes: sizeBytes }) };
+  const compression = layerTypeOf(layer.mediaType)?.compression;
+  const wish = { hash: contentHashOf(diffId), ...(compression === 'none' ? { sizeBytes } : { atLeastBytes: sizeBytes }) };
   if (source.kind !== 'registry') return wish;
-  return { ...wish, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
+  const spool = compression === 'zstd' ? { spoolBytes: sizeBytes } : {};
+  return { ...wish, ...spool, transfer: { digest, sizeBytes, diffId, checkpointIntervalBytes }, mayResume };
 }
 
 async function runPass(
@@ -132,7 +133,7 @@ async function runPass(
   const { signal, onProgress } = context;
   const before = attempts.readBytes;
   // After wrong bytes: ranges may have been what was wrong.
-  const blob = openResumed(source, layer, { journal: ingest?.journal, isRefetch: !mayResume });
+  const blob = openResumed(source, layer, { journal: ingest?.journal, mayGetAhead: ingest?.growth.ahead, isRefetch: !mayResume });
   const facts = await passLayer({
     job: {
       expected: { digest: layer.digest, sizeBytes: layer.sizeBytes, diffId: layer.diffId },

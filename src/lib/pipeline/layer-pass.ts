@@ -97,7 +97,7 @@ export class LayerPass {
   #keep(input: Uint8Array): void {
     const { journal, isFlushed } = this.#job;
     const isFirst = this.#compressedBytes === input.length;
-    if (isFirst && journal !== undefined && sniffCompression(input) === 'zstd') this.#spool = new Spool(journal, isFlushed);
+    if (isFirst && journal?.isSpooled === true && sniffCompression(input) === 'zstd') this.#spool = new Spool(journal, isFlushed);
     this.#spool?.write(input);
   }
 

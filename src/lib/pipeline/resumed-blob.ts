@@ -24,16 +24,20 @@ export interface ResumedBlob {
 export interface ResumeOptions {
   /** Undefined, or without anything kept: the whole layer. */
   readonly journal: IngestJournal | undefined;
+  /** Room beside the layer for what comes before its turn. */
+  readonly mayGetAhead?: ((endBytes: number) => Promise<boolean>) | undefined;
   /** The bytes that came before were wrong: once more over one connection, without a Range where nothing was kept. */
   readonly isRefetch: boolean;
 }
 
 /** Prepares the bytes of a layer, the kept ones before the fetched ones; nothing is asked for before `open` is called. */
 export function openResumed(source: ImageSource, layer: LayerDescriptor, options: ResumeOptions): ResumedBlob {
-  const { journal, isRefetch } = options;
+  const { journal, isRefetch, mayGetAhead: mayGrow } = options;
   const resume = journal?.resume;
   const ahead =
-    !isRefetch && journal !== undefined ? openAheadFile({ path: journal.aheadPath, owner: journal.owner }) : undefined;
+    !isRefetch && journal !== undefined
+      ? openAheadFile({ path: journal.aheadPath, owner: journal.owner }, { ...(mayGrow && { mayGrow }) })
+      : undefined;
   const keptBytes = resume?.keptBytes ?? 0;
   const fetchRest = (signal: AbortSignal): Promise<Readable> => {
     const range = keptBytes === 0 ? {} : { range: { start: keptBytes, end: layer.sizeBytes } };

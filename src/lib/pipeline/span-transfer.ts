@@ -14,7 +14,7 @@ const MOST_STEP_BYTES = 256 * 1024;
 const LEAST_STEP_BYTES = 16 * 1024;
 
 /** What the layer is written into. */
-export type SpanTarget = Pick<IngestFile, 'path' | 'owner' | 'inode' | 'durability' | 'journal'>;
+export type SpanTarget = Pick<IngestFile, 'path' | 'owner' | 'inode' | 'durability' | 'journal' | 'growth'>;
 
 export interface SpanTransferOptions {
   /** Runs at once. */
@@ -45,11 +45,14 @@ export class SpanTransfer {
   }
 
   /** @throws ClipctlError STORAGE_* */
-  static async open({ durability, journal, ...layer }: SpanTarget, { parallel }: SpanTransferOptions): Promise<SpanTransfer> {
+  static async open(
+    { durability, journal, growth, ...layer }: SpanTarget,
+    { parallel }: SpanTransferOptions,
+  ): Promise<SpanTransfer> {
     if (journal === undefined) return new SpanTransfer(undefined, undefined, []);
     const { owner } = journal;
     const stepBytes = Math.min(MOST_STEP_BYTES, Math.max(LEAST_STEP_BYTES, MOST_LOST_BYTES / (2 * parallel)));
-    const ahead = openAheadFile({ path: journal.aheadPath, owner }, { stepBytes, shelves: Infinity });
+    const ahead = openAheadFile({ path: journal.aheadPath, owner }, { stepBytes, shelves: Infinity, mayGrow: growth.ahead });
     const done = journal.resume?.kind === 'spans' ? joinSpans(journal.resume.done) : [];
     const notes = new SpanJournal({
       journal: { path: journal.journalPath, owner },

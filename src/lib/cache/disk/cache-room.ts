@@ -1,7 +1,7 @@
 /** Room in the cache directory: what has to go before a layer may come, while it comes, and after it has. */
 import type { ClipctlError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { Admission, type AdmissionWait, type Growth } from './admission.ts';
+import { Admission, type AdmissionWait, type BesideGrowth, type Growth } from './admission.ts';
 import type { EvictionPlan } from './eviction-plan.ts';
 import { GrantedBytes } from './granted-bytes.ts';
 import { LayerEviction, type EvictionOptions } from './layer-eviction.ts';
@@ -9,7 +9,7 @@ import type { LayerTurns } from './lock/layer-turns.ts';
 import { noRoom } from './no-room.ts';
 import { OwnBytes } from './own-bytes.ts';
 import { RoomMaker, type RoomParts } from './room-maker.ts';
-import { SeenTransfers } from './seen-transfers.ts';
+import { besides, SeenTransfers } from './seen-transfers.ts';
 import { missingSpace, resolveLimits, withMoreFree, type SpaceLimits, type SpaceOptions } from './space-limits.ts';
 import { StoppedTransfers } from './stopped-transfers.ts';
 import type { CacheSurvey, SurveyedLayer } from './survey.ts';
@@ -89,13 +89,14 @@ export class CacheRoom {
    * @throws ClipctlError STORAGE_FULL when what is required can't fit, whatever goes
    */
   async make({ requiredBytes, signal = NEVER }: RoomDemand): Promise<void> {
-    const { own, stopped } = this.#parts;
+    const { own, stopped, seen } = this.#parts;
     const limits = await this.limits();
     const incoming = { incomingBytes: requiredBytes, requiredBytes };
     if (missingSpace(limits, await own.read(signal), requiredBytes) === 0) return;
     const survey = await own.count(signal);
     const keptBytes = await stopped.resumableBytes();
-    const before = { limits: withMoreFree(limits, keptBytes), ownBytes: survey.ownBytes - keptBytes };
+    const { spools } = besides('', await seen.all(), new Set());
+    const before = { limits: withMoreFree(limits, keptBytes), ownBytes: survey.ownBytes - keptBytes, spools };
     this.#maker.require(await this.#maker.free(survey, before, incoming), incoming);
   }
 
@@ -139,6 +140,11 @@ export class CacheRoom {
   /** See {@link Admission.grow}. @throws ClipctlError STORAGE_* */
   grow(growth: Growth): Promise<number> {
     return this.#admission.grow(growth);
+  }
+
+  /** See {@link Admission.growBeside}. @throws ClipctlError STORAGE_* */
+  growBeside(growth: BesideGrowth): Promise<boolean> {
+    return this.#admission.growBeside(growth);
   }
 
   /** Nothing more of it comes; so much of it is there for good, in bytes. */

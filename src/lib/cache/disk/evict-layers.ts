@@ -3,15 +3,18 @@
  * read again, and only then does it go for good; one that got a lease meanwhile comes back. Who takes a lease looks for
  * the layer afterwards, so it either finds it, or knows that it has to fetch it.
  */
+import type { Stats } from 'node:fs';
 import { link, lstat, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
+import { asFarAsPossible } from './as-far-as-possible.ts';
 import { prepareOwnDirectory, recordPath, trashDirectory } from './cache-layout.ts';
-import { fileSystemTimeMs } from './file-system-time.ts';
-import { isOwnerRunning, newOwnedName } from './owned-name.ts';
-import { namesIn } from './state-file.ts';
+import { emptyTrash, trashedRecordName } from './empty-trash.ts';
+import { removeTransfer } from './ingest/remove-transfer.ts';
+import { layersUnderWay } from './ingest/transfers.ts';
+import { newOwnedName } from './owned-name.ts';
 import type { SurveyedLayer } from './survey.ts';
 
 export interface EvictOptions {
@@ -34,9 +37,9 @@ export async function evictLayers(
   victims: readonly SurveyedLayer[],
   { readHeld }: EvictOptions,
 ): Promise<SurveyedLayer[]> {
+  await emptyTrash(cacheDir);
   if (victims.length === 0) return [];
   await prepareOwnDirectory(cacheDir, 'trash');
-  await emptyTrash(cacheDir);
   const trashed: Trashed[] = [];
   const gone: SurveyedLayer[] = [];
   for (const layer of victims) {
@@ -47,11 +50,25 @@ export async function evictLayers(
   const held = trashed.length === 0 ? new Set<ContentHash>() : await readHeld();
   for (const each of trashed) {
     if (held.has(each.layer.hash)) await putBack(cacheDir, each);
-    else gone.push(each.layer);
+    else gone.push((await hasOtherNames(cacheDir, each)) ? { ...each.layer, diskBytes: 0 } : each.layer);
     await dropStrayRecord(cacheDir, each);
     await drop(each);
   }
   return gone;
+}
+
+/**
+ * A commit that was killed has left the layer in its transfer too: that goes now, or nothing would be gained. True when there are
+ * names still, which others gave it. Who commits holds a lease: it is none that runs.
+ */
+async function hasOtherNames(cacheDir: string, { content }: Trashed): Promise<boolean> {
+  const linksTo = async (): Promise<Stats | undefined> => lstat(content).catch(() => undefined);
+  const file = await linksTo();
+  if (file === undefined || file.nlink === 1) return false;
+  for (const { directory, stats } of await layersUnderWay(cacheDir)) {
+    if (stats.ino === file.ino && stats.dev === file.dev) await asFarAsPossible(() => removeTransfer(directory));
+  }
+  return ((await linksTo())?.nlink ?? 1) > 1;
 }
 
 /** The record goes first: one that is written meanwhile is of a file that was committed meanwhile. */
@@ -59,7 +76,7 @@ async function takeOut(cacheDir: string, layer: SurveyedLayer): Promise<Trashed 
   const name = await newOwnedName();
   const path = join(cacheDir, layer.hash);
   const content = join(trashDirectory(cacheDir), `${name}.layer`);
-  const record = join(trashDirectory(cacheDir), `${name}.json`);
+  const record = join(trashDirectory(cacheDir), trashedRecordName(name, layer.hash));
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return 'gone';
   // What is no file of the survey's size is somebody else's by now.
@@ -118,23 +135,5 @@ async function move(from: string, to: string): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw storageError(error, from, 'evict');
-  }
-}
-
-/** Of an eviction that we can't see (another machine, another container): long enough that it wants nothing back. */
-const ABANDONED_MS = 10 * 60_000;
-
-/** What a killed eviction left behind. */
-async function emptyTrash(cacheDir: string): Promise<void> {
-  const names = await namesIn(trashDirectory(cacheDir));
-  if (names.length === 0) return;
-  const nowMs = await fileSystemTimeMs(cacheDir);
-  for (const name of names) {
-    const path = join(trashDirectory(cacheDir), name);
-    const found = await lstat(path).catch(() => undefined);
-    if (found?.isFile() !== true) continue;
-    // When who evicts has ended, so has what it wanted with the file.
-    if ((await isOwnerRunning(name)) ?? Math.abs(nowMs - found.ctimeMs) < ABANDONED_MS) continue;
-    await rm(path, { force: true }).catch(() => undefined);
   }
 }

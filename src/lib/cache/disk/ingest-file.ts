@@ -43,6 +43,8 @@ export interface IngestGrowth {
    * @throws ClipctlError STORAGE_FULL when there is no room, and the file is empty then; STORAGE_*, LOCK_TIMEOUT
    */
   more(endBytes: number, signal: AbortSignal): Promise<number>;
+  /** Whether the file of what comes before its turn may get so large. @throws ClipctlError STORAGE_*, LOCK_TIMEOUT */
+  readonly ahead: (endBytes: number) => Promise<boolean>;
 }
 
 /** What is known of a layer before it comes. */
@@ -51,6 +53,8 @@ export interface IngestWish extends KnownSize {
   readonly hash?: ContentHash;
   /** Lets another process go on with it, should this one be stopped. Needs `hash`. */
   readonly transfer?: TransferKey;
+  /** How large its compressed bytes may get beside it; undefined: they need not be kept. */
+  readonly spoolBytes?: number;
   /** False: start anew, whatever there is. Default true. */
   readonly mayResume?: boolean;
 }
@@ -78,8 +82,10 @@ export interface IngestFile extends Required<OwnFile> {
 /** Where the writer notes how far it is. */
 export interface IngestJournal {
   readonly journalPath: string;
-  /** For compressed bytes, where the decompressed ones are no place to go on from. It need not exist yet. */
+  /** For compressed bytes, where the decompressed ones are no place to go on from. */
   readonly spoolPath: string;
+  /** There is room for them. When the file is gone all the same, somebody needed the room more. */
+  readonly isSpooled: boolean;
   /** For compressed bytes that come before their turn (ingest/ahead-file.ts). It need not exist yet. */
   readonly aheadPath: string;
   /** Whose these files must be: others may write in the directory. */
@@ -103,6 +109,7 @@ export async function createIngestFile(cacheDir: string, wish: IngestWish, lockK
     journalPath: join(path, TRANSFER_FILES.journal),
     spoolPath: join(path, TRANSFER_FILES.spool),
     aheadPath: join(path, TRANSFER_FILES.ahead),
+    isSpooled: false,
     owner: uid,
     ...(resume && { resume }),
   };

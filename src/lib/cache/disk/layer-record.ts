@@ -6,11 +6,11 @@
  */
 import { lutimes } from 'node:fs/promises';
 import { storageError } from '../../errors.ts';
-import { isDigest, type ContentHash, type Digest } from '../../oci/digest.ts';
+import { isDigest, parseContentHash, type ContentHash, type Digest } from '../../oci/digest.ts';
 import { errnoOf } from '../errno.ts';
 import { lookAtFile, type FileIdentity } from '../regular-file.ts';
-import { recordPath } from './cache-layout.ts';
-import { readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
+import { layersDirectory, recordPath } from './cache-layout.ts';
+import { namesIn, readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';
 
 const RECORD_VERSION = 1;
 const MAX_RECORD_BYTES = 64 * 1024;
@@ -22,6 +22,9 @@ export interface DigestSeen {
   readonly digest: Digest;
   readonly compressedBytes: number;
 }
+
+/** No file is this one. */
+export const WRONG: FileIdentity = { sizeBytes: 0, inode: 0, mtimeMs: 0 };
 
 export interface LayerRecord {
   readonly identity: FileIdentity;
@@ -50,9 +53,23 @@ interface RecordDocument {
  * @throws ClipctlError STORAGE_*
  */
 export async function readLayerRecord(cacheDir: string, hash: ContentHash): Promise<StoredLayerRecord | undefined> {
-  const file = await readStateFile(recordPath(cacheDir, hash), MAX_RECORD_BYTES);
+  return readRecordAt(recordPath(cacheDir, hash));
+}
+
+/** One that has left its name. As {@link readLayerRecord}. */
+export async function readRecordAt(path: string): Promise<StoredLayerRecord | undefined> {
+  const file = await readStateFile(path, MAX_RECORD_BYTES);
   const record = file === undefined ? undefined : parseRecord(file.document);
   return file === undefined || record === undefined ? undefined : { ...record, lastUseMs: file.modifiedMs };
+}
+
+/** Layers that have one, of whatever content. @throws ClipctlError STORAGE_* */
+export async function recordedLayers(cacheDir: string): Promise<ContentHash[]> {
+  const names = await namesIn(layersDirectory(cacheDir));
+  return names.flatMap((name) => {
+    const hash = /^([0-9a-f]{64})\.json$/.exec(name)?.[1];
+    return hash === undefined ? [] : [parseContentHash(hash, name)];
+  });
 }
 
 /** True also of a record that can't be read: what has its name was put there by us. @throws ClipctlError STORAGE_* */

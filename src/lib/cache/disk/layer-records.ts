@@ -6,17 +6,16 @@ import {
   removeLayerRecord,
   touchLayerRecord,
   withDigest,
+  WRONG,
   writeLayerRecord,
   type DigestSeen,
+  type StoredLayerRecord,
 } from './layer-record.ts';
 import { unlessUnwritable } from './state-file.ts';
 import type { UseClock } from './use-clock.ts';
 
 /** A busy reader shall not write at each read. */
 const TOUCH_EVERY_MS = 60_000;
-
-/** No file is this one. */
-export const WRONG: FileIdentity = { sizeBytes: 0, inode: 0, mtimeMs: 0 };
 
 export class LayerRecords {
   readonly #directory: string;
@@ -51,12 +50,18 @@ export class LayerRecords {
     return record.digestsSeen.some(({ digest }) => digest === seen.digest) ? 'used' : 'newForm';
   }
 
-  /** Vouches for a file that was just committed. @throws ClipctlError STORAGE_* */
-  async write(hash: ContentHash, identity: FileIdentity, digestSeen?: DigestSeen): Promise<void> {
-    const before = await readLayerRecord(this.#directory, hash);
-    const digestsSeen = withDigest(before?.digestsSeen ?? [], digestSeen);
-    const lastUseMs = await this.#clock.tick();
-    await writeLayerRecord(this.#directory, hash, { identity, digestsSeen, committedAtMs: Date.now(), lastUseMs });
+  /**
+   * Vouches for a file that is about to get its name: one that has it, and no record, would be nobody's should this process be
+   * killed. Gives what takes that back, unless another file is vouched for by then. @throws ClipctlError STORAGE_*
+   */
+  async vouch(hash: ContentHash, identity: FileIdentity, digestSeen?: DigestSeen): Promise<() => Promise<void>> {
+    const before = await this.#write(hash, identity, digestSeen);
+    return async () => {
+      const now = await readLayerRecord(this.#directory, hash);
+      if (now === undefined || !isSameIdentity(now.identity, identity)) return;
+      if (before === undefined) await removeLayerRecord(this.#directory, hash);
+      else await writeLayerRecord(this.#directory, hash, before);
+    };
   }
 
   /** Vouches for a file that somebody else wrote; in a directory that can't be written, for this process only. */
@@ -64,7 +69,7 @@ export class LayerRecords {
     this.#verifiedHere.set(hash, identity);
     await unlessUnwritable(async () => {
       await prepare();
-      await this.write(hash, identity);
+      await this.#write(hash, identity);
     });
   }
 
@@ -100,6 +105,15 @@ export class LayerRecords {
   async touch(hash: ContentHash): Promise<void> {
     if (this.#isTouched(hash) || (await readLayerRecord(this.#directory, hash)) === undefined) return;
     await this.#touchRecord(hash);
+  }
+
+  /** Gives what stood there. */
+  async #write(hash: ContentHash, identity: FileIdentity, digestSeen?: DigestSeen): Promise<StoredLayerRecord | undefined> {
+    const before = await readLayerRecord(this.#directory, hash);
+    const digestsSeen = withDigest(before?.digestsSeen ?? [], digestSeen);
+    const lastUseMs = await this.#clock.tick();
+    await writeLayerRecord(this.#directory, hash, { identity, digestsSeen, committedAtMs: Date.now(), lastUseMs });
+    return before;
   }
 
   #isTouched(hash: ContentHash): boolean {

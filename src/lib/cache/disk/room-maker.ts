@@ -1,11 +1,15 @@
-/** What goes so that something fits: what stopped transfers have left, oldest first, then layers by their last use. */
+/**
+ * What goes so that something fits: what stopped transfers have left, oldest first, then layers by their last use, and where
+ * that is not enough what running transfers keep to go on with.
+ */
 import type { LayerEviction } from './layer-eviction.ts';
-import { noRoom } from './no-room.ts';
+import { noRoom, type PromisedToOthers } from './no-room.ts';
 import type { OwnBytes } from './own-bytes.ts';
 import { missingSpace, neededSpace, withMoreFree, type SpaceLimits } from './space-limits.ts';
 import type { CacheSurvey } from './survey.ts';
 import type { GrantedBytes } from './granted-bytes.ts';
 import type { SeenTransfers } from './seen-transfers.ts';
+import { giveUpSpools, spareBytesOf, type SpareSpool } from './spare-spools.ts';
 import type { StoppedTransfers } from './stopped-transfers.ts';
 import { sumOf } from './transfer-usage.ts';
 
@@ -21,6 +25,10 @@ export interface RoomParts {
 export interface Situation {
   readonly limits: SpaceLimits;
   readonly ownBytes: number;
+  /** Of running transfers; none where they are not to be given up. */
+  readonly spools?: readonly SpareSpool[];
+  /** Counted as taken, and not on disk yet. */
+  readonly promised?: PromisedToOthers;
 }
 
 export interface Incoming {
@@ -55,20 +63,40 @@ export class RoomMaker {
     const neededBytes = needed(before, incoming);
     const stopped = await this.#parts.stopped.list();
     const plan = await eviction.plan(survey, { neededBytes });
-    this.require(before, incoming, plan.freedBytes + sumOf(stopped));
+    const spared = await this.#giveUp(before, incoming, plan.freedBytes + sumOf(stopped));
     const clearedBytes = await this.#parts.stopped.clear(stopped, neededBytes);
-    const cleared = after(before, clearedBytes);
-    const left = clearedBytes === 0 ? neededBytes : needed(cleared, incoming, clearedBytes);
+    const cleared = after(spared, clearedBytes);
+    const left = clearedBytes === 0 && spared === before ? neededBytes : needed(cleared, incoming, clearedBytes);
     const gone = await eviction.carryOut(clearedBytes === 0 ? plan : await eviction.plan(survey, { neededBytes: left }));
     const goneBytes = gone.reduce((sum, layer) => sum + layer.diskBytes, 0);
     own.add(-clearedBytes - goneBytes);
     return { ...after(cleared, goneBytes), freedBytes: clearedBytes + goneBytes };
   }
 
+  /** Spools, for what does not fit otherwise. @throws ClipctlError STORAGE_FULL when it does not fit without them either */
+  async #giveUp(before: Situation, incoming: Incoming, gainBytes: number): Promise<Situation> {
+    const { limits, ownBytes, promised, spools = [] } = before;
+    const told = promised && { promised };
+    const { requiredBytes } = incoming;
+    const without = { limits: withMoreFree(limits, spareBytesOf(spools)), ownBytes, ...told };
+    this.require(without, incoming, gainBytes);
+    const shortBytes = requiredBytes === undefined ? 0 : missingSpace(limits, ownBytes, requiredBytes) - gainBytes;
+    if (shortBytes <= 0) return before;
+    return { ...told, ownBytes, limits: withMoreFree(limits, await giveUpSpools(spools, shortBytes)) };
+  }
+
   /** @throws ClipctlError STORAGE_FULL when what is required does not fit with so much gained */
-  require({ limits, ownBytes }: Situation, { requiredBytes, isOpenEnd }: Incoming, gainBytes = 0): void {
-    if (requiredBytes === undefined || missingSpace(limits, ownBytes, requiredBytes) <= gainBytes) return;
-    throw noRoom(this.#cacheDir, { ...limits, requiredBytes, ownBytes, ...(isOpenEnd && { isOpenEnd }) });
+  require({ limits, ownBytes, promised }: Situation, { requiredBytes, isOpenEnd }: Incoming, gainBytes = 0): void {
+    const missingBytes = requiredBytes === undefined ? 0 : missingSpace(limits, ownBytes, requiredBytes) - gainBytes;
+    if (requiredBytes === undefined || missingBytes <= 0) return;
+    const isForNow = promised !== undefined && missingBytes <= promised.bytes;
+    throw noRoom(this.#cacheDir, {
+      ...limits,
+      requiredBytes,
+      ownBytes,
+      ...(isOpenEnd && { isOpenEnd }),
+      ...(isForNow && { promised }),
+    });
   }
 }
 
@@ -76,6 +104,6 @@ function needed({ limits, ownBytes }: Situation, { incomingBytes, leastBytes = 0
   return Math.max(leastBytes - gainedBytes, neededSpace(limits, ownBytes, incomingBytes));
 }
 
-function after({ limits, ownBytes }: Situation, goneBytes: number): Situation {
-  return { limits: withMoreFree(limits, goneBytes), ownBytes: ownBytes - goneBytes };
+function after({ limits, ownBytes, promised }: Situation, goneBytes: number): Situation {
+  return { limits: withMoreFree(limits, goneBytes), ownBytes: ownBytes - goneBytes, ...(promised && { promised }) };
 }

@@ -2,7 +2,7 @@
 import { ClipctlError } from '../../errors.ts';
 import { locksDirectory } from './cache-layout.ts';
 import type { GrantedBytes } from './granted-bytes.ts';
-import { removeTransfer } from './ingest/remove-transfer.ts';
+import { dropTransfer } from './ingest/settle-commit.ts';
 import { listTransfers, type Transfer } from './ingest/transfers.ts';
 import type { Lease } from './lease.ts';
 import { tryLockLayer, type LockOptions } from './lock/layer-lock.ts';
@@ -44,16 +44,16 @@ export class StoppedTransfers {
     let goneBytes = 0;
     for (const transfer of stopped) {
       if (goneBytes >= neededBytes) break;
-      if (await this.#remove(transfer)) goneBytes += transfer.diskBytes;
+      if (await this.#remove(transfer)) goneBytes += transfer.freeableBytes;
     }
     return goneBytes;
   }
 
-  async #remove({ hash, path }: Transfer): Promise<boolean> {
+  async #remove(transfer: Transfer): Promise<boolean> {
     try {
-      const lock = await tryLockLayer(locksDirectory(this.#cacheDir), hash, this.#options.lockKind);
+      const lock = await tryLockLayer(locksDirectory(this.#cacheDir), transfer.hash, this.#options.lockKind);
       if (lock === undefined) return false;
-      await removeTransfer(path).finally(() => lock.release());
+      await dropTransfer(this.#cacheDir, transfer).finally(() => lock.release());
       return true;
     } catch (error) {
       // One that can't be removed (another user's, in a shared cache) keeps nobody from the others.

@@ -3,10 +3,12 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseContentHash, type ContentHash } from '../../oci/digest.ts';
 import { identityOf, isSameIdentity } from '../regular-file.ts';
-import { ingestDirectory, layersDirectory } from './cache-layout.ts';
+import { ingestDirectory } from './cache-layout.ts';
 import { diskBytesOf, usageOfTree } from './disk-usage.ts';
+import { isNamedTwice } from './ingest/settle-commit.ts';
+import { layersUnderWay, type LayerUnderWay } from './ingest/transfers.ts';
 import { isReadable, layerStats } from './layer-file.ts';
-import { readLayerRecord, type DigestSeen } from './layer-record.ts';
+import { readLayerRecord, recordedLayers, type DigestSeen } from './layer-record.ts';
 import { ownPath } from './own-names.ts';
 import { namesIn } from './state-file.ts';
 
@@ -16,7 +18,10 @@ export interface SurveyedLayer {
   readonly sizeBytes: number;
   /** In disk blocks. */
   readonly diskBytes: number;
-  /** `changed`: it has a record, and is not the file of the record. `foreign`: no record, nobody of ours put it there. */
+  /**
+   * `changed`: it has a record, and is not the file of the record; or none, and a transfer of ours has brought it. `foreign`: no
+   * record, nobody of ours put it there.
+   */
   readonly state: 'verified' | 'changed' | 'foreign';
   /** On the use clock; 0 where no record tells. */
   readonly lastUseMs: number;
@@ -51,14 +56,17 @@ const OURS = new Set(['.clipctl', 'CACHEDIR.TAG']);
 /** A missing directory is empty. @throws ClipctlError STORAGE_*; the signal's reason */
 export async function surveyCache(cacheDir: string, { signal }: { readonly signal: AbortSignal }): Promise<CacheSurvey> {
   const names = await namesIn(cacheDir);
-  const recorded = new Set((await namesIn(layersDirectory(cacheDir))).map((name) => name.replace(/\.json$/, '')));
+  const underWay = await layersUnderWay(cacheDir);
+  const recorded = new Set(await recordedLayers(cacheDir));
   const layers: SurveyedLayer[] = [];
   const odd: ContentHash[] = [];
   const foreign = { files: 0, diskBytes: 0 };
   for (const name of names) {
     signal.throwIfAborted();
     if (OURS.has(name)) continue;
-    const found = isHash(name) ? await surveyLayer(cacheDir, parseContentHash(name, cacheDir), recorded.has(name)) : 'foreign';
+    const found = isHash(name)
+      ? await surveyLayer(cacheDir, parseContentHash(name, cacheDir), { recorded, underWay })
+      : 'foreign';
     if (found === undefined) continue;
     if (found === 'odd') odd.push(parseContentHash(name, cacheDir));
     if (typeof found === 'object') layers.push(found);
@@ -68,10 +76,9 @@ export async function surveyCache(cacheDir: string, { signal }: { readonly signa
     foreign.diskBytes += usage.diskBytes;
   }
   const present = new Set(names);
-  const missing = [...recorded]
-    .filter((name) => isHash(name) && !present.has(name))
-    .map((name) => parseContentHash(name, cacheDir));
-  return { layers, missing: missing.sort(), odd, foreign, ...(await sumUp(cacheDir, layers, foreign.diskBytes)) };
+  const absent = [...recorded].filter((hash) => !present.has(hash)).sort();
+  const missing = await withoutUnderWay(cacheDir, absent, underWay);
+  return { layers, missing, odd, foreign, ...(await sumUp(cacheDir, layers, foreign.diskBytes)) };
 }
 
 /** Of the layers that are ours. */
@@ -85,7 +92,8 @@ async function sumUp(
   foreignBytes: number,
 ): Promise<Pick<CacheSurvey, 'ownBytes' | 'ingestBytes' | 'stateBytes' | 'totalBytes'>> {
   // One that has its name already is a layer; those were looked at before.
-  const ingest = await usageOfTree(ingestDirectory(cacheDir), { counted: ownInodes(layers) });
+  const counted = new Set(layers.map(({ inode }) => inode));
+  const ingest = await usageOfTree(ingestDirectory(cacheDir), { counted });
   // Not as a difference: transfers grow while they are looked at.
   const own = await usageOfTree(join(cacheDir, '.clipctl'), { except: ownPath(cacheDir, 'ingest') });
   const tag = await usageOfTree(join(cacheDir, 'CACHEDIR.TAG'));
@@ -100,11 +108,39 @@ async function sumUp(
   };
 }
 
-async function surveyLayer(cacheDir: string, hash: ContentHash, isRecorded: boolean): Promise<SurveyedLayer | 'odd' | undefined> {
+/**
+ * A commit writes the record first: a layer that is about to get its name, or would have but for a kill, is not missing. Nor is one
+ * that has got its name since the names were read.
+ */
+async function withoutUnderWay(
+  cacheDir: string,
+  hashes: readonly ContentHash[],
+  underWay: readonly LayerUnderWay[],
+): Promise<ContentHash[]> {
+  const inodes = new Set(underWay.map(({ stats }) => stats.ino));
+  const isMissing = async (hash: ContentHash): Promise<boolean> => {
+    const record = await readLayerRecord(cacheDir, hash);
+    return !inodes.has(record?.identity.inode ?? 0) && (await layerStats(join(cacheDir, hash))) === undefined;
+  };
+  const missing = await Promise.all(hashes.map(isMissing));
+  return hashes.filter((_, at) => missing[at] === true);
+}
+
+interface Known {
+  readonly recorded: ReadonlySet<ContentHash>;
+  readonly underWay: readonly LayerUnderWay[];
+}
+
+async function surveyLayer(
+  cacheDir: string,
+  hash: ContentHash,
+  { recorded, underWay }: Known,
+): Promise<SurveyedLayer | 'odd' | undefined> {
   const path = join(cacheDir, hash);
   const stats = await layerStats(path);
   if (stats === undefined) return undefined;
   if (!stats.isFile()) return 'odd';
+  const isRecorded = recorded.has(hash) || underWay.some((layer) => isNamedTwice(layer.stats, stats));
   const record = isRecorded ? await readLayerRecord(cacheDir, hash) : undefined;
   const isOurs = record !== undefined && isSameIdentity(record.identity, identityOf(stats)) && isReadable(stats);
   return {

@@ -35,11 +35,17 @@ export interface AheadFileOptions {
   readonly stepBytes?: number;
   /** Pieces at once. Default 8. */
   readonly shelves?: number;
+  /** Whether there is room for the file to get so large. Default: there is. */
+  readonly mayGrow?: (endBytes: number) => Promise<boolean>;
 }
 
 /** @param file in the directory of a transfer; it need not exist */
 export function openAheadFile(file: OwnFile, options: AheadFileOptions = {}): AheadStore {
   return new AheadFile(file, options);
+}
+
+function isRoom(): Promise<boolean> {
+  return Promise.resolve(true);
 }
 
 interface Head {
@@ -52,14 +58,17 @@ class AheadFile implements AheadStore {
   readonly #own: OwnFile;
   readonly #stepBytes: number;
   readonly #shelves: number;
+  readonly #mayGrow: NonNullable<AheadFileOptions['mayGrow']>;
   readonly #used = new Set<number>();
+  #grantedBytes = 0;
   #file: Promise<FileHandle | undefined> | undefined;
   #replayedBytes = 0;
 
-  constructor(own: OwnFile, { stepBytes = STEP_BYTES, shelves = SHELVES }: AheadFileOptions) {
+  constructor(own: OwnFile, { stepBytes = STEP_BYTES, shelves = SHELVES, mayGrow = isRoom }: AheadFileOptions) {
     this.#own = own;
     this.#stepBytes = stepBytes;
     this.#shelves = Math.min(shelves, MOST_SHELVES);
+    this.#mayGrow = mayGrow;
   }
 
   get replayedBytes(): number {
@@ -87,7 +96,8 @@ class AheadFile implements AheadStore {
     this.#used.add(shelf);
     const file = await this.#file;
     const release = (): void => void this.#used.delete(shelf);
-    if (file !== undefined) return new Shelf({ file, base: baseOf(shelf), start, release, stepBytes: this.#stepBytes });
+    if (file !== undefined && (await this.#isRoomFor(shelf)))
+      return new Shelf({ file, base: baseOf(shelf), start, release, stepBytes: this.#stepBytes });
     release();
     return undefined;
   }
@@ -96,6 +106,15 @@ class AheadFile implements AheadStore {
     const file = await this.#file;
     this.#file = Promise.resolve(undefined);
     await file?.close().catch(() => undefined);
+  }
+
+  /** Never throws. */
+  async #isRoomFor(shelf: number): Promise<boolean> {
+    const endBytes = baseOf(shelf + 1);
+    if (endBytes <= this.#grantedBytes) return true;
+    const isRoom = await this.#mayGrow(endBytes).catch(() => false);
+    if (isRoom) this.#grantedBytes = Math.max(this.#grantedBytes, endBytes);
+    return isRoom;
   }
 
   /** undefined where the space is scarce, or the file can't be made: then nothing is fetched ahead. */

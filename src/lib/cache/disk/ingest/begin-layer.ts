@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { swapped } from '../../own-file.ts';
+import { isSameIdentity, type FileIdentity } from '../../regular-file.ts';
 import { asFarAsPossible } from '../as-far-as-possible.ts';
 import type { CacheRoom } from '../cache-room.ts';
 import {
@@ -16,9 +17,14 @@ import {
   type IngestFile,
   type IngestWish,
 } from '../ingest-file.ts';
+import { beginSpool } from './begin-spool.ts';
 import type { KeyedTurns } from '../keyed-turns.ts';
+import { lookAtLayer } from '../layer-file.ts';
+import type { DigestSeen } from '../layer-record.ts';
 import type { LayerRecords } from '../layer-records.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
+
+const NEVER = new AbortController().signal;
 
 export interface LayerParts {
   readonly cache: {
@@ -42,21 +48,29 @@ export async function beginLayer(cacheDir: string, wish: IngestWish, parts: Laye
   const { room } = parts.cache;
   const created = await createIngestFile(cacheDir, wish, parts.lockKind);
   const { path, owner, inode, journal } = created;
+  const ended = { signal: wish.signal ?? NEVER };
   const discard = (): Promise<void> => discardIngestFile(created).finally(() => room.end(path));
   const suspend = (): Promise<void> => suspendIngestFile(created, wish.transfer).finally(() => room.end(path));
   const more = (endBytes: number, signal: AbortSignal): Promise<number> =>
     room.grow({ path, endBytes, signal, onRefused: () => emptied(created) });
+  const ahead = (endBytes: number): Promise<boolean> =>
+    journal === undefined ? Promise.resolve(false) : room.growBeside({ path: journal.aheadPath, endBytes, ...ended });
   let grantedBytes: number;
+  let isSpooled = false;
   try {
     grantedBytes = await room.begin(path, wish);
+    if (journal !== undefined && wish.spoolBytes !== undefined) {
+      const spool = { path: journal.spoolPath, endBytes: wish.spoolBytes, ...ended };
+      isSpooled = await beginSpool(journal, () => room.growBeside(spool));
+    }
   } catch (error) {
     await suspend();
     throw error;
   }
   return {
-    ...{ path, owner, inode, ...(journal && { journal }) },
+    ...{ path, owner, inode, ...(journal && { journal: { ...journal, isSpooled } }) },
     durability: parts.durability,
-    growth: { grantedBytes, more },
+    growth: { grantedBytes, more, ahead },
     commit: (hash, options) => parts.turns.run(hash, () => commit({ cacheDir, created, parts }, hash, options)),
     discard,
     suspend,
@@ -82,11 +96,8 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
   signal.throwIfAborted();
   await cache.room.complete({ path, endBytes: options.sizeBytes, signal, onRefused: () => emptied(created) });
   await cache.holdLayers([hash]);
-  const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
-  const outcome = await publishIngestFile(created, join(cacheDir, hash), { isTheirsGood: isThere, durability });
-  // First: what is no transfer any more, and has no record yet, would be nobody's for those who count.
-  if (outcome === 'published') await records.write(hash, identity, digestSeen);
-  else if (digestSeen !== undefined) await records.addDigest(hash, digestSeen);
+  const outcome = await publish({ cacheDir, created, parts }, hash, { identity, digestSeen });
+  if (outcome === 'kept' && digestSeen !== undefined) await records.addDigest(hash, digestSeen);
   await discardIngestFile(created);
   await cache.room.end(path, outcome === 'published' ? identity.sizeBytes : 0);
   const known = await cache.checkLayer(hash);
@@ -95,4 +106,31 @@ async function commit({ cacheDir, created, parts }: BegunLayer, hash: ContentHas
   // Another user of a shared cache swapped the name that was made visible.
   if (state === 'bad') await cache.dropLayer(hash).then(() => Promise.reject(swapped(path)));
   await cache.room.settle({ signal });
+}
+
+interface Vouched {
+  readonly identity: FileIdentity;
+  readonly digestSeen: DigestSeen | undefined;
+}
+
+/** The record comes first: whenever this process is killed, what has the name has a record. */
+async function publish(
+  { cacheDir, created, parts }: BegunLayer,
+  hash: ContentHash,
+  { identity, digestSeen }: Vouched,
+): Promise<'published' | 'kept'> {
+  const { cache, durability, records } = parts;
+  const finalPath = join(cacheDir, hash);
+  const isThere = async (): Promise<boolean> => (await cache.checkLayer(hash)) === 'verified';
+  const takeBack = (await isThere()) ? undefined : await records.vouch(hash, identity, digestSeen);
+  try {
+    const outcome = await publishIngestFile(created, finalPath, { isTheirsGood: isThere, durability });
+    // What was there a moment ago has gone.
+    if (outcome === 'published' && takeBack === undefined) await records.vouch(hash, identity, digestSeen);
+    return outcome;
+  } catch (error) {
+    const found = await lookAtLayer(finalPath);
+    if (typeof found !== 'object' || !isSameIdentity(found, identity)) await takeBack?.();
+    throw error;
+  }
 }

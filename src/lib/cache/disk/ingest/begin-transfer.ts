@@ -12,6 +12,7 @@ import { copyTransferFiles } from './copy-transfer.ts';
 import { findResume, type FoundResume, type ResumeState } from './find-resume.ts';
 import { headerLine, type TransferKey } from './journal.ts';
 import { removeTransfer } from './remove-transfer.ts';
+import { settleCommit } from './settle-commit.ts';
 import { openStopped, type StoppedTransfer } from './stopped-transfer.ts';
 import { listTransfers, newTransferPath, TRANSFER_FILES, type TransferFile } from './transfers.ts';
 import { reopenTransfer } from './reopen-transfer.ts';
@@ -65,6 +66,7 @@ async function takeUp(
   try {
     for (const { path, hash: its } of await listTransfers(cacheDir)) {
       if (its !== hash) continue;
+      await asFarAsPossible(() => settleCommit(cacheDir, { hash, path }));
       const candidate = mayResume && key !== undefined ? await openCandidate(path, key) : undefined;
       const isBetter = candidate !== undefined && keptBytesOf(candidate) > keptBytesOf(best);
       const loser = isBetter ? best : candidate;

@@ -1,15 +1,16 @@
-/** What killed processes left in `ingest/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
+/** What killed processes left in `ingest/`, `trash/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContentHash } from '../../../oci/digest.ts';
 import { asFarAsPossible } from '../as-far-as-possible.ts';
 import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
+import { emptyTrash } from '../empty-trash.ts';
 import { fileSystemTimeMs } from '../file-system-time.ts';
 import { isOwnerRunning } from '../owned-name.ts';
 import { removeDeadLocks } from '../lock/dead-locks.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
 import { readLeases } from '../read-leases.ts';
-import { removeTransfer } from './remove-transfer.ts';
+import { dropTransfer, dropUnlocked } from './settle-commit.ts';
 import { isUnpublished, listTransfers, type Transfer } from './transfers.ts';
 
 /** Nobody goes on with a transfer that has not moved for so long. */
@@ -38,8 +39,9 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
       await asFarAsPossible(() => removeIfOver(cacheDir, transfer, { ...options, nowMs }));
     }
   });
-  await asFarAsPossible(() => removeUnlocked(ingestDirectory(cacheDir), nowMs, signal));
+  await asFarAsPossible(() => removeUnlocked(cacheDir, nowMs, signal));
   if (signal.aborted) return;
+  await asFarAsPossible(() => emptyTrash(cacheDir));
   await asFarAsPossible(() => removeDeadLocks(locksDirectory(cacheDir), { lockKind, nowMs }));
   // Reading them takes away those of dead processes.
   await asFarAsPossible(() => readLeases(cacheDir));
@@ -60,21 +62,22 @@ async function isFinished({ hash, path }: Transfer, { stateOf }: LeftoverOptions
   return (await stateOf(hash)) === 'verified' || !(await isUnpublished(path));
 }
 
-async function removeUnlocked(directory: string, nowMs: () => Promise<number>, signal: AbortSignal): Promise<void> {
+async function removeUnlocked(cacheDir: string, nowMs: () => Promise<number>, signal: AbortSignal): Promise<void> {
+  const directory = ingestDirectory(cacheDir);
   for (const name of await namesOf(directory)) {
     if (signal.aborted) return;
     const path = join(directory, name);
     await asFarAsPossible(async () => {
-      if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await removeTransfer(path);
+      if ((await isOwnerRunning(name)) === false || (await isOld(path, await nowMs()))) await dropUnlocked(cacheDir, path);
     });
   }
 }
 
-async function removeUnderLock(cacheDir: string, { hash, path }: Transfer, { lockKind }: LeftoverOptions): Promise<void> {
-  const lock = await tryLockLayer(locksDirectory(cacheDir), hash, lockKind);
+async function removeUnderLock(cacheDir: string, transfer: Transfer, { lockKind }: LeftoverOptions): Promise<void> {
+  const lock = await tryLockLayer(locksDirectory(cacheDir), transfer.hash, lockKind);
   if (lock === undefined) return;
   try {
-    await removeTransfer(path);
+    await dropTransfer(cacheDir, transfer);
   } finally {
     await lock.release();
   }
