@@ -129,6 +129,20 @@ describe('a directory of ours in the cache of a group', () => {
   });
 });
 
+describe('a directory of ours in a cache that everybody may write to', () => {
+  it('is its maker’s alone, and held too', async () => {
+    await chmod(cacheDir, 0o777);
+    const cache = openDiskCache(cacheDir, { budget: new MemoryBudget(), minFreeBytes: 0 });
+    await storeIn(cache, seededContent(6, 1000));
+    expect((await lstat(own('layers'))).mode & 0o777).toBe(0o700);
+    const outside = await swapForLink(join(cacheDir, '.clipctl'));
+    await storeIn(cache, content);
+    await cache.close();
+    expect(await readdir(outside)).toEqual([]);
+    expect(await readdir(join(dir, 'away/v1/layers'))).toContain(`${content.hash}.json`);
+  });
+});
+
 describe('a directory that nobody else may write to', () => {
   it('is named by its path, and not opened', async () => {
     await chmod(cacheDir, 0o755);
@@ -174,10 +188,10 @@ describe('a disk cache of a group', () => {
     await cache.close();
   });
 
-  it('makes its directories anew when somebody has removed them all', async () => {
+  it.each(['.clipctl', '.'])('makes its directories anew when somebody has removed %s', async (name) => {
     const cache = open();
     await storeIn(cache, seededContent(6, 1000));
-    await rm(join(cacheDir, '.clipctl'), { recursive: true });
+    await rm(join(cacheDir, name, ''), { recursive: true });
     await storeIn(cache, content);
     expect(await readdir(own('layers'))).toEqual([`${content.hash}.json`]);
     await cache.close();
