@@ -1,6 +1,6 @@
 /**
  * What people and machines are told of a file in a directory that is held open: its path, never the name that leads
- * through the held directory (cache/held-directory.ts). Every ClipctlError says it so.
+ * through the held directory (cache/held-directory.ts for a moment, cache/disk/held-layout.ts for long). Every ClipctlError says it so.
  */
 
 /** Where Linux has names of what this process has open. */

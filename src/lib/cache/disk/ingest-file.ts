@@ -1,6 +1,6 @@
 /**
  * One layer on its way into the cache: a temporary file that somebody writes (a worker, by its path), and the commit
- * that makes it visible. Order: size, mode, fsync of the file, link or rename, fsync of the directory, record.
+ * that makes it visible. Order: size, mode, fsync of the file, record, link or rename, fsync of the directory.
  */
 import type { Stats } from 'node:fs';
 import { lstat, type FileHandle } from 'node:fs/promises';
