@@ -8,10 +8,10 @@ const MAY_SUCCEED = new Set(['unlink', 'rmdir', 'mkdir']);
 const HANG_MS = 15_000;
 
 /**
- * libuv makes an interrupted call again; where a link can't be made, a rename does it; where the disk is full, a layer comes
- * again once there is room.
+ * libuv makes an interrupted call again; where a link can't be made, a rename does it; where the disk is full, or a quota used up,
+ * a layer comes again once there is room, and what only saves work is left out.
  */
-const MAY_PASS = new Set(['EINTR', 'EXDEV', 'ENOSPC']);
+const MAY_PASS = new Set(['EINTR', 'EXDEV', 'ENOSPC', 'EDQUOT']);
 
 /** What holds whatever call has failed. */
 export function expectSound({ call, errno, thread }: Fault, report: FaultReport, layers: number): void {

@@ -39,7 +39,8 @@ async function works(load: () => unknown): Promise<boolean> {
 function gzipCheck(hasKernel: boolean): DoctorCheck {
   if (hasKernel) return { area: 'engines', status: 'ok', message: 'gzip: the inflate kernel works (WebAssembly)' };
   const message = 'gzip: the inflate kernel does not work here, layers are read with node:zlib, without checkpoints';
-  return { area: 'engines', status: 'warning', message, hint: 'Run Node without --jitless; install clipctl again.' };
+  const hint = 'Run Node without --jitless, on a processor with SSSE3 (or NEON); install clipctl again.';
+  return { area: 'engines', status: 'warning', message, hint };
 }
 
 function zstdCheck(hasZstd: boolean): DoctorCheck {

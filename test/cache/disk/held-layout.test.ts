@@ -216,3 +216,31 @@ describe('a disk cache of a group', () => {
     await cache.close();
   });
 });
+
+describe.each([
+  { kind: 'group', mode: 0o2770 },
+  { kind: 'user', mode: 0o700 },
+])('an open cache of a $kind whose directories somebody removes', ({ mode }) => {
+  const REMOVED = ['.', '.clipctl', '.clipctl/v1', '.clipctl/v1/ingest', '.clipctl/v1/locks'];
+  it.each(REMOVED)('brings layers again and again, whatever it was asked before: %s', async (name) => {
+    await chmod(cacheDir, mode);
+    const isShared = mode === 0o2770;
+    const signal = new AbortController().signal;
+    const cache = openDiskCache(cacheDir, { budget: new MemoryBudget(), shared: isShared, minFreeBytes: 0 });
+    const bring = (layer: typeof content): Promise<void> =>
+      cache.withLayerLock(layer.hash, { signal }, async () => {
+        await storeIn(cache, layer);
+      });
+    await bring(content);
+    for (const seed of [7, 8, 9]) {
+      const next = seededContent(seed, 1000);
+      await rm(join(cacheDir, name, ''), { recursive: true });
+      await cache.holdLayers([next.hash]);
+      expect(await cache.checkLayer(next.hash)).toBe('missing');
+      await bring(next);
+      expect(await cache.checkLayer(next.hash)).toBe('verified');
+    }
+    await cache.close();
+    expect(await wrongFilesIn(cacheDir)).toEqual([]);
+  });
+});

@@ -2,7 +2,7 @@
  * Where things stand in a cache directory (FORMATS §2), and the directory's version. Where others may swap our own directories
  * these are names through directories that are held (held-layout.ts): ask for one when it is used, and keep none.
  */
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
@@ -119,6 +119,15 @@ export async function prepareCacheDirectory(cacheDir: string, { shared = false }
   } catch (error) {
     throw storageError(error, cacheDir, 'create the cache directory');
   }
+}
+
+/**
+ * Whether the directories are there that a layer begins with; the others are made when one is missed. Looks, and remembers nothing:
+ * somebody may remove them at any time. @throws ClipctlError STORAGE_ERROR for a link among them
+ */
+export async function hasWorkingDirectories(cacheDir: string): Promise<boolean> {
+  const looks = [ingestDirectory(cacheDir), locksDirectory(cacheDir)].map((path) => lstat(path));
+  return (await Promise.allSettled(looks)).every(({ status }) => status === 'fulfilled');
 }
 
 /** Makes one of our own directories when it is missing. @throws ClipctlError STORAGE_* */

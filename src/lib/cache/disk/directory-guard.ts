@@ -1,8 +1,8 @@
-import { prepareCacheDirectory, requireKnownVersion, requireTrustedOwner } from './cache-layout.ts';
-import { isLayoutRemoved, openLayout } from './held-layout.ts';
+import { hasWorkingDirectories, prepareCacheDirectory, requireKnownVersion, requireTrustedOwner } from './cache-layout.ts';
+import { openLayout } from './held-layout.ts';
 import { requireOwnDirectories } from './own-directories.ts';
 
-/** Looks once whether a cache directory may be used, and makes it once when something is to be written. */
+/** Looks once whether a cache directory may be used, and makes it when something is to be written: anew where somebody removed it. */
 export class DirectoryGuard {
   readonly #directory: string;
   readonly #shared: boolean;
@@ -34,9 +34,10 @@ export class DirectoryGuard {
 
   /** Makes the directories that are missing. @throws ClipctlError CACHE_VERSION, STORAGE_* */
   async prepare(): Promise<void> {
-    if (isLayoutRemoved(this.#directory)) this.#isPrepared = false;
+    if (this.#isPrepared && (await hasWorkingDirectories(this.#directory))) return;
+    // What was found right is not what is there now.
+    if (this.#isPrepared) this.#isUsable = false;
     await this.requireUsable();
-    if (this.#isPrepared) return;
     await prepareCacheDirectory(this.#directory, { shared: this.#shared });
     this.#isPrepared = true;
   }

@@ -42,11 +42,6 @@ export function openLayout(cacheDir: string): void {
   for (const name of ALL_DIRECTORIES) placeOf(cacheDir, name);
 }
 
-/** Somebody has removed what is held: it may be made anew. */
-export function isLayoutRemoved(cacheDir: string): boolean {
-  return layouts.get(resolve(cacheDir))?.layout.isRemoved() ?? false;
-}
-
 /** Makes those that are missing. @throws ClipctlError STORAGE_ERROR for a link among them; what the file system throws */
 export async function makeOwnDirectories(cacheDir: string, names: readonly OwnDirectory[], mode: number): Promise<void> {
   const shared = share(cacheDir);
@@ -86,7 +81,7 @@ class HeldLayout {
     this.cacheDir = cacheDir;
   }
 
-  /** Looked at once, when it is there. */
+  /** Looked at once, when it is there: names that are in use must not change their kind when it is made anew with another mode. */
   isHeld(): boolean {
     this.#isHeld ??= isSwappable(this.cacheDir);
     return this.#isHeld ?? false;
@@ -112,11 +107,6 @@ class HeldLayout {
       if (this.#find(name) === undefined) await makeOneDirectory(join(own, name), mode);
       this.#find(name);
     }
-  }
-
-  isRemoved(): boolean {
-    const own = this.#fds.get('own');
-    return own !== undefined && !isThere(own);
   }
 
   close(): void {

@@ -150,14 +150,20 @@ export async function flushIngestFile(
   hash: ContentHash,
   { sizeBytes, durability }: { readonly sizeBytes: number; readonly durability: Durability },
 ): Promise<FileIdentity> {
-  const { path } = created;
+  await requireWhole(created, hash, sizeBytes);
+  await sealFile(created, durability);
+  // Once more: who takes it up for want of a lock that holds may have come meanwhile.
+  return identityOf(await requireWhole(created, hash, sizeBytes));
+}
+
+async function requireWhole(created: CreatedFile, hash: ContentHash, sizeBytes: number): Promise<Stats> {
+  const { path, inode } = created;
   const stats = await statsOf(created);
   if (stats.nlink === 0) throw swapped(path, 'is gone');
   if (stats.nlink !== 1) throw swapped(path, `has ${stats.nlink} names`);
-  if (!(await isUnder(path, created.inode))) throw swapped(path);
+  if (!(await isUnder(path, inode))) throw swapped(path);
   if (stats.size !== sizeBytes) throw sizeMismatch(hash, sizeBytes, stats.size);
-  await sealFile(created, durability);
-  return identityOf(await statsOf(created));
+  return stats;
 }
 
 async function statsOf({ handle, path }: Pick<CreatedFile, 'handle' | 'path'>): Promise<Stats> {
@@ -175,6 +181,11 @@ async function sealFile({ handle, path }: CreatedFile, durability: Durability): 
   } catch (error) {
     throw storageError(error, path, 'flush');
   }
+}
+
+/** What does not fit is not to stand in the way of others. What another has taken up is that one's. @throws ClipctlError STORAGE_* */
+export async function emptyIngestFile({ handle, path, inode }: CreatedFile): Promise<void> {
+  if (await isUnder(path, inode)) await handle.truncate(0);
 }
 
 async function isUnder(path: string, inode: number): Promise<boolean> {

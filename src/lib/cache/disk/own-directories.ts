@@ -12,10 +12,8 @@ import { ALL_DIRECTORIES, ownPath } from './own-names.ts';
  * @throws ClipctlError STORAGE_ERROR that names it, STORAGE_*
  */
 export async function requireOwnDirectories(cacheDir: string): Promise<void> {
-  const own = ownPath(cacheDir);
-  const below = ALL_DIRECTORIES.map((name) => ownPath(cacheDir, name));
   // All looks at once; of several that are wrong the outermost is named.
-  const checks = await Promise.allSettled([dirname(own), own, ...below].map(requireDirectory));
+  const checks = await Promise.allSettled(pathsIn(cacheDir).map(requireDirectory));
   for (const check of checks) if (check.status === 'rejected') throw check.reason;
 }
 
@@ -34,18 +32,32 @@ export function notDirectory(path: string, found: Pick<Stats, 'isSymbolicLink'> 
 }
 
 /**
- * Refuses a directory for what is under way on another file system than the layers: no link(2) or rename(2) leads across, and a
- * copy would be visible half. Missing ones are fine.
- * @throws ClipctlError STORAGE_ERROR; what the file system throws
+ * Refuses one of ours on another file system than the layers: no link(2) or rename(2) leads across, and a copy would be visible
+ * half. Missing ones are fine. A bind mount within one file system is not seen, since it has the same st_dev: what is moved there
+ * fails with EXDEV later. Reading does without this.
+ * @throws ClipctlError STORAGE_ERROR that names the outermost; what the file system throws
  */
 export async function requireOneFileSystem(cacheDir: string): Promise<void> {
-  const ingest = ownPath(cacheDir, 'ingest');
-  const found = await look(ingest);
-  if (found === undefined || found.dev === (await stat(cacheDir)).dev) return;
-  throw new ClipctlError('STORAGE_ERROR', `${ingest} is on another file system than ${cacheDir}: no layer could be moved there`, {
-    details: { path: ingest },
-    hint: 'Unmount what lies below the cache directory, or choose another with --cache-dir or CLIPCTL_CACHE_DIR.',
-  });
+  const looks = await Promise.all(pathsIn(cacheDir).map(async (path) => ({ path, found: await look(path) })));
+  const present = looks.filter(({ found }) => found !== undefined);
+  if (present.length === 0) return;
+  const { dev } = await stat(cacheDir);
+  const apart = present.find(({ found }) => found?.dev !== dev)?.path;
+  if (apart === undefined) return;
+  throw new ClipctlError(
+    'STORAGE_ERROR',
+    `${apart} is on another file system than ${cacheDir}: nothing could be moved between them`,
+    {
+      details: { path: apart },
+      hint: 'Unmount what lies below the cache directory, or choose another with --cache-dir or CLIPCTL_CACHE_DIR.',
+    },
+  );
+}
+
+/** All of ours that are to be directories, the outermost first. */
+function pathsIn(cacheDir: string): string[] {
+  const own = ownPath(cacheDir);
+  return [dirname(own), own, ...ALL_DIRECTORIES.map((name) => ownPath(cacheDir, name))];
 }
 
 async function look(path: string): Promise<Stats | undefined> {

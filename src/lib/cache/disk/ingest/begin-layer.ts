@@ -8,6 +8,7 @@ import type { CacheRoom } from '../cache-room.ts';
 import {
   createIngestFile,
   discardIngestFile,
+  emptyIngestFile,
   flushIngestFile,
   publishIngestFile,
   suspendIngestFile,
@@ -77,9 +78,8 @@ export async function beginLayer(cacheDir: string, wish: IngestWish, parts: Laye
   };
 }
 
-/** What does not fit is not to stand in the way of others. */
-function emptied({ handle }: CreatedFile): Promise<void> {
-  return asFarAsPossible(() => handle.truncate(0));
+function emptied(created: CreatedFile): Promise<void> {
+  return asFarAsPossible(() => emptyIngestFile(created));
 }
 
 interface BegunLayer {

@@ -1,5 +1,5 @@
 /** Begins a transfer, or takes up one that was stopped. The caller has the lock of the layer. */
-import type { FileHandle } from 'node:fs/promises';
+import { rename, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
@@ -10,7 +10,7 @@ import { directoryModeOf } from '../cache-layout.ts';
 import type { LockKind } from '../lock/lock-holder.ts';
 import { copyTransferFiles } from './copy-transfer.ts';
 import { findResume, type FoundResume, type ResumeState } from './find-resume.ts';
-import { headerLine, type TransferKey } from './journal.ts';
+import { headerLine, withLockKind, type TransferKey } from './journal.ts';
 import { removeTransfer } from './remove-transfer.ts';
 import { settleCommit } from './settle-commit.ts';
 import { openStopped, type StoppedTransfer } from './stopped-transfer.ts';
@@ -38,7 +38,7 @@ export interface BegunTransfer {
 export async function beginTransfer(cacheDir: string, options: BeginOptions): Promise<BegunTransfer> {
   const { hash, key } = options;
   const found = hash === undefined ? undefined : await takeUp(cacheDir, { ...options, hash });
-  return found ?? (await createTransfer(cacheDir, hash, key && headerLine(key)));
+  return found ?? (await createTransfer(cacheDir, hash, key && headerLine(key, options.lockKind)));
 }
 
 /** A transfer of `key` was stopped, and has something that need not be fetched again. @throws ClipctlError STORAGE_* */
@@ -107,14 +107,15 @@ interface GoingOn {
 }
 
 /**
- * A lease does not prove that its last holder is dead: what that one may still write to is left to it. And what others can
- * write to is never written to, nor published.
+ * A lease, of ours or of its last holder, does not prove that this one is dead: what it may still write to is left to it. And
+ * what others can write to is never written to, nor published.
  */
 async function goOnWith({ stopped, found }: Candidate, { cacheDir, hash, key, lockKind }: GoingOn): Promise<BegunTransfer> {
   const { path } = stopped;
   const { resume } = found;
-  if (lockKind === 'kernel' && stopped.isPrivate) return { path, resume, layer: await reopenTransfer(stopped, resume) };
-  const begun = await createTransfer(cacheDir, hash, found.journalText);
+  if (lockKind === 'kernel' && found.lockKind === 'kernel' && stopped.isPrivate)
+    return goOnInPlace(stopped, resume, newTransferPath(cacheDir, hash));
+  const begun = await createTransfer(cacheDir, hash, withLockKind(found.journalText, lockKind));
   try {
     const create = (name: TransferFile): Promise<FileHandle> => createOwn(join(begun.path, TRANSFER_FILES[name]));
     await copyTransferFiles({ stopped, found, sizeBytes: key.sizeBytes, layer: begun.layer, create });
@@ -127,6 +128,19 @@ async function goOnWith({ stopped, found }: Candidate, { cacheDir, hash, key, lo
   await stopped.close();
   await asFarAsPossible(() => removeTransfer(path));
   return { ...begun, resume };
+}
+
+/**
+ * Under a new name: should its last holder work on although it has lost the lock (somebody has removed the file of it), that one
+ * finds its transfer gone, and publishes nothing.
+ */
+async function goOnInPlace(stopped: StoppedTransfer, resume: ResumeState, path: string): Promise<BegunTransfer> {
+  try {
+    await rename(stopped.path, path);
+  } catch (error) {
+    throw storageError(error, stopped.path, 'take up');
+  }
+  return { path, resume, layer: await reopenTransfer({ ...stopped, path }, resume) };
 }
 
 async function createTransfer(

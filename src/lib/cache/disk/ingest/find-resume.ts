@@ -10,6 +10,7 @@ import {
   type ResumePlace,
   type TransferKey,
 } from './journal.ts';
+import type { LockKind } from '../lock/lock-holder.ts';
 import type { StoppedTransfer } from './stopped-transfer.ts';
 import { TRANSFER_FILES } from './transfers.ts';
 
@@ -38,6 +39,8 @@ export interface FoundResume {
   readonly resume: ResumeState;
   /** As it was read: what `resume` is made of. */
   readonly journalText: string;
+  /** Of whoever wrote it. */
+  readonly lockKind: LockKind;
 }
 
 /** `undefined` = nothing that helps. @throws ClipctlError STORAGE_* */
@@ -47,7 +50,7 @@ export async function findResume({ path, files }: StoppedTransfer, wanted: Trans
   const journal = parseJournal(journalText);
   if (journal === undefined || !isSame(journal.key, wanted)) return undefined;
   const resume = wanted.isInSpans === true ? spansIn(files, journal) : placeIn(files, journal);
-  return resume && { resume, journalText };
+  return resume && { resume, journalText, lockKind: journal.lockKind };
 }
 
 async function readJournal(file: OpenedFile, path: string): Promise<string> {

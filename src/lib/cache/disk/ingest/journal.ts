@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { DiffId, Digest } from '../../../oci/digest.ts';
+import type { LockKind } from '../lock/lock-holder.ts';
 
 export const JOURNAL_VERSION = 1;
 
@@ -53,6 +54,8 @@ export interface DoneSpan {
 
 export interface Journal {
   readonly key: TransferKey;
+  /** Of whoever writes it: without the kernel's nobody knows whether that one has ended. */
+  readonly lockKind: LockKind;
   /** It was written since this machine was started: nothing that was written is lost. */
   readonly isOfThisBoot: boolean;
   readonly points: readonly ResumePlace[];
@@ -64,14 +67,20 @@ export interface Journal {
 }
 
 type Line =
-  | ({ readonly v: number; readonly boot: string } & TransferKey)
+  | ({ readonly v: number; readonly boot: string; readonly lock?: LockKind } & TransferKey)
   | { readonly p: readonly number[]; readonly z: string; readonly h?: string }
   | { readonly k: readonly number[]; readonly w: string }
   | { readonly s: number }
   | { readonly d: readonly number[]; readonly f: boolean };
 
-export function headerLine(key: TransferKey): string {
-  return lineOf({ v: JOURNAL_VERSION, boot: bootId(), ...key });
+export function headerLine(key: TransferKey, lockKind: LockKind): string {
+  return lineOf({ v: JOURNAL_VERSION, boot: bootId(), lock: lockKind, ...key });
+}
+
+/** A journal that was read, for another transfer to go on with. */
+export function withLockKind(text: string, lockKind: LockKind): string {
+  const header = readLines(text).next().value;
+  return header === undefined ? text : lineOf({ ...header, lock: lockKind }) + text.slice(text.indexOf('\n') + 1);
 }
 
 export function pointLine(point: ResumePlace): string {
@@ -88,7 +97,7 @@ export function syncedLine(bytes: number): string {
   return lineOf({ s: bytes });
 }
 
-function lineOf(line: Line): string {
+function lineOf(line: Line | (Line & { readonly lock: LockKind })): string {
   const json = JSON.stringify(line);
   return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
 }
@@ -103,7 +112,7 @@ export function parseJournal(text: string): Journal | undefined {
   const lines = readLines(text);
   const header = lines.next().value;
   if (header === undefined || !('v' in header) || header.v !== JOURNAL_VERSION) return undefined;
-  const { boot } = header;
+  const { boot, lock } = header;
   const isOfThisBoot = boot !== '' && boot === bootId();
   const points: ResumePlace[] = [];
   const checkpoints: JournalCheckpoint[] = [];
@@ -121,7 +130,9 @@ export function parseJournal(text: string): Journal | undefined {
       points.push(point);
     }
   }
-  return { key: keyOf(header), isOfThisBoot, points, checkpoints, syncedBytes, spans: [...spans.values()] };
+  // Earlier builds did not say.
+  const lockKind = lock === 'kernel' ? lock : 'lease';
+  return { key: keyOf(header), lockKind, isOfThisBoot, points, checkpoints, syncedBytes, spans: [...spans.values()] };
 }
 
 function keyOf({ digest, sizeBytes, diffId, checkpointIntervalBytes, isInSpans = false }: TransferKey): TransferKey {
