@@ -153,6 +153,25 @@ describe('a directory that nobody else may write to', () => {
   });
 });
 
+describe('the directories that a group’s cache was made with', () => {
+  it.each([
+    ['.clipctl', 0o2775, 0o755],
+    ['.clipctl/v1', 0o755, 0o2775],
+  ])('are held where only %s is the group’s still, and a link leads nothing outside', async (_, outerMode, innerMode) => {
+    await prepareCacheDirectory(cacheDir, { shared: true });
+    release();
+    await chmod(cacheDir, 0o755);
+    await chmod(join(cacheDir, '.clipctl'), outerMode);
+    await chmod(own(), innerMode);
+    release = holdLayout(cacheDir);
+    const name = locksDirectory(cacheDir);
+    const outside = await swapForLink(own('locks'));
+    await writeFile(join(name, 'mine'), 'mine');
+    expect(await readdir(outside)).toEqual([]);
+    expect(await readdir(join(dir, 'away'))).toEqual(['mine']);
+  });
+});
+
 describe('a disk cache of a group', () => {
   it.each(ALL_DIRECTORIES)('stores a layer while %s is a link, and nothing behind the link changes', async (name) => {
     const cache = open();

@@ -1,5 +1,5 @@
 /** RELIABILITY §2 rows 19 and 24: what killed processes left of our own state. */
-import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -23,6 +23,26 @@ test('§2 row 24: a record on its way goes with the process that wrote it; one o
   for (const name of [own, ended, elsewhere]) await writeFile(join(ingests, `${name}.record`), '{}');
   await dir.open().removeLeftovers(signal);
   expect((await readdir(ingests)).sort()).toEqual([`${own}.record`, `${elsewhere}.record`].sort());
+  await dir.remove();
+});
+
+test('directories of a group that a killed process had not named yet go after a day, unless something is in them', async () => {
+  const dir = await makeCacheDirectory();
+  const names = { old: '1', young: '2', filled: '3' };
+  const path = (kind: keyof typeof names): string => join(dir.path, `..clipctl.${names[kind].repeat(16)}`);
+  for (const kind of ['old', 'young', 'filled'] as const) await mkdir(join(path(kind), 'v1/locks'), { recursive: true });
+  await writeFile(join(path('filled'), 'v1/locks/file'), 'precious');
+  await mkdir(join(dir.path, 'outside'));
+  await symlink(join(dir.path, 'outside'), join(dir.path, `..clipctl.${'4'.repeat(16)}`));
+  await mkdir(join(dir.path, '..clipctl.backup'));
+  const longAgo = new Date(Date.now() - 2 * DAY_MS);
+  for (const name of ['v1/locks/file', 'v1/locks', 'v1', '']) {
+    for (const kind of ['old', 'filled'] as const) await utimes(join(path(kind), name), longAgo, longAgo).catch(() => undefined);
+  }
+  const others = (await readdir(dir.path)).filter((name) => name !== basename(path('old')));
+  await dir.open().removeLeftovers(signal);
+  expect((await readdir(dir.path)).filter((name) => name !== '.clipctl')).toEqual(others);
+  expect(await readdir(join(path('filled'), 'v1/locks'))).toEqual(['file']);
   await dir.remove();
 });
 

@@ -1,11 +1,12 @@
 /** Descriptors of our own directories, each opened from the one above: no link on the way is followed but one to the cache directory. */
-import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
-import { HELD } from '../../held-names.ts';
+import { forgetHeld, HELD, rememberHeld, showRealPaths } from '../../held-names.ts';
 import { errnoOf } from '../errno.ts';
 import { isModeOfGroup } from '../group-access.ts';
-import { makeAtOnce, makeOneDirectory, type NewDirectory } from '../make-directory.ts';
+import { makeAtOnce, type NewDirectory } from '../make-at-once.ts';
+import { makeOneDirectory } from '../make-directory.ts';
 import { notDirectory } from './own-directories.ts';
 import { ALL_DIRECTORIES, OWN_PATH, ownPath, type OwnDirectory } from './own-names.ts';
 
@@ -15,17 +16,32 @@ const FLAGS = O_PATH | constants.O_DIRECTORY;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Whether somebody else, the administrator aside, may put other names into the cache directory, and this system has names for
- * what is open. `undefined` = it is not there, or can't be looked at.
+ * Whether somebody else, the administrator aside, may put other names into the cache directory, or into those that ours stand in:
+ * one that was made for a group stays the group's inside, whatever its top is later. And this system has names for what is open.
+ * `undefined` = it is not there, or can't be looked at.
  */
 export function isSwappable(cacheDir: string): boolean | undefined {
   try {
-    const { mode, uid } = statSync(cacheDir);
-    const isOfOthersToo = (mode & WRITABLE_BY_OTHERS) !== 0 || (uid !== 0 && uid !== process.geteuid?.());
-    return isOfOthersToo && existsSync(HELD);
+    return (isOfOthersToo(statSync(cacheDir)) || isSwappableInside(cacheDir)) && existsSync(HELD);
   } catch {
     return undefined;
   }
+}
+
+/** What is missing, and what is no directory, is not entered. */
+function isSwappableInside(cacheDir: string): boolean {
+  let path = cacheDir;
+  for (const name of OWN_PATH) {
+    path = join(path, name);
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() !== true) return false;
+    if (isOfOthersToo(found)) return true;
+  }
+  return false;
+}
+
+function isOfOthersToo({ mode, uid }: Stats): boolean {
+  return (mode & WRITABLE_BY_OTHERS) !== 0 || (uid !== 0 && uid !== process.geteuid?.());
 }
 
 /** The directory that they all stand in. `undefined` = it is missing. @throws ClipctlError STORAGE_* */
@@ -50,14 +66,18 @@ export async function makeOwn(cacheDir: string, mode: number): Promise<void> {
   let path = cacheDir;
   for (const name of OWN_PATH) {
     if (at === undefined) return;
+    rememberHeld(at, path);
     path = join(path, name);
     try {
       if (path === join(cacheDir, OWN_PATH[0]) && isModeOfGroup(mode)) await makeAtOnce(join(nameOf(at), name), treeOf(mode));
       await makeOneDirectory(join(nameOf(at), name), mode);
     } catch (error) {
+      showRealPaths(error);
+      forgetHeld(at);
       closeSync(at);
       throw error;
     }
+    forgetHeld(at);
     at = openAndClose(at, name, path);
   }
   if (at !== undefined) closeSync(at);

@@ -1,4 +1,4 @@
-/** What killed processes left in `ingest/`, `trash/`, `locks/` and `leases/`: it goes when nobody works on it and nobody will. */
+/** What killed processes left in `ingest/`, `trash/`, `locks/` and `leases/`, and of these themselves: it goes when nobody works on it and nobody will. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContentHash } from '../../../oci/digest.ts';
@@ -7,6 +7,7 @@ import { ingestDirectory, locksDirectory } from '../cache-layout.ts';
 import { emptyTrash } from '../empty-trash.ts';
 import { fileSystemTimeMs } from '../file-system-time.ts';
 import { isOwnerRunning } from '../owned-name.ts';
+import { removeHalfMade } from '../half-made.ts';
 import { removeDeadLocks } from '../lock/dead-locks.ts';
 import { tryLockLayer, type LockOptions } from '../lock/layer-lock.ts';
 import { readLeases } from '../read-leases.ts';
@@ -42,6 +43,7 @@ export async function removeLeftovers(cacheDir: string, options: LeftoverOptions
   await asFarAsPossible(() => removeUnlocked(cacheDir, nowMs, signal));
   if (signal.aborted) return;
   await asFarAsPossible(() => emptyTrash(cacheDir));
+  await asFarAsPossible(() => removeHalfMade(cacheDir, { nowMs, maxAgeMs: MAX_AGE_MS }));
   await asFarAsPossible(() => removeDeadLocks(locksDirectory(cacheDir), { lockKind, nowMs }));
   // Reading them takes away those of dead processes.
   await asFarAsPossible(() => readLeases(cacheDir));
