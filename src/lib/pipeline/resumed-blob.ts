@@ -3,8 +3,9 @@ import { constants } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { openAheadFile } from '../cache/disk/ingest/ahead-file.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
+import { errnoOf } from '../cache/errno.ts';
 import { openOwn, type OwnFile } from '../cache/own-file.ts';
-import { storageError } from '../errors.ts';
+import { ClipctlError, storageError } from '../errors.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';
 import type { ImageSource } from '../source/image-source.ts';
 
@@ -71,12 +72,36 @@ async function* joined(first: AsyncIterable<Uint8Array>, second: Readable): Asyn
   }
 }
 
+/**
+ * It may be given up meanwhile, for another layer (cache/disk/spare-files.ts): what is left of it is worth nothing then.
+ * @throws ClipctlError SIZE_MISMATCH when not all of it is there any more, which is worth a new start; STORAGE_ERROR
+ */
 async function* readSpool(spool: OwnFile, bytes: number): AsyncGenerator<Uint8Array> {
+  let leftBytes = bytes;
   try {
     const handle = await openOwn(spool, constants.O_RDONLY);
     // Closes it at its end, whatever the end.
-    yield* handle.createReadStream({ end: bytes - 1, highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>;
+    const pieces = handle.createReadStream({ end: bytes - 1, highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>;
+    for await (const piece of pieces) {
+      leftBytes -= piece.byteLength;
+      yield piece;
+    }
   } catch (error) {
-    throw error instanceof Error && 'syscall' in error ? storageError(error, spool.path, 'read') : error;
+    if (errnoOf(error) !== 'ENOENT') throw isOfSystem(error) ? storageError(error, spool.path, 'read') : error;
   }
+  if (leftBytes > 0) throw givenUp(spool.path, bytes, bytes - leftBytes);
+}
+
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+function givenUp(path: string, expectedBytes: number, actualBytes: number): ClipctlError {
+  return new ClipctlError(
+    'SIZE_MISMATCH',
+    `${path} was given up: ${actualBytes} of the ${expectedBytes} bytes kept there are left`,
+    {
+      details: { path, expectedBytes, actualBytes },
+    },
+  );
 }
