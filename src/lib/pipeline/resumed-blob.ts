@@ -73,7 +73,7 @@ async function* joined(first: AsyncIterable<Uint8Array>, second: Readable): Asyn
 }
 
 /**
- * It may be given up meanwhile, for another layer (cache/disk/spare-files.ts): what is left of it is worth nothing then.
+ * It may be given up meanwhile, for another layer (cache/disk/spare-spools.ts): what is left of it is worth nothing then.
  * @throws ClipctlError SIZE_MISMATCH when not all of it is there any more, which is worth a new start; STORAGE_ERROR
  */
 async function* readSpool(spool: OwnFile, bytes: number): AsyncGenerator<Uint8Array> {
