@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cache, openCache as OpenCache } from '../../src/index.ts';
-import { errnoOf } from '../../src/lib/cache/errno.ts';
+import { errnoOf } from '../../src/lib/errno.ts';
 
 interface Orders {
   readonly library: string;

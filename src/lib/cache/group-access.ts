@@ -5,7 +5,7 @@
 import { fchmodSync, statSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 
 /** Of a group's directory that `--shared` makes: all may read. */
 export const GROUP_DIRECTORY = 0o2775;

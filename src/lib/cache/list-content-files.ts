@@ -2,7 +2,7 @@ import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../errors.ts';
 import { parseContentHash, type ContentHash } from '../oci/digest.ts';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 import { lookAtFile } from './regular-file.ts';
 
 /**

@@ -8,7 +8,7 @@ import { lstat, mkdir, readdir, rename, rmdir, stat, type FileHandle } from 'nod
 import { basename, dirname, join } from 'node:path';
 import { ClipctlError } from '../errors.ts';
 import { forgetHeld, rememberHeld, showRealPaths, withRealPaths } from '../held-names.ts';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 import { heldName, nameWithin, openDirectory } from './held-directory.ts';
 
 /** A directory that is made together with others. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, relative, sep } from 'node:path';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 import { GROUP_DIRECTORY, isModeOfGroup } from './group-access.ts';
 import { isThere, makeAtOnce } from './make-at-once.ts';
 

@@ -6,7 +6,7 @@ import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { ClipctlError } from '../errors.ts';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 import { giveToGroup, READ_BY_GROUP } from './group-access.ts';
 import { nameWithin, openDirectory, openDirectorySync } from './held-directory.ts';
 

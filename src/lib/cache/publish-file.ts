@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { link, open, rename } from 'node:fs/promises';
 import { storageError } from '../errors.ts';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 import { notRegular } from './regular-file.ts';
 
 /** link(2) does not exist there (FAT, some FUSE and network file systems), or the target has too many links. */

@@ -6,7 +6,7 @@ import type { Stats } from 'node:fs';
 import { lstat, type FileHandle } from 'node:fs/promises';
 import { ClipctlError, storageError } from '../errors.ts';
 import { openRegular, readOpened, type OpenedFile } from '../regular-file.ts';
-import { errnoOf } from './errno.ts';
+import { errnoOf } from '../errno.ts';
 
 /** What says, without reading it, that a file is still the one that was verified. */
 export interface FileIdentity {

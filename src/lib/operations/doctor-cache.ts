@@ -8,7 +8,7 @@ import { CACHE_VERSION } from '../cache/disk/own-names.ts';
 import { hasKernelLocks } from '../cache/disk/lock/kernel-lock.ts';
 import type { SpaceLimits } from '../cache/disk/space-limits.ts';
 import { surveyCache } from '../cache/disk/survey.ts';
-import { errnoOf } from '../cache/errno.ts';
+import { errnoOf } from '../errno.ts';
 import { isGroupDirectory } from '../cache/group-access.ts';
 import { storageError, type ClipctlError } from '../errors.ts';
 import { describeLimits } from './cache-usage.ts';

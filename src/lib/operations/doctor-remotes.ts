@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { errnoOf } from '../cache/errno.ts';
+import { errnoOf } from '../errno.ts';
 import { ClipctlError, storageError } from '../errors.ts';
 import type { ContentHash } from '../oci/digest.ts';
 import { redactUrl } from '../redact.ts';

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { openAheadFile } from '../cache/disk/ingest/ahead-file.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
-import { errnoOf } from '../cache/errno.ts';
+import { errnoOf } from '../errno.ts';
 import { openOwn, type OwnFile } from '../cache/own-file.ts';
 import { ClipctlError, storageError } from '../errors.ts';
 import type { LayerDescriptor } from '../oci/descriptor.ts';

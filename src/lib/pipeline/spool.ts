@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { errnoOf } from '../cache/errno.ts';
+import { errnoOf } from '../errno.ts';
 import type { IngestJournal } from '../cache/disk/ingest-file.ts';
 import { openOwnSync } from '../cache/own-file.ts';
 import { storageError } from '../errors.ts';

@@ -6,7 +6,7 @@ import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { createFile, groupModeOf, isStickyForGroup, READ_BY_GROUP } from '../group-access.ts';
 import { makeDirectory, makeGroupDirectory } from '../make-directory.ts';
 import { makeOwnDirectories, placeOf } from './held-layout.ts';

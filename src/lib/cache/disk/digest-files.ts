@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import { contentHashOf, type Digest } from '../../oci/digest.ts';
 import { readOpened } from '../../regular-file.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { createFile, isGroupDirectory } from '../group-access.ts';
 import { lookAtFile, openRegularFile } from '../regular-file.ts';
 import { asFarAsPossible } from './as-far-as-possible.ts';

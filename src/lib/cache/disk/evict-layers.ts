@@ -8,7 +8,7 @@ import { link, lstat, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { asFarAsPossible } from './as-far-as-possible.ts';
 import { prepareOwnDirectory, recordPath, trashDirectory } from './cache-layout.ts';
 import { emptyTrash, trashedRecordName } from './empty-trash.ts';

@@ -4,7 +4,7 @@
  */
 import { lstat, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { ingestDirectory } from './cache-layout.ts';
 import { newOwnedName } from './owned-name.ts';
 

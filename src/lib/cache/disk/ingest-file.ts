@@ -7,7 +7,7 @@ import { lstat, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { sealFor } from '../group-access.ts';
 import { swapped, type OwnFile } from '../own-file.ts';
 import { publishFile, syncDirectory } from '../publish-file.ts';

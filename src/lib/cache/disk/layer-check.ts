@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import type { FileHash } from '../hash-file.ts';
 import { isSameIdentity, notRegular } from '../regular-file.ts';
 import { lookAtLayer } from './layer-file.ts';

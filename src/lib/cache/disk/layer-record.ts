@@ -7,7 +7,7 @@
 import { lutimes } from 'node:fs/promises';
 import { storageError } from '../../errors.ts';
 import { isDigest, parseContentHash, type ContentHash, type Digest } from '../../oci/digest.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { lookAtFile, type FileIdentity } from '../regular-file.ts';
 import { layersDirectory, recordPath } from './cache-layout.ts';
 import { namesIn, readStateFile, removeStateFile, unlessUnwritable, writeStateFile } from './state-file.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import type { ContentHash } from '../../oci/digest.ts';
 import { directoryModeOf, leasesDirectory, ownDirectory } from './cache-layout.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { giveToGroup, READ_BY_GROUP } from '../group-access.ts';
 import { makeOneDirectory } from '../make-directory.ts';
 import { identifyOurselves } from './process-identity.ts';

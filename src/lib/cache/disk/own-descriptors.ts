@@ -3,7 +3,7 @@ import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, statS
 import { join } from 'node:path';
 import { storageError } from '../../errors.ts';
 import { forgetHeld, HELD, rememberHeld, showRealPaths } from '../../held-names.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { isModeOfGroup } from '../group-access.ts';
 import { makeAtOnce, type NewDirectory } from '../make-at-once.ts';
 import { makeOneDirectory } from '../make-directory.ts';

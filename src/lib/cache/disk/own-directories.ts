@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { lstat, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClipctlError, storageError } from '../../errors.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { ALL_DIRECTORIES, ownPath } from './own-names.ts';
 
 /**

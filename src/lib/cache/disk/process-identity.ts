@@ -1,7 +1,7 @@
 /** Who a process is, so that another can tell whether it still runs, although process ids are used again. */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 
 export interface ProcessIdentity {
   readonly pid: number;

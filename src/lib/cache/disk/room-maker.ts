@@ -11,7 +11,7 @@ import type { GrantedBytes } from './granted-bytes.ts';
 import type { SeenTransfers } from './seen-transfers.ts';
 import { giveUpSpools, spareBytesOf, type SpareSpool } from './spare-spools.ts';
 import type { StoppedTransfers } from './stopped-transfers.ts';
-import { sumOf } from './transfer-usage.ts';
+import { freeableBytesOf } from './transfer-usage.ts';
 
 export interface RoomParts {
   readonly own: OwnBytes;
@@ -63,7 +63,7 @@ export class RoomMaker {
     const neededBytes = needed(before, incoming);
     const stopped = await this.#parts.stopped.list();
     const plan = await eviction.plan(survey, { neededBytes });
-    const spared = await this.#giveUp(before, incoming, plan.freedBytes + sumOf(stopped));
+    const spared = await this.#giveUp(before, incoming, plan.freedBytes + freeableBytesOf(stopped));
     const clearedBytes = await this.#parts.stopped.clear(stopped, neededBytes);
     const cleared = after(spared, clearedBytes);
     const left = clearedBytes === 0 && spared === before ? neededBytes : needed(cleared, incoming, clearedBytes);

@@ -1,7 +1,7 @@
 /** How much the cache may take and how much it leaves free: two caps that hold at once, both on by default. */
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 
 const GIB = 1024 ** 3;
 

@@ -2,7 +2,7 @@
 import { lutimes, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipctlError, storageError, type ErrorCode } from '../../errors.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { createFile } from '../group-access.ts';
 import { lookAtFile, readSmallFile } from '../regular-file.ts';
 import { directoryModeOf, ingestDirectory } from './cache-layout.ts';

@@ -7,7 +7,7 @@ import { listTransfers, type Transfer } from './ingest/transfers.ts';
 import type { Lease } from './lease.ts';
 import { tryLockLayer, type LockOptions } from './lock/layer-lock.ts';
 import { readWanted } from './read-leases.ts';
-import { sumOf, usageOfEach, type TransferUsage } from './transfer-usage.ts';
+import { freeableBytesOf, usageOfEach, type TransferUsage } from './transfer-usage.ts';
 
 export interface StoppedOptions {
   readonly granted: GrantedBytes;
@@ -28,7 +28,7 @@ export class StoppedTransfers {
   /** What is left of layers that this process is going to bring: it becomes a part of them. @throws ClipctlError STORAGE_* */
   async resumableBytes(): Promise<number> {
     const { held } = this.#options.lease;
-    return sumOf(await usageOfEach((await this.#notOurs()).filter(({ hash }) => held.has(hash))));
+    return freeableBytesOf(await usageOfEach((await this.#notOurs()).filter(({ hash }) => held.has(hash))));
   }
 
   /** What nobody who runs wants, oldest first. @throws ClipctlError STORAGE_* */

@@ -47,6 +47,6 @@ export function usageOfEach(transfers: readonly Transfer[]): Promise<TransferUsa
 }
 
 /** Of what is free once they have gone. */
-export function sumOf(transfers: readonly TransferUsage[]): number {
+export function freeableBytesOf(transfers: readonly TransferUsage[]): number {
   return transfers.reduce((sum, { freeableBytes }) => sum + freeableBytes, 0);
 }

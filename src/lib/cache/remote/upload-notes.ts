@@ -8,7 +8,7 @@ import { lstat, opendir, readlink, rm, utimes, writeFile } from 'node:fs/promise
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { storageError } from '../../errors.ts';
-import { errnoOf } from '../errno.ts';
+import { errnoOf } from '../../errno.ts';
 import { groupModeOf } from '../group-access.ts';
 import { makeDirectory } from '../make-directory.ts';
 import { replaceFile } from '../publish-file.ts';

@@ -2,7 +2,7 @@
 import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 import { heldName, openDirectory } from '../../held-directory.ts';
 
 /** It is gone; it is another's, in a group's directory; it has something in it that we did not put there. */

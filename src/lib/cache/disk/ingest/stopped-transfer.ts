@@ -7,7 +7,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import { openRegular, type OpenedFile } from '../../../regular-file.ts';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 import { TRANSFER_FILES, type TransferFile } from './transfers.ts';
 
 export interface StoppedTransfer {

@@ -5,7 +5,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageError } from '../../../errors.ts';
 import type { ContentHash } from '../../../oci/digest.ts';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 import { ingestDirectory } from '../cache-layout.ts';
 
 export const TRANSFER_FILES = { layer: 'layer', journal: 'journal', spool: 'spool', ahead: 'ahead' } as const;

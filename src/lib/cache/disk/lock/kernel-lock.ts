@@ -5,7 +5,7 @@
 import { constants } from 'node:fs';
 import { link, lstat, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 import { createFile, isGroupDirectory } from '../../group-access.ts';
 import { isGuard, removeClosedLock } from './closed-lock.ts';
 import { isStill } from './lock-file.ts';

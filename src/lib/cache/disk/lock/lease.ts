@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 import { createFile } from '../../group-access.ts';
 import { lookAtFile, notRegular, readSmallFile } from '../../regular-file.ts';
 import { lifeOf, parseHolder, type LeaseHolder } from './lock-holder.ts';

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 
 /** The holder before us takes the name away while it holds the lock: who locked that file has locked nothing. */
 export async function isStill(path: string, locked: Stats): Promise<boolean> {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
-import { errnoOf } from '../../errno.ts';
+import { errnoOf } from '../../../errno.ts';
 
 /** `kernel`: the holder has the kernel's lock as well, which ends with its process. */
 export type LockKind = 'kernel' | 'lease';

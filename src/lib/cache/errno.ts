@@ -1,1 +1,0 @@
-export { errnoOf } from '../errno.ts';
